@@ -1,0 +1,3 @@
+"""selfsown: grow training data from a language model itself."""
+
+__version__ = "0.1.0"
