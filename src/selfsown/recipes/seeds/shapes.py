@@ -1,0 +1,254 @@
+"""Recognise the shapes in which people keep seed tasks, and read each into a `SeedTask`.
+
+Read: the Self-Instruct shape (`instruction` with a list of `instances`), the Alpaca shape
+(`instruction`, `input`, `output`), chat rows (`messages`, or ShareGPT `conversations`), and
+`prompt` with `completion`. Other keys are ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .json_rows import Row
+from .task import Instance, SeedProblem, SeedTask, Severity, shown
+
+_KEYS = ("instruction", "instances", "input", "output", "messages", "prompt", "completion", "id")
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class ReadRow(NamedTuple):
+    """What one row became."""
+
+    task: SeedTask | None
+    """The task, or None if an error keeps it out."""
+    line: int
+    """Where the row begins."""
+    is_flat: bool
+    """True if the row holds one instance, so that rows of equal instruction belong together."""
+    problems: tuple[SeedProblem, ...]
+    """Findings in this row, decoding included."""
+
+
+class _Exchange(NamedTuple):
+    """The parts of one row before their values are checked."""
+
+    instruction: object
+    instances: list[tuple[object, object]]
+
+
+def read_row(row: Row, *, position: int, require_instances: bool) -> ReadRow:
+    """Read one row; `position` (0-based) makes the id of a row that has none."""
+    if any(p.severity == "error" for p in row.problems):
+        return ReadRow(None, row.line, False, row.problems)
+    reader = _RowReader(row)
+    if not isinstance(row.value, Mapping):
+        reader.note(
+            "not-an-object",
+            f"the row is {_kind(row.value)}, not an object",
+            why="a seed has named parts: `instruction` and `instances`",
+            fix='write it as {"instruction": "...", "instances": [{"input": "", "output": "..."}]}',
+        )
+        return ReadRow(None, row.line, False, tuple(reader.problems))
+    task = reader.task(row.value, f"row_{position:04d}", require_instances)
+    is_flat = "instances" not in row.value
+    return ReadRow(task, row.line, is_flat, tuple(reader.problems))
+
+
+class _RowReader:
+    """Reads the parts of one row and collects what is wrong with them."""
+
+    def __init__(self, row: Row) -> None:
+        self.problems: list[SeedProblem] = list(row.problems)
+        self._line = row.line
+        self._seed_id: str | None = None
+
+    def note(
+        self, rule: str, what: str, *, why: str, fix: str, severity: Severity = "error"
+    ) -> None:
+        """Add one finding at this row."""
+        self.problems.append(SeedProblem(rule, severity, what, why, fix, self._line, self._seed_id))
+
+    def task(
+        self, row: Mapping[str, object], default_id: str, require_instances: bool
+    ) -> SeedTask | None:
+        """Return the task, or None if the row has an error."""
+        task_id = self._identifier(row.get("id")) or default_id
+        self._seed_id = task_id if row.get("id") not in (None, "") else None
+        name = self._text(row.get("name") or "", "name")
+        exchange = self._exchange(row)
+        is_classification = self._is_classification(row.get("is_classification"))
+        instruction = self._instruction(row, exchange.instruction)
+        instances = [self._instance(n, *pair) for n, pair in enumerate(exchange.instances, 1)]
+        if not instances and not any(p.severity == "error" for p in self.problems):
+            self._no_instances(require_instances)
+        if any(p.severity == "error" for p in self.problems):
+            return None
+        return SeedTask(task_id, name, instruction, tuple(instances), is_classification)
+
+    def _exchange(self, row: Mapping[str, object]) -> _Exchange:
+        for key in ("messages", "conversations"):
+            if key in row and "instruction" not in row:
+                return self._chat(row[key], key)
+        if "instances" in row:
+            return _Exchange(row.get("instruction"), self._instance_pairs(row["instances"]))
+        if "prompt" in row and "instruction" not in row:
+            return _Exchange(row["prompt"], _pair("", row.get("completion")))
+        return _Exchange(row.get("instruction"), _pair(row.get("input"), row.get("output")))
+
+    def _instance_pairs(self, value: object) -> list[tuple[object, object]]:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            self._wrong_type("instances", value, "a list of objects with `input` and `output`")
+            return []
+        pairs: list[tuple[object, object]] = []
+        for number, item in enumerate(value, 1):
+            if isinstance(item, Mapping):
+                pairs.append((item.get("input"), item.get("output")))
+            else:
+                self._wrong_type(f"instances[{number}]", item, "an object with `output`")
+        return pairs
+
+    def _chat(self, value: object, key: str) -> _Exchange:
+        turns = self._turns(value, key)
+        users = [i for i, (role, _) in enumerate(turns) if role in ("user", "human")]
+        if not users:
+            self.note(
+                "no-user-message",
+                f"`{key}` has no message of the role `user`",
+                why="the first user message is the instruction of the seed",
+                fix="add one, or drop the row",
+            )
+            return _Exchange("", [])
+        rest = turns[users[0] + 1 :]
+        if len(rest) > 1 or users[0] > 0:
+            self.note(
+                "chat-cut",
+                f"only the first question and answer of {len(turns)} messages are read",
+                why="a seed task is one instruction and its answer",
+                fix="put what the task needs into the first user message",
+                severity="warning",
+            )
+        answered = bool(rest) and rest[0][0] in ("assistant", "gpt")
+        return _Exchange(turns[users[0]][1], [("", rest[0][1])] if answered else [])
+
+    def _turns(self, value: object, key: str) -> list[tuple[object, object]]:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            self._wrong_type(key, value, "a list of messages")
+            return []
+        role, text = ("role", "content") if key == "messages" else ("from", "value")
+        return [(m.get(role), m.get(text)) for m in value if isinstance(m, Mapping)]
+
+    def _instruction(self, row: Mapping[str, object], value: object) -> str:
+        if value is None:
+            near = next(
+                (k for k in row if difflib.get_close_matches(k, _KEYS, 1) and k not in _KEYS), None
+            )
+            self.note(
+                "no-instruction",
+                "there is no `instruction`",
+                why="the instruction is what new tasks are grown from",
+                fix=f"rename the key `{shown(near)}`" if near else 'add `"instruction": "..."`',
+            )
+            return ""
+        text = self._text(value, "instruction")
+        if isinstance(value, str) and not text.strip():
+            self.note(
+                "empty-instruction",
+                "the instruction is empty",
+                why="the instruction is what new tasks are grown from",
+                fix="write the instruction, or drop the row",
+            )
+        return text
+
+    def _instance(self, number: int, given: object, answer: object) -> Instance:
+        if answer is None or (isinstance(answer, str) and not answer.strip()):
+            self.note(
+                "empty-output",
+                f"instance {number} has no output",
+                why="an example without an answer teaches the model to answer nothing",
+                fix="write the output, or remove the instance",
+            )
+            answer = ""
+        text = self._text("" if given is None else given, f"input of instance {number}")
+        return Instance(text, self._text(answer, f"output of instance {number}"))
+
+    def _no_instances(self, required: bool) -> None:
+        self.note(
+            "no-instances",
+            "there is no instance (no `output`)",
+            why="each seed supplies at least one worked example (input, output)",
+            fix='add `"instances": [{"input": "", "output": "..."}]`, or an `output` column',
+            severity="error" if required else "warning",
+        )
+
+    def _is_classification(self, value: object) -> bool | None:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            if not value.strip():
+                return None
+            if value.strip().lower() in _BOOLEANS:
+                return _BOOLEANS[value.strip().lower()]
+        self._wrong_type("is_classification", value, "true or false")
+        return None
+
+    def _identifier(self, value: object) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return self._text(value or "", "id").strip()
+
+    def _text(self, value: object, field: str) -> str:
+        if not isinstance(value, str):
+            self._wrong_type(field, value, "text")
+            return ""
+        bad = next((c for c in value if _is_forbidden(c)), None)
+        if bad is not None:
+            self._bad_character(field, bad)
+        return value
+
+    def _wrong_type(self, field: str, value: object, expected: str) -> None:
+        self.note(
+            "wrong-type",
+            f"`{field}` is {_kind(value)}, not {expected}",
+            why="it is put into a prompt as it stands, so no conversion is guessed",
+            fix=f"write `{field}` as {expected}",
+        )
+
+    def _bad_character(self, field: str, bad: str) -> None:
+        surrogate = unicodedata.category(bad) == "Cs"
+        kind = "half of a surrogate pair" if surrogate else "a control character"
+        self.note(
+            "bad-character",
+            f"`{field}` contains {kind} (U+{ord(bad):04X})",
+            why="it cannot be written as UTF-8"
+            if surrogate
+            else "model servers, terminals and trainers stumble over it",
+            fix="remove it; it usually comes from cutting or converting text",
+        )
+
+
+def _pair(given: object, answer: object) -> list[tuple[object, object]]:
+    """Return one instance, or none if the row has no answer at all."""
+    if answer is None or (answer == "" and given in (None, "")):
+        return []
+    return [(given, answer)]
+
+
+def _is_forbidden(character: str) -> bool:
+    if character in "\t\n\r":
+        return False
+    return unicodedata.category(character) in ("Cs", "Cc")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {shown(repr(value), 20)}"
+    if isinstance(value, str):
+        return f"the text `{shown(value, 20)}`"
+    return "an object" if isinstance(value, Mapping) else "a list"

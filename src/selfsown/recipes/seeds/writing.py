@@ -1,0 +1,35 @@
+"""Write a seed file so that a crash leaves the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from .task import SeedTask
+
+
+def seeds_to_jsonl(tasks: Iterable[SeedTask]) -> str:
+    """Return the tasks as JSON Lines in the Self-Instruct shape, readable by `read_seeds`."""
+    return "".join(json.dumps(t.to_mapping(), ensure_ascii=False) + "\n" for t in tasks)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step: temporary neighbour, fsync, rename.
+
+    Raises:
+        OSError: if the folder does not exist, is not writable, or is full; `path` is untouched.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
