@@ -1,0 +1,1 @@
+"""Curation without a model call: novelty, rules, instance filters, openings and density."""
