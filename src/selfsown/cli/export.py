@@ -1,0 +1,110 @@
+"""`selfsown export`: accepted records as the files that trainers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from selfsown.export.export import ExportResult
+
+
+@click.command()
+@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_name",
+    required=True,
+    metavar="FORMAT",
+    help="messages, prompt-completion, prompt-completion-chat, alpaca, sharegpt or text.",
+)
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; Parquet if it ends in .parquet, else JSONL.",
+)
+@click.option(
+    "--validation",
+    default=0.0,
+    show_default=True,
+    help="Share of records for NAME.validation.SUFFIX; no instruction is in both files.",
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the split.")
+@click.option(
+    "--prompt-field", help="Field with the whole user turn, for records without `instruction`."
+)
+@click.option("--completion-field", help="Field with the answer; default `output` or `completion`.")
+@click.option("--system-field", help="Field with the system text; default none.")
+@click.option(
+    "--tokenizer",
+    type=click.Path(path_type=Path),
+    help="Folder of the tokenizer to count with; without it tokens are estimated from bytes.",
+)
+@click.option("--unfinished", is_flag=True, help="Export also from a run that has not ended.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def export(
+    run_dir: Path,
+    format_name: str,
+    out: Path,
+    validation: float,
+    seed: int,
+    prompt_field: str | None,
+    completion_field: str | None,
+    system_field: str | None,
+    tokenizer: Path | None,
+    unfinished: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write the accepted records of the run in DIR as a trainer's file.
+
+    Prints the files on stdout and a table of lengths on stderr. Beside each file lies
+    FILE.provenance.jsonl, which says line by line where the records came from.
+    """
+    from selfsown.export.export import ExportOptions, export_run
+    from selfsown.export.lengths import format_table
+
+    result = export_run(
+        run_dir,
+        out,
+        ExportOptions(
+            format=format_name,
+            validation=validation,
+            seed=seed,
+            prompt_field=prompt_field,
+            completion_field=completion_field,
+            system_field=system_field,
+            tokenizer=tokenizer,
+            unfinished=unfinished,
+            force=force,
+        ),
+    )
+    if as_json:
+        click.echo(_as_json(result))
+        return
+    click.echo(format_table(result.lengths), err=True)
+    click.echo(f"tokens: {result.token_source}", err=True)
+    for file in result.files:
+        click.echo(f"{file.row_count} records, provenance in `{file.provenance}`", err=True)
+        click.echo(file.path)
+
+
+def _as_json(result: ExportResult) -> bytes:
+    import orjson
+
+    return orjson.dumps(
+        {
+            "files": [
+                {"path": str(file.path), "rows": file.row_count, "provenance": str(file.provenance)}
+                for file in result.files
+            ],
+            "token_source": result.token_source,
+            "lengths": result.lengths,
+        },
+        option=orjson.OPT_INDENT_2,
+    )

@@ -1,0 +1,1 @@
+"""From a run directory to the files that trainers read."""

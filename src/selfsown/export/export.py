@@ -1,0 +1,199 @@
+"""From the accepted records of a run to a trainer's files, each line with its provenance.
+
+Beside every output file lies `FILE.provenance.jsonl`: the same number of lines in the same order,
+each with the line number, the record id and where the record came from. Nothing appears before
+everything is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfsown.core.errors import InputError
+from selfsown.core.request import JSON
+from selfsown.export.example import Example, Fields, fields_for, read_example
+from selfsown.export.files import RowWriter, open_rows, refuse_overwrite
+from selfsown.export.formats import Format, find_format
+from selfsown.export.lengths import Lengths, Summary, estimate_tokens, load_tokenizer
+from selfsown.export.provenance import ProvenanceIndex, open_provenance
+from selfsown.export.run_files import Row, RunFiles, open_run, record_id
+from selfsown.export.split import Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What to write and how."""
+
+    format: str = "messages"
+    """A name in `FORMATS`."""
+    validation: float = 0.0
+    """Share of the records that is kept from training, in [0, 1); 0 writes one file."""
+    seed: int = 7
+    """Seed of the split."""
+    prompt_field: str | None = None
+    """Field with the whole user turn; None to look for it."""
+    completion_field: str | None = None
+    """Field with the answer; None to look for it."""
+    system_field: str | None = None
+    """Field with the system text; None for none."""
+    tokenizer: Path | None = None
+    """Folder of a tokenizer for the length table; None estimates from bytes."""
+    unfinished: bool = False
+    """Export also from a run that has not ended."""
+    force: bool = False
+    """Replace files that exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One file that was written."""
+
+    path: Path
+    row_count: int
+    provenance: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export wrote."""
+
+    files: tuple[ExportedFile, ...]
+    """The training file, then the validation file if there is one."""
+    lengths: tuple[Summary, ...]
+    token_source: str
+    """How tokens were counted, for people."""
+
+
+def export_run(run_dir: Path, out: Path, options: ExportOptions | None = None) -> ExportResult:
+    """Write the accepted records of a run as a trainer's file.
+
+    Args:
+        run_dir: a run directory.
+        out: file to write; Parquet if its name ends in `.parquet`, else JSONL. The validation set
+            goes to
+            `NAME.validation.SUFFIX` beside it.
+        options: format, split, fields; the defaults of `ExportOptions` if None.
+
+    Raises:
+        InputError: the run is empty or unfinished, a field is missing, a file exists.
+        MissingExtra: Parquet or a tokenizer needs a package that is not installed.
+        EnvironmentFailure: the files cannot be written.
+    """
+    options = options or ExportOptions()
+    make_row = find_format(options.format)
+    run = open_run(run_dir)
+    _refuse_unfinished(run, options)
+    fields = _fields(run, options)
+    targets = _targets(out, options)
+    refuse_overwrite(
+        tuple(path for target in targets for path in (target, provenance_path(target))),
+        force=options.force,
+    )
+    count = load_tokenizer(options.tokenizer) if options.tokenizer else estimate_tokens
+    unit = "tokens" if options.tokenizer else "tokens (estimated)"
+    lengths = Lengths(count, unit)
+    split = Split(
+        (example.instruction for _, example in _examples(run, fields)),
+        options.validation,
+        options.seed,
+    )
+    written = _write(run, fields, make_row, split, targets, lengths)
+    return ExportResult(
+        tuple(written),
+        lengths.table(),
+        f"tokenizer `{options.tokenizer}`" if options.tokenizer else "estimated: UTF-8 bytes / 4",
+    )
+
+
+def provenance_path(path: Path) -> Path:
+    """Where the provenance of an exported file lies."""
+    return path.with_name(f"{path.name}.provenance.jsonl")
+
+
+def validation_path(path: Path) -> Path:
+    """Where the validation part of an exported file lies."""
+    return path.with_name(f"{path.stem}.validation{path.suffix}")
+
+
+class _Side:
+    """One output file and its provenance while they are written."""
+
+    def __init__(self, path: Path, stack: contextlib.ExitStack) -> None:
+        self.path = path
+        self.row_count = 0
+        self._rows: RowWriter = stack.enter_context(open_rows(path))
+        self._sources: RowWriter = stack.enter_context(open_rows(provenance_path(path)))
+
+    def write(self, row: dict[str, JSON], source: dict[str, JSON]) -> None:
+        self.row_count += 1
+        self._rows.write(row)
+        self._sources.write({"line": self.row_count, **source})
+
+
+def _write(
+    run: RunFiles,
+    fields: Fields,
+    make_row: Format,
+    split: Split,
+    targets: tuple[Path, ...],
+    lengths: Lengths,
+) -> list[ExportedFile]:
+    with contextlib.ExitStack() as stack:
+        index = stack.enter_context(open_provenance(run.path))
+        sides = [_Side(path, stack) for path in targets]
+        for row, example in _examples(run, fields):
+            lengths.add(example)
+            side = sides[split.is_validation(example.instruction)]
+            side.write(make_row(example), _source(row, index))
+    return [ExportedFile(side.path, side.row_count, provenance_path(side.path)) for side in sides]
+
+
+def _source(row: Row, index: ProvenanceIndex) -> dict[str, JSON]:
+    identifier = record_id(row)
+    return {"id": identifier, **(index.find(identifier) or {})}
+
+
+def _examples(run: RunFiles, fields: Fields) -> Iterator[tuple[Row, Example]]:
+    file = run.path / "accepted.jsonl"
+    for line_no, row in enumerate(run.rows("accepted"), start=1):
+        yield row, read_example(row, fields, f"`{file}` line {line_no}")
+
+
+def _fields(run: RunFiles, options: ExportOptions) -> Fields:
+    first = next(run.rows("accepted"), None)
+    if first is None:
+        raise InputError(
+            f"`{run.path}` has no accepted records",
+            why="an export of nothing would look like a data set to a trainer",
+            fix=f"see what was rejected and why with `selfsown report {run.path}`",
+        )
+    return fields_for(
+        first,
+        prompt=options.prompt_field,
+        completion=options.completion_field,
+        system=options.system_field,
+    )
+
+
+def _refuse_unfinished(run: RunFiles, options: ExportOptions) -> None:
+    if run.finished or options.unfinished:
+        return
+    status = run.run.get("status") or "not ended"
+    raise InputError(
+        f"the run in `{run.path}` is {status}",
+        why="its records are a part of what it will hold, and the split would change later",
+        fix="resume the run first, or export what is there with --unfinished",
+    )
+
+
+def _targets(out: Path, options: ExportOptions) -> tuple[Path, ...]:
+    if not out.parent.is_dir():
+        raise InputError(
+            f"the folder `{out.parent}` does not exist",
+            why="the file is written into it",
+            fix=f"mkdir -p {out.parent}",
+        )
+    return (out, validation_path(out)) if options.validation else (out,)
