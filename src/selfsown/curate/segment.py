@@ -19,7 +19,7 @@ from selfsown.curate.lcs import f_measure
 SEGMENT_TEXTS = 65_536
 """Texts per block: positions fit 16 bits, and a set of 8 kB stays in the processor's cache."""
 
-_RARE_TEXTS = 96
+_RARE_TEXTS = 64
 _Group = tuple[int, tuple[int, ...]]
 
 

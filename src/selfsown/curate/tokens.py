@@ -62,13 +62,12 @@ def tokenize_unicode(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORDS.findall(text.lower())
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    visible = "".join([char for char in text if _KINDS[char] != "ignored"])
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
     tokens: list[str] = []
     previous: _Kind = "separator"
     for char in folded:
         kind = _KINDS[char]
-        if kind == "ignored":
-            continue
         if previous != "separator" and (kind == "mark" or (kind == previous == "word")):
             tokens[-1] += char
         elif kind == "separator":
