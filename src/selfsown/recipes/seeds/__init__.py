@@ -1,12 +1,14 @@
 """Seed tasks: the record, the reader that refuses bad ones by line, and the built-in sets."""
 
-from .fetch import PUBLISHED, FetchError, PublishedSeeds, get_seeds
-from .reader import BUILT_IN, SeedSource, check_seeds, inspect_seeds, read_seeds
-from .task import Instance, SeedFileError, SeedProblem, SeedReport, SeedTask
+from selfsown.recipes.seeds.fetch import PUBLISHED, FetchError, PublishedSeeds, get_seeds
+from selfsown.recipes.seeds.opening import BUILT_IN, BuiltInSeeds
+from selfsown.recipes.seeds.reader import SeedSource, check_seeds, inspect_seeds, read_seeds
+from selfsown.recipes.seeds.task import Instance, SeedFileError, SeedProblem, SeedReport, SeedTask
 
 __all__ = [
     "BUILT_IN",
     "PUBLISHED",
+    "BuiltInSeeds",
     "FetchError",
     "Instance",
     "PublishedSeeds",

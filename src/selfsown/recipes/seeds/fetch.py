@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import http.client
 import shlex
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfsown.core.errors import EnvironmentFailure, InputError
 
-from .writing import write_atomically
+from selfsown.recipes.seeds.writing import write_atomically
 
 _SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 
@@ -133,6 +130,10 @@ def _already_there(path: Path, published: PublishedSeeds, overwrite: bool) -> bo
 
 
 def _download(published: PublishedSeeds, url: str, path: Path, timeout_s: float) -> bytes:
+    import http.client
+    import urllib.error
+    import urllib.request
+
     if not url.startswith(("https://", "http://")):
         raise InputError(
             f"`{url}` is not a web address",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .task import SeedProblem, shown
+from selfsown.recipes.seeds.task import SeedProblem, shown
 
 _SPACE = " \t\r\n"
 

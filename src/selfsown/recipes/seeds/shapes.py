@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .json_rows import Row
-from .task import Instance, SeedProblem, SeedTask, Severity, shown
+from selfsown.recipes.seeds.json_rows import Row
+from selfsown.recipes.seeds.task import Instance, SeedProblem, SeedTask, Severity, shown
 
 _KEYS = ("instruction", "instances", "input", "output", "messages", "prompt", "completion", "id")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -35,6 +35,7 @@ class ReadRow(NamedTuple):
 class _Exchange(NamedTuple):
     """The parts of one row before their values are checked."""
 
+    key: str
     instruction: object
     instances: list[tuple[object, object]]
 
@@ -80,7 +81,7 @@ class _RowReader:
         name = self._text(row.get("name") or "", "name")
         exchange = self._exchange(row)
         is_classification = self._is_classification(row.get("is_classification"))
-        instruction = self._instruction(row, exchange.instruction)
+        instruction = self._instruction(row, exchange)
         instances = [self._instance(n, *pair) for n, pair in enumerate(exchange.instances, 1)]
         if not instances and not any(p.severity == "error" for p in self.problems):
             self._no_instances(require_instances)
@@ -93,10 +94,10 @@ class _RowReader:
             if key in row and "instruction" not in row:
                 return self._chat(row[key], key)
         if "instances" in row:
-            return _Exchange(row.get("instruction"), self._instance_pairs(row["instances"]))
+            return _Exchange("instruction", row.get("instruction"), self._instance_pairs(row["instances"]))
         if "prompt" in row and "instruction" not in row:
-            return _Exchange(row["prompt"], _pair("", row.get("completion")))
-        return _Exchange(row.get("instruction"), _pair(row.get("input"), row.get("output")))
+            return _Exchange("prompt", row["prompt"], _pair("", row.get("completion")))
+        return _Exchange("instruction", row.get("instruction"), _pair(row.get("input"), row.get("output")))
 
     def _instance_pairs(self, value: object) -> list[tuple[object, object]]:
         if not isinstance(value, Sequence) or isinstance(value, str):
@@ -120,7 +121,7 @@ class _RowReader:
                 why="the first user message is the instruction of the seed",
                 fix="add one, or drop the row",
             )
-            return _Exchange("", [])
+            return _Exchange(key, "", [])
         rest = turns[users[0] + 1 :]
         if len(rest) > 1 or users[0] > 0:
             self.note(
@@ -131,16 +132,23 @@ class _RowReader:
                 severity="warning",
             )
         answered = bool(rest) and rest[0][0] in ("assistant", "gpt")
-        return _Exchange(turns[users[0]][1], [("", rest[0][1])] if answered else [])
+        return _Exchange(key, turns[users[0]][1], [("", rest[0][1])] if answered else [])
 
     def _turns(self, value: object, key: str) -> list[tuple[object, object]]:
         if not isinstance(value, Sequence) or isinstance(value, str):
             self._wrong_type(key, value, "a list of messages")
             return []
         role, text = ("role", "content") if key == "messages" else ("from", "value")
-        return [(m.get(role), m.get(text)) for m in value if isinstance(m, Mapping)]
+        turns: list[tuple[object, object]] = []
+        for number, message in enumerate(value, 1):
+            if isinstance(message, Mapping):
+                turns.append((message.get(role), message.get(text)))
+            else:
+                self._wrong_type(f"{key}[{number}]", message, f"an object with `{role}`")
+        return turns
 
-    def _instruction(self, row: Mapping[str, object], value: object) -> str:
+    def _instruction(self, row: Mapping[str, object], exchange: _Exchange) -> str:
+        value = exchange.instruction
         if value is None:
             near = next(
                 (k for k in row if difflib.get_close_matches(k, _KEYS, 1) and k not in _KEYS), None
@@ -152,7 +160,7 @@ class _RowReader:
                 fix=f"rename the key `{shown(near)}`" if near else 'add `"instruction": "..."`',
             )
             return ""
-        text = self._text(value, "instruction")
+        text = self._text(value, exchange.key)
         if isinstance(value, str) and not text.strip():
             self.note(
                 "empty-instruction",
@@ -212,18 +220,28 @@ class _RowReader:
         self.note(
             "wrong-type",
             f"`{field}` is {_kind(value)}, not {expected}",
-            why="it is put into a prompt as it stands, so no conversion is guessed",
+            why="texts are used as they stand, so no conversion is guessed",
             fix=f"write `{field}` as {expected}",
         )
 
     def _bad_character(self, field: str, bad: str) -> None:
-        surrogate = unicodedata.category(bad) == "Cs"
-        kind = "half of a surrogate pair" if surrogate else "a control character"
+        code = ord(bad)
+        if 0xDC80 <= code <= 0xDCFF:  # how `decode` hands on a byte that is not UTF-8
+            self.note(
+                "not-utf8",
+                f"`{field}` contains byte 0x{code - 0xDC00:02x}, which is not valid UTF-8",
+                why="seeds are read as UTF-8, so that no letter is guessed",
+                fix="save the file as UTF-8; if it came from Windows: "
+                "`iconv -f WINDOWS-1252 -t UTF-8 FILE > utf8-seeds`",
+            )
+            return
+        is_surrogate = 0xD800 <= code <= 0xDFFF
+        kind = "half of a surrogate pair" if is_surrogate else "a control character"
         self.note(
             "bad-character",
-            f"`{field}` contains {kind} (U+{ord(bad):04X})",
+            f"`{field}` contains {kind} (U+{code:04X})",
             why="it cannot be written as UTF-8"
-            if surrogate
+            if is_surrogate
             else "model servers, terminals and trainers stumble over it",
             fix="remove it; it usually comes from cutting or converting text",
         )

@@ -7,8 +7,8 @@ import difflib
 import io
 from collections.abc import Iterator
 
-from .json_rows import Row
-from .task import SeedProblem, shown
+from selfsown.recipes.seeds.json_rows import Row
+from selfsown.recipes.seeds.task import SeedProblem, shown
 
 COLUMNS = ("instruction", "input", "output", "is_classification")
 _KNOWN = (*COLUMNS, "id", "name", "prompt", "completion")

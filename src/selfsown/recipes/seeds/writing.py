@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from .task import SeedTask
+from selfsown.recipes.seeds.task import SeedTask
 
 
 def seeds_to_jsonl(tasks: Iterable[SeedTask]) -> str:
