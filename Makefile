@@ -1,0 +1,41 @@
+# Everything a user or CI needs: `make setup`, `make demo`, `make test`. Each does the set-up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.selfsown-setup
+
+.PHONY: setup demo test lint types tests bench clean
+
+setup: $(STAMP)
+
+# PyTorch is installed first and exactly: asked for in any other way, indexes hand out CUDA builds.
+$(STAMP): pyproject.toml constraints.txt
+	@echo "setup: creating $(VENV) (torch, transformers and the tools of the tests: 2 to 4 minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@grep '^torch==' constraints.txt > $(VENV)/torch.txt
+	@echo "setup: 1/3 PyTorch, CPU build"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/torch.txt
+	@echo "setup: 2/3 the other packages, exact versions from constraints.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r constraints.txt
+	@echo "setup: 3/3 selfsown itself"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+	@echo "setup: done; the command is $(BIN)/selfsown"
+
+demo: setup
+	$(BIN)/selfsown demo -o runs/demo
+
+test: setup lint types tests
+
+lint: setup
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+
+types: setup
+	$(BIN)/mypy
+
+tests: setup
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

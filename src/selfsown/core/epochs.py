@@ -1,0 +1,99 @@
+"""Epochs: the stretches of a run directory's life in which config and recipe were the same.
+
+Changing what the data depend on needs `--update`, which opens a new epoch: its deliveries are
+recorded anew, preferring the old order, and answers that still match are reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from selfsown.core.clock import Clock
+from selfsown.core.config import difference
+from selfsown.core.errors import ConfigChanged
+from selfsown.core.journal import Journal, Row
+from selfsown.core.request import JSON, canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch as the journal records it."""
+
+    number: int
+    config: Mapping[str, JSON]
+    """What the data depend on."""
+
+
+def last_epoch(journal: Journal) -> Epoch | None:
+    """The current epoch, or None for a new journal."""
+    rows = list(journal.rows("epochs"))
+    if not rows:
+        return None
+    _, number, config, _, _ = rows[-1]
+    return Epoch(int(str(number)), orjson.loads(str(config)))
+
+
+def changes(journal: Journal, config: Mapping[str, JSON]) -> list[str]:
+    """What differs between the journal's current epoch and a config, one line per key."""
+    last = last_epoch(journal)
+    return [] if last is None else difference(last.config, orjson.loads(canonical_json(config)))
+
+
+def enter_epoch(
+    journal: Journal,
+    config: Mapping[str, JSON],
+    directory: Path,
+    *,
+    update: bool,
+    retry_failed: bool,
+    clock: Clock,
+) -> int:
+    """The number of the epoch to run in, opened if need be.
+
+    Args:
+        journal: the run directory's, open for writing.
+        config: what the data depend on.
+        directory: for messages.
+        update: open a new epoch if the config changed.
+        retry_failed: void the failed outcomes, which opens a new epoch if there are any.
+        clock: for the stamp.
+
+    Raises:
+        ConfigChanged: it changed and `update` is false.
+    """
+    last = last_epoch(journal)
+    if last is None:
+        return _open(journal, 0, config, "start", clock)
+    changed = changes(journal, config)
+    if changed and not update:
+        raise ConfigChanged(
+            f"`{directory}` was made with another config:\n  " + "\n  ".join(changed[:20]),
+            why="mixing two configs in one data set would make it irreproducible",
+            fix="give another directory with `-o`, or `--update` to go on in a new epoch "
+            "(answers that still match are reused; `selfsown plan` says how many)",
+        )
+    number = last.number
+    if changed:
+        number = _open(journal, number + 1, config, "update: " + "; ".join(changed), clock)
+    if retry_failed and (failed := _failed(journal)):
+        journal.append_now([Row("voids", (seq, "retry-failed")) for seq in failed])
+        number = _open(journal, number + 1, config, f"retry of {len(failed)} failed", clock)
+    return number
+
+
+def _failed(journal: Journal) -> list[int]:
+    void = {int(str(row[1])) for row in journal.rows("voids")}
+    failed = (int(str(row[0])) for row in journal.rows("outcomes", "WHERE ok=0"))
+    return [seq for seq in failed if seq not in void]
+
+
+def _open(
+    journal: Journal, number: int, config: Mapping[str, JSON], reason: str, clock: Clock
+) -> int:
+    form = canonical_json(config).decode()
+    journal.append_now([Row("epochs", (number, form, reason, clock.stamp()))])
+    return number

@@ -1,0 +1,149 @@
+"""Input rows: read from JSONL, JSON or CSV, or given by the caller, and copied into the run directory.
+
+The copy is what a run works on, so that a resume or a replay cannot see other rows than the start.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from selfsown.core.errors import InputError
+from selfsown.core.request import JSON, clean_text
+from selfsown.core.rundir import INPUTS, FileFacts, read_lines, write_lines
+from selfsown.core.stages import data_line
+
+Row = Mapping[str, JSON]
+
+
+def copy_rows(rows: Iterable[Row], directory: Path, name: str = "rows.jsonl") -> FileFacts:
+    """Write rows as JSONL under `inputs/` of a run directory and say what was written.
+
+    Raises:
+        InputError: a row is not a mapping of JSON values (with its number).
+    """
+    (directory / INPUTS).mkdir(exist_ok=True)
+    return write_lines(directory / INPUTS / name, (_line(i, row) for i, row in enumerate(rows)))
+
+
+def stored_rows(directory: Path, name: str = "rows.jsonl") -> Callable[[], Iterator[Row]]:
+    """A function that reads the copied rows anew, lazily."""
+
+    def read() -> Iterator[Row]:
+        for value in read_lines(directory / INPUTS / name):
+            assert isinstance(value, dict)
+            yield value
+
+    return read
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Rows of a JSONL, JSON (a list of objects) or CSV file (with a header line), lazily.
+
+    Raises:
+        InputError: missing, unreadable or malformed, with the line number.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"row file `{path}` does not exist",
+            why="each of its rows becomes one record",
+            fix="give a JSONL, JSON or CSV file with `--rows FILE`",
+        )
+    reader = {".csv": _read_csv, ".json": _read_json}.get(path.suffix.lower(), _read_jsonl)
+    try:
+        count = 0
+        for row in reader(path):
+            count += 1
+            yield row
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"row file `{path}` is not UTF-8 (byte {error.start})",
+            why="text is read as UTF-8",
+            fix=f"iconv -f latin1 -t utf-8 {path} > rows.jsonl  (if it is Latin-1)",
+        ) from error
+    if count == 0:
+        raise InputError(
+            f"row file `{path}` has no rows",
+            why="each row becomes one record",
+            fix="give a file with at least one row",
+        )
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig") as handle:
+        for number, line in enumerate(handle, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise _malformed(path, number, str(error)) from error
+            yield _object(value, path, number)
+
+
+def _read_json(path: Path) -> Iterator[Row]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        raise _malformed(path, getattr(error, "lineno", 1), str(error)) from error
+    if not isinstance(values, list):
+        raise _malformed(path, 1, "the file holds no list")
+    for number, value in enumerate(values, 1):
+        yield _object(value, path, number)
+
+
+def _read_csv(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.DictReader(handle, strict=True)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    raise _malformed(path, reader.line_num, "other number of cells than the header")
+                yield {str(name): value for name, value in row.items()}
+        except csv.Error as error:
+            raise _malformed(path, reader.line_num, str(error)) from error
+
+
+def _object(value: object, path: Path, number: int) -> Row:
+    if not isinstance(value, dict):
+        raise _malformed(path, number, f"a row is an object, this is {type(value).__name__}")
+    return value
+
+
+def _malformed(path: Path, number: int, what: str) -> InputError:
+    return InputError(
+        f"row file `{path}` line {number}: {what}",
+        why="a row that cannot be read would be missing in silence",
+        fix="correct or remove that line",
+    )
+
+
+def _line(index: int, row: Row) -> bytes:
+    try:
+        return data_line(_cleaned(dict(row)))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"row {index} cannot be stored: {error}",
+            why="rows are mappings of JSON values: text, numbers, lists, mappings",
+            fix="convert other values (dates, arrays, NaN) to text or numbers first",
+        ) from error
+
+
+def _cleaned(value: JSON) -> dict[str, JSON]:
+    cleaned = _clean(value)
+    assert isinstance(cleaned, dict)
+    return cleaned
+
+
+def _clean(value: JSON) -> JSON:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_text(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value

@@ -1,0 +1,379 @@
+"""The run's memory: an append-only SQLite file that holds every outcome once.
+
+One writer thread owns the writing connection. It takes whatever has been queued, writes it in one
+transaction and commits (WAL, `synchronous=FULL`), so a thousand answers that arrive together cost
+a few commits and an idle journal costs none. Whoever waits for rows is woken once per commit.
+
+Every row has a sequence number, unique and increasing over all tables, and a checksum over its
+values; a row is verified whenever it is read. Rows are never changed or deleted: a failure that
+is to be asked again gets a row in `voids`. The file is created with mode 0600.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+from selfsown.core.errors import EnvironmentFailure, JournalDamaged
+
+SCHEMA_VERSION: Final = 1
+JOURNAL_NAME: Final = "journal.sqlite"
+
+Value: TypeAlias = "int | float | str | bytes | None"
+
+TABLES: Final[dict[str, tuple[str, ...]]] = {
+    "sessions": ("started", "note"),
+    "epochs": ("epoch", "config", "reason", "created"),
+    "outcomes": ("key", "kind", "model", "request", "outcome", "ok", "source", "created"),
+    "attempts": (
+        *("key", "session", "number", "kind", "status", "duration_s", "input_tokens"),
+        *("output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_nano_usd"),
+        *("billed_tokens", "detail", "created"),
+    ),
+    "deliveries": ("epoch", "flow", "ordinal", "draw", "ok", "asks"),
+    "voids": ("outcome_seq", "reason"),
+    "grants": ("session", "nano_usd", "tokens"),
+}
+"""Columns of each table between `seq` and `checksum`, in order. Salvage relies on this order."""
+
+_DDL: Final = """
+CREATE TABLE sessions(seq INTEGER PRIMARY KEY, started TEXT, note TEXT, checksum BLOB);
+CREATE TABLE epochs(seq INTEGER PRIMARY KEY, epoch INTEGER, config TEXT, reason TEXT, created TEXT,
+  checksum BLOB);
+CREATE TABLE outcomes(seq INTEGER PRIMARY KEY, key BLOB, kind TEXT, model TEXT, request TEXT,
+  outcome TEXT, ok INTEGER, source TEXT, created TEXT, checksum BLOB);
+CREATE INDEX outcomes_key ON outcomes(key);
+CREATE TABLE attempts(seq INTEGER PRIMARY KEY, key BLOB, session INTEGER, number INTEGER, kind TEXT,
+  status INTEGER, duration_s REAL, input_tokens INTEGER, output_tokens INTEGER,
+  cached_input_tokens INTEGER, reasoning_tokens INTEGER, cost_nano_usd INTEGER,
+  billed_tokens INTEGER, detail TEXT, created TEXT, checksum BLOB);
+CREATE TABLE deliveries(seq INTEGER PRIMARY KEY, epoch INTEGER, flow TEXT, ordinal INTEGER,
+  draw INTEGER, ok INTEGER, asks BLOB, checksum BLOB);
+CREATE UNIQUE INDEX deliveries_order ON deliveries(epoch, flow, ordinal);
+CREATE INDEX deliveries_draw ON deliveries(epoch, flow, draw);
+CREATE TABLE voids(seq INTEGER PRIMARY KEY, outcome_seq INTEGER, reason TEXT, checksum BLOB);
+CREATE TABLE grants(seq INTEGER PRIMARY KEY, session INTEGER, nano_usd INTEGER, tokens INTEGER,
+  checksum BLOB);
+"""
+
+
+class Row(NamedTuple):
+    """One row to append: the table and the values of `TABLES[table]`, in that order."""
+
+    table: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """An outcome as the journal holds it."""
+
+    seq: int
+    key: bytes
+    kind: str
+    """`call` or `effect`."""
+    model: str
+    """Identity of the model; name and version of an effect."""
+    request: str
+    """Canonical JSON of the effective request, for people and diffs."""
+    outcome: str
+    """JSON: a completion, an effect's value, or `{"error": [kind, text]}`."""
+    ok: bool
+    source: str
+    """Empty, or the run directory the outcome was copied from with `--reuse`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One hand-over of a flow as the journal holds it."""
+
+    ordinal: int
+    draw: int
+    ok: bool
+    asks: bytes
+    """First 8 bytes of every key that the work asked for, sorted, concatenated."""
+
+
+def checksum(seq: int, table: str, values: Sequence[Value]) -> bytes:
+    """The 8-byte checksum of a row."""
+    text = repr((seq, table, *values))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+class Journal:
+    """An open journal. Reads and `append` are for the thread (and event loop) that opened it.
+
+    Raises:
+        JournalDamaged: a row's checksum or the file's structure does not hold.
+        EnvironmentFailure: the disk is full, read-only, or the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        if read_only and not path.exists():
+            raise EnvironmentFailure(
+                f"`{path}` does not exist",
+                why="a run directory is read through its journal",
+                fix="give the directory of a run that has been started",
+            )
+        self._reader = _connect(path, read_only=read_only)
+        self._check_version()
+        self._lookup_sql = (
+            "SELECT seq, key, kind, model, request, outcome, ok, source, created, checksum"
+            " FROM outcomes WHERE key=? AND seq NOT IN (SELECT outcome_seq FROM voids)"
+            " ORDER BY seq LIMIT 1"
+        )
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self.commits = 0
+        """Transactions committed since opening."""
+
+    def lookup(self, key: bytes) -> StoredOutcome | None:
+        """The outcome that counts for a key: the first committed one that is not void."""
+        with _translated(self.path):
+            row = self._reader.execute(self._lookup_sql, (key,)).fetchone()
+        if row is None:
+            return None
+        self._verify("outcomes", row)
+        return StoredOutcome(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7])
+
+    def rows(
+        self, table: str, where: str = "", args: Sequence[Value] = ()
+    ) -> Iterator[tuple[Value, ...]]:
+        """All rows of a table as (seq, *values), in order of `seq`, each verified, lazily."""
+        columns = ", ".join(("seq", *TABLES[table], "checksum"))
+        sql = f"SELECT {columns} FROM {table} {where} ORDER BY seq"  # noqa: S608 names of TABLES
+        with _translated(self.path):
+            for row in self._reader.execute(sql, tuple(args)):
+                self._verify(table, row)
+                yield row[:-1]
+
+    def scalar(self, sql: str, args: Sequence[Value] = ()) -> int:
+        """One integer from a query of the caller's; 0 for NULL."""
+        with _translated(self.path):
+            row = self._reader.execute(sql, tuple(args)).fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def deliveries(
+        self, epoch: int, flow: str, *, draw: int | None = None
+    ) -> Iterator[StoredDelivery]:
+        """The recorded hand-overs of a flow in one epoch, by ordinal, lazily; of one draw if given."""
+        one = "" if draw is None else " AND draw=?"
+        sql = (
+            "SELECT seq, epoch, flow, ordinal, draw, ok, asks, checksum FROM deliveries"
+            f" WHERE epoch=? AND flow=?{one} ORDER BY ordinal"
+        )
+        args: tuple[Value, ...] = (epoch, flow) if draw is None else (epoch, flow, draw)
+        with _translated(self.path):
+            for row in self._reader.execute(sql, args):
+                self._verify("deliveries", row)
+                yield StoredDelivery(row[3], row[4], bool(row[5]), row[6])
+
+    def find_prefix(self, prefix: bytes) -> StoredOutcome | None:
+        """An outcome whose key begins with these bytes, for error messages."""
+        with _translated(self.path):
+            row = self._reader.execute(
+                "SELECT key FROM outcomes WHERE key>=? AND key<? LIMIT 1",
+                (prefix, prefix + b"\xff" * 32),
+            ).fetchone()
+        return self.lookup(row[0]) if row else None
+
+    def append(self, rows: Sequence[Row]) -> asyncio.Future[None]:
+        """Queue rows; the future is done when they are committed.
+
+        Rows of one call are committed together, and calls are committed in their order.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._put(_Job(tuple(rows), future, loop))
+        return future
+
+    def post(self, rows: Sequence[Row]) -> None:
+        """Queue rows that nobody waits for."""
+        self._put(_Job(tuple(rows), None, None))
+
+    def append_now(self, rows: Sequence[Row]) -> None:
+        """Write rows and return when they are committed; blocks the thread."""
+        done = threading.Event()
+        self._put(_Job(tuple(rows), None, None, done))
+        done.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Commit what is queued and close. May be called twice."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        self._reader.close()
+
+    def _put(self, job: _Job) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._thread is None:
+            if self.read_only:
+                raise RuntimeError("the journal was opened for reading")
+            self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+            self._thread.start()
+        self._queue.put(job)
+
+    def _write(self) -> None:
+        connection = _connect(self.path, read_only=False)
+        seq = max(
+            connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in TABLES
+        )
+        try:
+            while (job := self._queue.get()) is not None:
+                jobs = [job]
+                with contextlib.suppress(queue.Empty):
+                    while len(jobs) < 1024 and (more := self._queue.get_nowait()) is not None:
+                        jobs.append(more)
+                    if len(jobs) < 1024:
+                        self._queue.put(None)  # the end mark was among them: handle it next
+                seq = self._commit(connection, jobs, seq)
+        finally:
+            connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, jobs: list[_Job], seq: int) -> int:
+        try:
+            if self._failure is None:
+                with _translated(self.path):
+                    connection.execute("BEGIN IMMEDIATE")
+                    for job in jobs:
+                        for table, values in job.rows:
+                            seq += 1
+                            connection.execute(
+                                _INSERT[table], (seq, *values, checksum(seq, table, values))
+                            )
+                    connection.execute("COMMIT")
+                self.commits += 1
+        except BaseException as error:  # kept and raised in the thread that asked
+            self._failure = error
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        _wake(jobs, self._failure)
+        return seq
+
+    def _verify(self, table: str, row: tuple[Value, ...]) -> None:
+        if row[-1] != checksum(int(row[0] or 0), table, row[1:-1]):
+            raise _damaged(self.path, f"row {row[0]} of table `{table}` fails its checksum")
+
+    def _check_version(self) -> None:
+        with _translated(self.path):
+            version = self._reader.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and not self.read_only:
+            with _translated(self.path):
+                self._reader.executescript(
+                    f"BEGIN; {_DDL} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+                )
+        elif version != SCHEMA_VERSION:
+            raise EnvironmentFailure(
+                f"`{self.path}` has journal format {version}, this selfsown reads {SCHEMA_VERSION}",
+                why="a journal is never rewritten in place",
+                fix="use the selfsown version that made it, or copy it with `--reuse`",
+            )
+
+
+class _Job(NamedTuple):
+    rows: tuple[Row, ...]
+    future: asyncio.Future[None] | None
+    loop: asyncio.AbstractEventLoop | None
+    done: threading.Event | None = None
+
+
+_INSERT: Final = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * (len(columns) + 2))})"  # noqa: S608
+    for table, columns in TABLES.items()
+}
+
+
+def _wake(jobs: Sequence[_Job], failure: BaseException | None) -> None:
+    """Resolve the futures of a commit with one call into each loop (there is one)."""
+    waiting = [job for job in jobs if job.future is not None]
+    if waiting and waiting[0].loop is not None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            waiting[0].loop.call_soon_threadsafe(_resolve, waiting, failure)
+    for job in jobs:
+        if job.done is not None:
+            job.done.set()
+
+
+def _resolve(jobs: Sequence[_Job], failure: BaseException | None) -> None:
+    for job in jobs:
+        if job.future is None or job.future.done():
+            continue
+        if failure is None:
+            job.future.set_result(None)
+        else:
+            job.future.set_exception(failure)
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    with _translated(path):
+        if read_only:
+            # A journal without a WAL beside it may lie on a read-only disk.
+            quiet = not path.with_name(path.name + "-wal").exists()
+            query = (
+                "mode=ro&immutable=1"
+                if quiet and not os.access(path.parent, os.W_OK)
+                else "mode=ro"
+            )
+            uri = f"{path.absolute().as_uri()}?{query}"
+            return sqlite3.connect(uri, uri=True, isolation_level=None)
+        if not path.exists():
+            path.touch(mode=0o600)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """SQLite's and the system's errors in our words."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise _environment(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path, str(error)) from error
+    except OSError as error:
+        raise _environment(path, error) from error
+
+
+def _environment(path: Path, error: Exception) -> EnvironmentFailure | JournalDamaged:
+    text = str(error)
+    if "malformed" in text:
+        return _damaged(path, text)
+    if "full" in text or "I/O" in text or "No space" in text:
+        fix = "free space on that disk, then run the same command again: it resumes"
+    elif "readonly" in text or "Permission" in text or "unable to open" in text:
+        fix = "make the directory writable, then run the same command again"
+    else:
+        fix = "run the same command again; `selfsown doctor DIR` looks at the journal"
+    return EnvironmentFailure(
+        f"`{path}` cannot be used: {text}",
+        why="an answer counts only when it is on disk",
+        fix=fix,
+    )
+
+
+def _damaged(path: Path, text: str) -> JournalDamaged:
+    return JournalDamaged(
+        f"`{path}` is damaged: {text}",
+        why="each row carries a checksum, and a journal that cannot be trusted is not used",
+        fix=f"selfsown doctor {path.parent} --recover NEW_DIR  (copies every intact row)",
+    )

@@ -1,0 +1,174 @@
+"""The run directory: its file names, its lock, and files that are either whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import orjson
+
+from selfsown.core.errors import EnvironmentFailure, InputError
+from selfsown.core.request import JSON
+
+CONFIG: Final = "config.yaml"
+MANIFEST: Final = "manifest.json"
+INPUTS: Final = "inputs"
+BLOBS: Final = "blobs"
+DATA_FILES: Final = ("accepted.jsonl", "rejected.jsonl", "failed.jsonl", "provenance.jsonl")
+"""Files whose bytes follow from config and journal alone."""
+
+_LOCK: Final = "run.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the manifest says about a file."""
+
+    sha256: str
+    rows: int
+    bytes: int
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the one writer's lock of a run directory, which is made if absent.
+
+    The lock belongs to the process and goes with it, also after `kill -9`.
+
+    Raises:
+        EnvironmentFailure: another process holds it, or the directory cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = (directory / _LOCK).open("a+")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"`{directory}` cannot be written: {error.strerror}",
+            why="a run keeps its journal there",
+            fix="give another directory with `-o`, or change its permissions",
+        ) from error
+    with handle:
+        _take(handle, directory)
+        handle.seek(0)
+        handle.truncate()
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when the block ends without an error.
+
+    Written to a temporary name beside it, fsynced, renamed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open(mode) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"`{path}` cannot be written: {error.strerror}",
+            why="the file is derived from the journal, which is intact",
+            fix="free space on that disk, then run the same command again",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file, or none."""
+    with whole_file(path) as handle:
+        handle.write(text.encode())
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> FileFacts:
+    """Write a whole file of lines (newlines are added) and say what is in it."""
+    digest, rows, size = hashlib.sha256(), 0, 0
+    with whole_file(path) as handle:
+        for line in lines:
+            whole = line + b"\n"
+            digest.update(whole)
+            handle.write(whole)
+            rows += 1
+            size += len(whole)
+    return FileFacts(digest.hexdigest(), rows, size)
+
+
+def read_lines(path: Path) -> Iterator[JSON]:
+    """The JSON values of a JSONL file that selfsown wrote; nothing if it is absent."""
+    if not path.exists():
+        return
+    with path.open("rb") as handle:
+        for line in handle:
+            yield orjson.loads(line)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def read_manifest(directory: Path) -> dict[str, JSON]:
+    """The manifest of a run directory.
+
+    Raises:
+        InputError: there is none, so the directory holds no finished or cleanly stopped run.
+    """
+    path = directory / MANIFEST
+    if not path.exists():
+        known = (directory / "journal.sqlite").exists()
+        raise InputError(
+            f"`{directory}` has no {MANIFEST}",
+            why="it is written when a run ends or is stopped cleanly",
+            fix="run the command that made it again: it resumes"
+            if known
+            else "give a run directory, for example `runs/demo`",
+        )
+    value = orjson.loads(path.read_bytes())
+    assert isinstance(value, dict)
+    return value
+
+
+def put_blob(directory: Path, data: bytes) -> str:
+    """Store bytes under their SHA-256 in `blobs/` and return it; equal bytes are stored once."""
+    name = hashlib.sha256(data).hexdigest()
+    path = directory / BLOBS / name
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        with whole_file(path) as handle:
+            handle.write(data)
+    return name
+
+
+def _take(handle: IO[str], directory: Path) -> None:
+    try:
+        _flock(handle)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        raise EnvironmentFailure(
+            f"`{directory}` is in use by process {holder}",
+            why="one process writes a run directory at a time",
+            fix="wait for it, stop it with Ctrl-C, or give another directory with `-o`",
+        ) from error
+
+
+def _flock(handle: IO[str]) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

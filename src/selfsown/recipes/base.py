@@ -1,0 +1,107 @@
+"""What a recipe is: one published method as plain async Python, with its options and its roles."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from selfsown.core.request import JSON
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from selfsown.core.run import Run
+
+OptionsT = TypeVar("OptionsT", bound="BaseModel")
+
+
+@dataclass(frozen=True, slots=True)
+class CallBound:
+    """Most calls of one kind that a recipe can make from here on."""
+
+    kind: str
+    """For example `instruction lists`."""
+    role: str
+    calls: int
+    max_tokens: int
+    """Most generated tokens per call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(Generic[OptionsT]):
+    """A registered recipe. `run` may keep no state outside its locals."""
+
+    name: str
+    version: str
+    """Changes when the same config and journal would give other data."""
+    summary: str
+    """One line for `selfsown recipes`."""
+    source: str = ""
+    """The paper, with its arXiv id."""
+    run: Callable[[Run, OptionsT], Awaitable[None]]
+    options: type[OptionsT]
+    presets: Mapping[str, Mapping[str, JSON]] = field(
+        default_factory=lambda: MappingProxyType({"default": {}})
+    )
+    roles: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({"generator": "writes the answers"})
+    )
+    """Role → what it does. The first is required and is what `--model` means."""
+    inputs: Literal["seeds", "rows"] = "rows"
+    target: int | None = None
+    """Default target; None: the recipe ends with its rows."""
+    target_unit: str = "record"
+    operational: frozenset[str] = frozenset()
+    """Options that only decide when to stop, so that they may change between starts."""
+    bound: Callable[[OptionsT, int, int], tuple[CallBound, ...]] | None = None
+    """(options, how many of the target are missing, number of seeds) → upper bounds; None for
+    recipes over independent rows, whose plan is exact."""
+
+    def resolve(self, preset: str, overrides: Mapping[str, Any]) -> OptionsT:
+        """The options of a preset with the user's changes on top.
+
+        Raises:
+            ConfigError: unknown preset or option, or a value out of range.
+        """
+        from selfsown.core.config import merged, validated
+        from selfsown.core.errors import ConfigError
+
+        if preset not in self.presets:
+            raise ConfigError(
+                f"recipe `{self.name}` has no preset `{preset}`",
+                why=f"it has {', '.join(f'`{name}`' for name in self.presets)}",
+                fix=f"selfsown recipes {self.name}",
+            )
+        options: OptionsT = validated(
+            self.options,
+            merged(self.presets[preset], overrides),
+            f"options of recipe `{self.name}`",
+        )
+        return options
+
+    def data_options(self, options: OptionsT) -> dict[str, JSON]:
+        """The options that the data depend on."""
+        form: dict[str, JSON] = options.model_dump(mode="json")
+        return {name: value for name, value in form.items() if name not in self.operational}
+
+
+def get_recipe(name: str) -> Recipe[Any]:
+    """The recipe of a name, built in or from a plug-in.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from selfsown.core.config import did_you_mean
+    from selfsown.core.errors import ConfigError
+    from selfsown.extensions import RECIPES, load_extension
+
+    found: Any = load_extension("recipes", RECIPES, name)
+    if not isinstance(found, Recipe):
+        raise ConfigError(
+            f"there is no recipe `{name}`",
+            why=f"known recipes are {', '.join(f'`{known}`' for known in RECIPES)}",
+            fix=did_you_mean(name, list(RECIPES)) or "selfsown recipes",
+        )
+    return found

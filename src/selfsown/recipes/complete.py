@@ -1,0 +1,77 @@
+"""The smallest recipe: one prompt per row, one answer per row. Read it to learn what a recipe is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfsown.core.errors import CallFailed
+from selfsown.core.request import JSON, Completion, Message, Request, message
+from selfsown.core.run import Run
+from selfsown.recipes.base import Recipe
+from selfsown.recipes.prompts import render, template
+
+
+class Options(BaseModel):
+    """Options of `complete`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str = Field(description="Jinja2 template; `{{ field }}` is a field of the row.")
+    system: str | None = Field(None, description="System prompt, also a template; chat models.")
+    json_schema: dict[str, Any] | None = Field(
+        None, description="JSON schema of the answer; its top-level fields join the row."
+    )
+    max_tokens: int = Field(1024, ge=1, description="Most generated tokens per answer.")
+    temperature: float | None = Field(None, ge=0, description="Empty: the server's default.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Empty: the server's default.")
+    stop: tuple[str, ...] = Field((), description="Strings that end an answer.")
+    extra: dict[str, Any] = Field({}, description="Provider-specific body parameters.")
+    keep_cut_off: bool = Field(False, description="Accept answers cut off at `max_tokens`.")
+
+
+async def complete(run: Run, options: Options) -> None:
+    """Ask for one completion per row; a row is accepted, rejected (empty, cut off) or failed."""
+    rows = run.stage("rows", unit="row", output=True)
+    for text in filter(None, (options.prompt, options.system)):
+        template(text)  # a broken template stops the run before the first call
+
+    async def work(row: Mapping[str, JSON]) -> Completion:
+        return await run.ask("generator", _request(run, options, row))
+
+    async for done in run.map(run.rows(), work):
+        candidate = rows.enter(done.item, order=(done.draw,), keys=done.keys)
+        try:
+            answer = done.result
+        except CallFailed as error:
+            candidate.fail(error)
+            continue
+        if not answer.text.strip():
+            candidate.reject("empty")
+        elif answer.finish_reason == "length" and not options.keep_cut_off:
+            candidate.reject("cut_off")
+        else:
+            parsed = answer.parsed if isinstance(answer.parsed, Mapping) else {}
+            candidate.keep({**parsed, "completion": answer.text})
+
+
+def _request(run: Run, options: Options, row: Mapping[str, JSON]) -> Request:
+    prompt = render(options.prompt, row)
+    sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
+    if not run.is_chat("generator"):
+        return Request(prompt=prompt, schema=options.json_schema, **sampling)
+    turns: tuple[Message, ...] = (message("user", prompt),)
+    if options.system is not None:
+        turns = (message("system", render(options.system, row)), *turns)
+    return Request(messages=turns, schema=options.json_schema, **sampling)
+
+
+RECIPE = Recipe(
+    name="complete",
+    version="1",
+    summary="One prompt per row of a file: bulk calls that lose no row and never pay twice.",
+    run=complete,
+    options=Options,
+)
