@@ -1,1 +1,4 @@
-"""The ground floor: errors, requests, records, the journal and the durable run. Imports nothing of ours."""
+"""The ground floor: errors, requests, records, the journal and the durable run.
+
+Imports nothing of ours.
+"""

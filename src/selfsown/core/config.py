@@ -10,13 +10,15 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class BudgetConfig(BaseModel):
@@ -83,8 +85,10 @@ class RunConfig(BaseModel):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the recipe; `selfsown recipes NAME`."
     )
-    budget: BudgetConfig = Field(default_factory=BudgetConfig, description="Hard caps.")
-    limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Limits per endpoint.")
+    budget: BudgetConfig = Field(default_factory=lambda: BudgetConfig(), description="Hard caps.")
+    limits: LimitsConfig = Field(
+        default_factory=lambda: LimitsConfig(), description="Limits per endpoint."
+    )
     max_failure_rate: float = Field(
         0.5, ge=0, le=1, description="Suspend when more of the calls than this fail for good."
     )
@@ -140,7 +144,7 @@ def make_config(given: Mapping[str, Any], *, source: str = "config") -> RunConfi
     return validated(RunConfig, given, source)
 
 
-def validated(model: type[Any], given: Mapping[str, Any], source: str) -> Any:
+def validated(model: type[ModelT], given: Mapping[str, Any], source: str) -> ModelT:
     """An instance of a pydantic model, its complaints translated into ours.
 
     Raises:
@@ -226,7 +230,7 @@ class _StrictLoader(yaml.SafeLoader):
         """A mapping, or an error that names the line of the second key."""
         seen: set[object] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             hashable = key if isinstance(key, (str, int, float, bool)) else repr(key)
             if hashable in seen:
                 raise yaml.constructor.ConstructorError(

@@ -1,4 +1,4 @@
-"""config.yaml of a run directory: the config in force, every default written out, no secret in it."""
+"""config.yaml of a run directory: the config in force, every default in it, no secret."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_effective(
         "versions": _versions(),
     }
     text = yaml.safe_dump(_plain(form), sort_keys=False, allow_unicode=True, width=100)
-    head = "# The effective config of this run, written by selfsown. `effective` is for reading only.\n"
+    head = "# The config of this run, every default written out. `effective` is for reading.\n"
     write_text(directory / CONFIG, head + text)
 
 

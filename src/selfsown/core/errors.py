@@ -1,4 +1,4 @@
-"""Every error of selfsown, as one tree; each message says what happened, why it matters, how to fix it.
+"""Every error of selfsown, as one tree; each says what happened, why it matters, how to fix it.
 
 SelfsownError
 ├── InputError            the user's file or value is wrong                     exit 2
@@ -24,8 +24,9 @@ from typing import ClassVar
 class SelfsownError(Exception):
     """Base of all errors that selfsown raises on purpose.
 
-    `what` names the thing and its value in backticks, `why` the expectation it broke, `fix` a command or an
-    edit. `retryable` tells callers whether the same call may succeed later without a change.
+    `what` names the thing and its value in backticks, `why` the expectation it broke, `fix` a
+    command or an edit. `retryable` tells callers whether the same call may succeed later without a
+    change.
     """
 
     exit_code: ClassVar[int] = 2
@@ -55,7 +56,7 @@ class ConfigError(InputError):
 
 
 class ConfigChanged(InputError):
-    """The run directory was made with another config or recipe version, and no `--update` was given."""
+    """The run directory was made with another config or recipe version, without `--update`."""
 
 
 class MissingExtra(InputError):
@@ -87,7 +88,8 @@ class CallFailed(SelfsownError):
     """One model call ended in a final failure; the record it belongs to fails, the run goes on.
 
     `kind` is a short stable word, for example `bad_request`, `content_filter`, `retries_exhausted`,
-    `schema`, `context_length`. The text is free of times, request ids and ports, so that it replays.
+    `schema`, `context_length`. The text is free of times, request ids and ports, so that it
+    replays.
     """
 
     def __init__(self, kind: str, what: str, *, why: str = "", fix: str = "") -> None:

@@ -1,4 +1,4 @@
-"""A flow: items drawn on demand, worked on concurrently, handed to one consumer in a recorded order.
+"""A flow: items drawn on demand, worked on concurrently, handed over in a recorded order.
 
 The rule that makes a run replayable: state shared between items is read and written only in the
 consumer's body (`async for`), which is also what feeds `draw`; `work` sees its item alone. Draws

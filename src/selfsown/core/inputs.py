@@ -1,4 +1,4 @@
-"""Input rows: read from JSONL, JSON or CSV, or given by the caller, and copied into the run directory.
+"""Input rows: read from JSONL, JSON or CSV, or given, and copied into the run directory.
 
 The copy is what a run works on, so that a resume or a replay cannot see other rows than the start.
 """

@@ -168,7 +168,7 @@ class Journal:
     def deliveries(
         self, epoch: int, flow: str, *, draw: int | None = None
     ) -> Iterator[StoredDelivery]:
-        """The recorded hand-overs of a flow in one epoch, by ordinal, lazily; of one draw if given."""
+        """Recorded hand-overs of a flow in one epoch, by ordinal, lazily; of one draw if given."""
         one = "" if draw is None else " AND draw=?"
         sql = (
             "SELECT seq, epoch, flow, ordinal, draw, ok, asks, checksum FROM deliveries"

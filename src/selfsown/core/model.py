@@ -1,7 +1,8 @@
-"""The narrow seam to every model: one attempt at one request. Retries, limits, budget and journal live above it.
+"""The narrow seam to every model: one attempt at one request.
 
-A backend implements `Model`. `attempt` either returns an `Answer` or raises `AttemptFailed`, which says what kind of
-failure it was; the caller decides whether to try again. Nothing else may escape from a backend.
+Retries, limits, budget and journal live above it. A backend implements `Model`. `attempt` either returns an `Answer` or raises `AttemptFailed`, which
+says what kind of failure it was; the caller decides whether to try again. Nothing else may escape
+from a backend.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """What an endpoint said about its limits in the headers of one reply; None where it said nothing."""
+    """What the headers of one reply said about limits; None where they said nothing."""
 
     remaining_requests: int | None = None
     remaining_tokens: int | None = None
@@ -93,9 +94,10 @@ class Answer:
 class AttemptFailed(Exception):
     """One attempt did not produce an answer.
 
-    `detail` is free of times, request ids, ports and secrets, since it may become a journaled outcome. `retry_after_s` is
-    the server's wish, if any. `may_be_billed` says whether the provider could have charged for it. `completion` carries a
-    paid answer that cannot be used (schema missed, filtered) for the record.
+    `detail` is free of times, request ids, ports and secrets, since it may become a journaled
+    outcome. `retry_after_s` is the server's wish, if any. `may_be_billed` says whether the provider
+    could have charged for it. `completion` carries a paid answer that cannot be used (schema
+    missed, filtered) for the record.
     """
 
     def __init__(
@@ -129,11 +131,11 @@ class Model(Protocol):
 
     @property
     def identity(self) -> str:
-        """What goes into the journal key: for an endpoint base URL + `#` + name, for local weights their hash."""
+        """What goes into the journal key: URL + `#` + name, or the hash of local weights."""
 
     @property
     def endpoint(self) -> str:
-        """Name under which limits are shared: scheme and host for endpoints, the URI for local models."""
+        """Name under which limits are shared: scheme and host, or the URI of a local model."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -151,7 +153,8 @@ class Model(Protocol):
         Args:
             request: what to ask.
             timeout_s: give up after so many seconds without a complete answer; None waits for ever.
-            seed: a number derived from the call's key and sample, for backends that sample themselves.
+            seed: a number derived from the call's key and sample, for backends that sample
+                themselves.
 
         Raises:
             AttemptFailed: for every failure whatsoever.

@@ -1,9 +1,9 @@
-"""What is asked of a model and what comes back, and the canonical key under which both are journaled.
+"""What is asked of a model, what comes back, and the key under which both are journaled.
 
-The key is a function of what can change the answer and of nothing else: model identity, prompt or messages,
-sampling parameters, schema, tools, provider-specific body parameters, `sample`. Concurrency, time-outs, headers,
-file names and parser code are not in it. Defaults are omitted, so a new optional field does not change old keys;
-golden tests pin the form.
+The key is a function of what can change the answer and of nothing else: model identity, prompt or
+messages, sampling parameters, schema, tools, provider-specific body parameters, `sample`.
+Concurrency, time-outs, headers, file names and parser code are not in it. Defaults are omitted, so
+a new optional field does not change old keys; golden tests pin the form.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 """A value that JSON can carry. Text in it holds no lone surrogates (see `clean_text`)."""
 
 Role = Literal["system", "user", "assistant"]
@@ -82,7 +82,10 @@ class Request:
     stop: tuple[str, ...] = ()
     """Strings before which generation ends; they are not part of the answer."""
     seed: int | None = None
-    """Sampling seed sent to the server, where it takes one. Local models derive one from the key if None."""
+    """Sampling seed sent to the server, where it takes one.
+
+    Local models derive one from the key if None.
+    """
     schema: Mapping[str, JSON] | None = None
     """JSON schema that the answer must meet."""
     tools: tuple[Mapping[str, JSON], ...] = ()
@@ -108,10 +111,10 @@ class Request:
         return self.prompt is None
 
     def prompt_bytes(self) -> int:
-        """UTF-8 bytes of everything the model reads, an upper bound of its tokens for byte-level tokenizers.
+        """UTF-8 bytes of everything the model reads.
 
-        Chat templates add tokens that the request does not show: 16 per message and 64 per request are added for them,
-        4,096 per image.
+        An upper bound of its tokens for byte-level tokenizers. Chat templates add tokens that the request does not show: 16 per message and 64 per request
+        are added for them, 4,096 per image.
         """
         total = 64
         if self.prompt is not None:
@@ -162,7 +165,7 @@ class Completion:
 
 
 def clean_text(text: str) -> str:
-    """The text with lone surrogates replaced by U+FFFD, so that it can be encoded and hashed; else unchanged."""
+    """The text with lone surrogates replaced by U+FFFD, so that it can be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -171,7 +174,7 @@ def clean_text(text: str) -> str:
 
 
 def canonical_json(value: JSON) -> bytes:
-    """The one byte form of a JSON value: sorted keys, no spaces, ASCII escapes, shortest float repr.
+    """The one byte form of a JSON value: sorted keys, no spaces, ASCII, shortest floats.
 
     Raises:
         ValueError: the value holds NaN or an infinity, which JSON cannot carry.
@@ -182,7 +185,10 @@ def canonical_json(value: JSON) -> bytes:
 
 
 def request_form(request: Request) -> dict[str, JSON]:
-    """The effective request as plain JSON, defaults omitted. This form is hashed, journaled and shown in diffs."""
+    """The effective request as plain JSON, defaults omitted.
+
+    This form is hashed, journaled and shown in diffs.
+    """
     form: dict[str, JSON] = {"max_tokens": request.max_tokens}
     if request.prompt is not None:
         form["prompt"] = request.prompt
@@ -246,7 +252,7 @@ def _digest(version: bytes, value: JSON) -> bytes:
 
 
 def _plain(value: JSON) -> JSON:
-    """Mappings and sequences as dict and list, which the encoder takes; immutable views included."""
+    """Mappings and sequences as dict and list, which the encoder takes."""
     if isinstance(value, str) or value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):

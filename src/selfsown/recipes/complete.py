@@ -1,4 +1,4 @@
-"""The smallest recipe: one prompt per row, one answer per row. Read it to learn what a recipe is."""
+"""The smallest recipe: a prompt per row, an answer per row. Read it to learn what one is."""
 
 from __future__ import annotations
 

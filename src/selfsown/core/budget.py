@@ -1,0 +1,324 @@
+"""A hard cap on spending: every attempt reserves its worst case before it is sent, out of durable blocks.
+
+A block is permission to spend that is committed to the journal (`grant`) before any of it is used. What was granted
+and not handed back counts as spent when the process dies, so at every moment, and at every point where a crash can
+happen,
+
+    spent before this process + granted and not released  <=  cap
+
+and everything that was or could have been billed is inside what was granted. All sums are integers: nano-USD and
+tokens. The cap holds as long as the provider bills no more than was asked for (prompt bytes bound prompt tokens,
+`max_tokens` bounds generated ones); a provider that bills more is charged as billed and the next call is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from selfsown.core.errors import BudgetExhausted, ConfigError
+from selfsown.core.model import Price
+from selfsown.core.request import Request, Usage
+
+NANO: Final = 1_000_000_000
+"""Nano-USD per USD."""
+
+_CALLS_PER_BLOCK: Final = 64
+_SHARE_PER_BLOCK: Final = 64
+
+Grant: TypeAlias = Callable[[float, int], Awaitable[None]]
+"""`await grant(usd, tokens)` returns when the block is on disk; negative amounts hand back what was not used."""
+
+
+class Amount(NamedTuple):
+    """Money and tokens of one reservation or one bill."""
+
+    nano_usd: int = 0
+    tokens: int = 0
+
+    @property
+    def usd(self) -> float:
+        """The money in USD, for people and files."""
+        return self.nano_usd / NANO
+
+
+NOTHING: Final = Amount()
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """A model's price in nano-USD per million tokens, so that sums are exact."""
+
+    input: int
+    output: int
+    cached_input: int
+
+    @classmethod
+    def of(cls, price: Price | None) -> Tariff | None:
+        """The price as integers; None where it is not known."""
+        if price is None:
+            return None
+        cached = price.input_usd if price.cached_input_usd is None else price.cached_input_usd
+        return cls(
+            round(price.input_usd * NANO), round(price.output_usd * NANO), round(cached * NANO)
+        )
+
+    def cost(self, usage: Usage) -> int:
+        """Nano-USD of a reported usage, rounded up."""
+        cached = min(usage.cached_input_tokens, usage.input_tokens)
+        total = (
+            (usage.input_tokens - cached) * self.input
+            + cached * self.cached_input
+            + usage.output_tokens * self.output
+        )
+        return -(-total // 1_000_000)
+
+    def worst(self, prompt_tokens: int, max_tokens: int) -> int:
+        """Nano-USD that so many prompt tokens and a full-length answer could cost, rounded up."""
+        dearest = max(self.input, self.cached_input)
+        return -(-(prompt_tokens * dearest + max_tokens * self.output) // 1_000_000)
+
+
+def worst_case(request: Request, tariff: Tariff | None) -> Amount:
+    """The most that one attempt can be billed; its money is 0 where the price is not known."""
+    prompt = request.prompt_bytes()
+    money = tariff.worst(prompt, request.max_tokens) if tariff is not None else 0
+    return Amount(money, prompt + request.max_tokens)
+
+
+def actual_cost(usage: Usage, tariff: Tariff | None) -> Amount:
+    """What a reported usage costs; its money is 0 where the price is not known."""
+    money = tariff.cost(usage) if tariff is not None else 0
+    return Amount(money, usage.input_tokens + usage.output_tokens)
+
+
+class Budget:
+    """What may still be spent. Without a cap it only counts.
+
+    Reservations are served in the order they were asked for. A reservation that does not fit waits for outstanding ones
+    to settle if that could make room, and is refused with `BudgetExhausted` if it could not.
+    """
+
+    def __init__(
+        self,
+        cap_usd: float | None = None,
+        cap_tokens: int | None = None,
+        *,
+        spent_usd: float = 0.0,
+        spent_tokens: int = 0,
+        grant: Grant | None = None,
+    ) -> None:
+        """Open a budget.
+
+        Args:
+            cap_usd: most USD over the whole life of the run directory; None for no cap.
+            cap_tokens: most tokens, prompt and generated together; None for no cap.
+            spent_usd: sum of everything granted (and not handed back) by earlier processes.
+            spent_tokens: the same in tokens.
+            grant: commits a block to the journal; None where nothing needs to survive the process.
+
+        Raises:
+            ConfigError: a cap is negative.
+        """
+        for name, cap in (("--budget-usd", cap_usd), ("--budget-tokens", cap_tokens)):
+            if cap is not None and cap < 0:
+                raise ConfigError(
+                    f"`{name}` is {cap}",
+                    why="a budget cannot be negative",
+                    fix=f"give `{name}` 0 or more",
+                )
+        self.capped: bool = cap_usd is not None or cap_tokens is not None
+        self._cap_usd = None if cap_usd is None else round(cap_usd * NANO)
+        self._cap_tokens = cap_tokens
+        self._before = Amount(round(spent_usd * NANO), spent_tokens)
+        self._grant = grant
+        self._granted_usd = 0  # by this process, net of what was handed back
+        self._granted_tokens = 0
+        self._free_usd = 0  # granted, neither reserved nor spent
+        self._free_tokens = 0
+        self._reserved_usd = 0  # sent or about to be sent, not settled
+        self._reserved_tokens = 0
+        self._settled_usd = 0
+        self._settled_tokens = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._head: asyncio.Future[None] | None = None
+
+    @property
+    def spent(self) -> Amount:
+        """Earlier processes' share and what this one has settled."""
+        return Amount(
+            self._before.nano_usd + self._settled_usd, self._before.tokens + self._settled_tokens
+        )
+
+    @property
+    def committed(self) -> Amount:
+        """What would count as spent if the process died now. Never above the cap."""
+        if not self.capped:
+            return self.spent
+        return Amount(
+            self._before.nano_usd + self._granted_usd, self._before.tokens + self._granted_tokens
+        )
+
+    def require_price(self, uri: str, tariff: Tariff | None) -> None:
+        """Refuse a model whose price is not known where money is capped.
+
+        Raises:
+            ConfigError: there is a cap in USD and `tariff` is None.
+        """
+        if tariff is None and self._cap_usd is not None:
+            raise ConfigError(
+                f"the price of `{uri}` is not known, but the budget is in USD",
+                why="a cap in USD can only be held if the worst case of each call can be priced",
+                fix="give the model's `price` (input_usd and output_usd per million tokens) in the config, or cap "
+                "tokens with `--budget-tokens`",
+            )
+
+    def reserve_now(self, need: Amount) -> bool:
+        """Reserve if that takes no waiting and no commit; nobody who waits is overtaken."""
+        return not self._queue and self._take(need)
+
+    async def reserve(self, need: Amount) -> None:
+        """Reserve the worst case of one attempt; settle it exactly once afterwards.
+
+        Raises:
+            BudgetExhausted: it does not fit under the cap, and no outstanding reservation could make room.
+        """
+        await self._my_turn()
+        try:
+            while not self._take(need):
+                await self._make_room(need)
+        finally:
+            self._next_turn()
+
+    def settle(self, reserved: Amount, actual: Amount) -> None:
+        """Replace a reservation by what the attempt really cost; the rest is free again.
+
+        Without a cap nothing is reserved: settle `NOTHING` by the actual amount, so that it is counted.
+        """
+        self._settled_usd += actual.nano_usd
+        self._settled_tokens += actual.tokens
+        if not self.capped:
+            return
+        self._reserved_usd -= reserved.nano_usd
+        self._reserved_tokens -= reserved.tokens
+        self._free_usd += reserved.nano_usd - actual.nano_usd
+        self._free_tokens += reserved.tokens - actual.tokens
+        if self._head is not None and not self._head.done():
+            self._head.set_result(None)
+
+    async def close(self) -> None:
+        """Hand back what was granted and is not used. Call it when no attempt is outstanding."""
+        usd, tokens = max(0, self._free_usd), max(0, self._free_tokens)
+        if not self.capped or (usd, tokens) == (0, 0):
+            return
+        self._free_usd -= usd
+        self._free_tokens -= tokens
+        if self._grant is not None:
+            await self._grant(-usd / NANO, -tokens)
+        self._granted_usd -= usd
+        self._granted_tokens -= tokens
+
+    def _take(self, need: Amount) -> bool:
+        if not self._fits(need.nano_usd, need.tokens, self._free_usd, self._free_tokens):
+            return False
+        self._free_usd -= need.nano_usd
+        self._free_tokens -= need.tokens
+        self._reserved_usd += need.nano_usd
+        self._reserved_tokens += need.tokens
+        return True
+
+    def _fits(self, usd: int, tokens: int, room_usd: int, room_tokens: int) -> bool:
+        """Whether an amount fits into a room; an uncapped unit always does."""
+        return (self._cap_usd is None or usd <= room_usd) and (
+            self._cap_tokens is None or tokens <= room_tokens
+        )
+
+    async def _make_room(self, need: Amount) -> None:
+        """Get another block, or wait for a settlement, or give up."""
+        left = self._left()
+        short_usd = 0 if self._cap_usd is None else max(0, need.nano_usd - self._free_usd)
+        short_tokens = 0 if self._cap_tokens is None else max(0, need.tokens - self._free_tokens)
+        if self._fits(short_usd, short_tokens, left.nano_usd, left.tokens):
+            waiting = len(self._queue)
+            await self._new_block(
+                _block(short_usd, need.nano_usd, left.nano_usd, waiting) if short_usd else 0,
+                _block(short_tokens, need.tokens, left.tokens, waiting) if short_tokens else 0,
+            )
+        elif self._fits(
+            short_usd,
+            short_tokens,
+            left.nano_usd + self._reserved_usd,
+            left.tokens + self._reserved_tokens,
+        ):
+            self._head = asyncio.get_running_loop().create_future()
+            await self._head
+        else:
+            raise self._exhausted(need, left)
+
+    def _left(self) -> Amount:
+        """What the cap still allows to grant; 0 for a unit without a cap."""
+        committed = self.committed
+        return Amount(
+            0 if self._cap_usd is None else max(0, self._cap_usd - committed.nano_usd),
+            0 if self._cap_tokens is None else max(0, self._cap_tokens - committed.tokens),
+        )
+
+    async def _new_block(self, usd: int, tokens: int) -> None:
+        """Commit a block, then make it available. A block whose commit failed stays counted as spent."""
+        self._granted_usd += usd
+        self._granted_tokens += tokens
+        if self._grant is not None:
+            await self._grant(usd / NANO, tokens)
+        self._free_usd += usd
+        self._free_tokens += tokens
+
+    async def _my_turn(self) -> None:
+        """Wait until everyone who asked earlier has been served; then nobody else is until `_next_turn`."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        if self._queue[0] is turn:
+            return
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if self._queue and self._queue[0] is turn:
+                self._next_turn()
+            else:
+                self._queue.remove(turn)
+            raise
+
+    def _next_turn(self) -> None:
+        self._head = None
+        self._queue.popleft()
+        if self._queue and not self._queue[0].done():
+            self._queue[0].set_result(None)
+
+    def _exhausted(self, need: Amount, left: Amount) -> BudgetExhausted:
+        if self._fits(
+            need.nano_usd, 0, self._free_usd + left.nano_usd, self._free_tokens + left.tokens
+        ):
+            flag, cap = "--budget-tokens", f"{self._cap_tokens:,} tokens"
+            worst = f"{need.tokens:,} tokens"
+            room = f"{max(0, self._free_tokens) + left.tokens:,} tokens"
+        else:
+            flag, cap = "--budget-usd", f"${(self._cap_usd or 0) / NANO:,.2f}"
+            worst = f"${need.usd:,.6f}"
+            room = f"${(max(0, self._free_usd) + left.nano_usd) / NANO:,.6f}"
+        return BudgetExhausted(
+            f"the budget of {cap} does not cover the next call",
+            why=f"the call could cost up to {worst} and {room} are left; a call is sent only if its worst case fits",
+            fix=f"run the same command with a higher `{flag}`; it resumes here, and nothing is paid twice",
+        )
+
+
+def _block(short: int, need: int, left: int, waiting: int) -> int:
+    """Size of the next block in one unit: many calls' worth, a small share of what is left, never less than needed.
+
+    A crash loses at most the unused part of a block, so beyond what the calls that wait now could use, a block is never
+    more than 1/64 of what the cap leaves.
+    """
+    spare = min(need * _CALLS_PER_BLOCK, left // _SHARE_PER_BLOCK)
+    return max(short, spare, min(short + need * (waiting - 1), left // 2))
