@@ -109,7 +109,8 @@ def get(name: str, out: Path | None, force: bool, url: str | None) -> None:
     click.echo(str(path))
     click.echo(f"verified: {published.about}, {published.license}", err=True)
     click.echo(
-        f"next: selfsown run self-instruct --preset paper --seeds {shlex.quote(str(path))}",
+        f"next: selfsown run self-instruct --seeds {shlex.quote(str(path))} "
+        "--model URI -n 200 -o runs/x",
         err=True,
     )
 

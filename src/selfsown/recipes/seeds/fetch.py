@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsown.core.errors import EnvironmentFailure, InputError
-
 from selfsown.recipes.seeds.writing import write_atomically
 
 _SIZE_LIMIT_BYTES = 16 * 1024 * 1024

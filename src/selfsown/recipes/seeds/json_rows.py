@@ -51,27 +51,26 @@ def read_json_lines(text: str) -> Iterator[Row]:
 
 def read_json_list(text: str) -> Iterator[Row]:
     """Yield one row per element of the list that `text` holds; stop at the first syntax error."""
-    position = _skip_space(text, 0) + 1  # past "["
-    position = _skip_space(text, position)
-    while text[position : position + 1] != "]":
-        line = text.count("\n", 0, position) + 1
+    position = _skip_space(text, text.index("[") + 1)
+    line, counted = 1, 0
+    at_end = text.startswith("]", position)
+    while not at_end:
+        line, counted = line + text.count("\n", counted, position), position
         try:
             decoded = _decode(text, position)
-            end = _skip_space(text, decoded.end)
-            if text[end : end + 1] not in (",", "]") or not text[end : end + 1]:
-                raise _NotJson("Expecting ',' or ']' after a list element", end)
         except _NotJson as error:
             yield Row(line, None, (_malformed_in_list(text, error),))
             return
         yield Row(line, decoded.value, _repeated(decoded, line))
-        position = end if text[end] == "]" else _skip_space(text, end + 1)
+        position = _skip_space(text, decoded.end)
+        at_end = text.startswith("]", position)
+        if not at_end and not text.startswith(",", position):
+            yield _broken_list(text, "Expecting ',' or ']' after an element", position)
+            return
+        position = position if at_end else _skip_space(text, position + 1)
     rest = _skip_space(text, position + 1)
     if rest < len(text):
-        yield Row(
-            text.count("\n", 0, rest) + 1,
-            None,
-            (_malformed_in_list(text, _NotJson("Extra data after the list", rest)),),
-        )
+        yield _broken_list(text, "Extra data after the list", rest)
 
 
 def read_json_object(text: str) -> Row:
@@ -158,6 +157,11 @@ def _malformed_line(line: str, line_no: int, error: _NotJson) -> SeedProblem:
         fix=fix,
         line=line_no,
     )
+
+
+def _broken_list(text: str, message: str, offset: int) -> Row:
+    problem = _malformed_in_list(text, _NotJson(message, offset))
+    return Row(text.count("\n", 0, offset) + 1, None, (problem,))
 
 
 def _malformed_in_list(text: str, error: _NotJson) -> SeedProblem:

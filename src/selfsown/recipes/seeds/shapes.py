@@ -8,12 +8,12 @@ Read: the Self-Instruct shape (`instruction` with a list of `instances`), the Al
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from selfsown.recipes.seeds.json_rows import Row
-from selfsown.recipes.seeds.task import Instance, SeedProblem, SeedTask, Severity, shown
+from selfsown.recipes.seeds.task import Instance, SeedProblem, SeedTask, shown
+from selfsown.recipes.seeds.values import RowFindings, kind_of
 
 _KEYS = ("instruction", "instances", "input", "output", "messages", "prompt", "completion", "id")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -46,85 +46,81 @@ def read_row(row: Row, *, position: int, require_instances: bool) -> ReadRow:
         return ReadRow(None, row.line, False, row.problems)
     reader = _RowReader(row)
     if not isinstance(row.value, Mapping):
-        reader.note(
+        reader.found.note(
             "not-an-object",
-            f"the row is {_kind(row.value)}, not an object",
+            f"the row is {kind_of(row.value)}, not an object",
             why="a seed has named parts: `instruction` and `instances`",
             fix='write it as {"instruction": "...", "instances": [{"input": "", "output": "..."}]}',
         )
-        return ReadRow(None, row.line, False, tuple(reader.problems))
+        return ReadRow(None, row.line, False, tuple(reader.found.problems))
     task = reader.task(row.value, f"row_{position:04d}", require_instances)
     is_flat = "instances" not in row.value
-    return ReadRow(task, row.line, is_flat, tuple(reader.problems))
+    return ReadRow(task, row.line, is_flat, tuple(reader.found.problems))
 
 
 class _RowReader:
     """Reads the parts of one row and collects what is wrong with them."""
 
     def __init__(self, row: Row) -> None:
-        self.problems: list[SeedProblem] = list(row.problems)
-        self._line = row.line
-        self._seed_id: str | None = None
-
-    def note(
-        self, rule: str, what: str, *, why: str, fix: str, severity: Severity = "error"
-    ) -> None:
-        """Add one finding at this row."""
-        self.problems.append(SeedProblem(rule, severity, what, why, fix, self._line, self._seed_id))
+        self.found = RowFindings(row.line, row.problems)
 
     def task(
         self, row: Mapping[str, object], default_id: str, require_instances: bool
     ) -> SeedTask | None:
         """Return the task, or None if the row has an error."""
         task_id = self._identifier(row.get("id")) or default_id
-        self._seed_id = task_id if row.get("id") not in (None, "") else None
-        name = self._text(row.get("name") or "", "name")
+        self.found.seed_id = task_id if row.get("id") not in (None, "") else None
+        name = self.found.text(row.get("name") or "", "name")
         exchange = self._exchange(row)
+        if exchange is None:
+            return None
         is_classification = self._is_classification(row.get("is_classification"))
         instruction = self._instruction(row, exchange)
         instances = [self._instance(n, *pair) for n, pair in enumerate(exchange.instances, 1)]
-        if not instances and not any(p.severity == "error" for p in self.problems):
+        if not instances and not self.found.has_error:
             self._no_instances(require_instances)
-        if any(p.severity == "error" for p in self.problems):
+        if self.found.has_error:
             return None
         return SeedTask(task_id, name, instruction, tuple(instances), is_classification)
 
-    def _exchange(self, row: Mapping[str, object]) -> _Exchange:
+    def _exchange(self, row: Mapping[str, object]) -> _Exchange | None:
         for key in ("messages", "conversations"):
             if key in row and "instruction" not in row:
                 return self._chat(row[key], key)
-        if "instances" in row:
-            return _Exchange("instruction", row.get("instruction"), self._instance_pairs(row["instances"]))
         if "prompt" in row and "instruction" not in row:
             return _Exchange("prompt", row["prompt"], _pair("", row.get("completion")))
-        return _Exchange("instruction", row.get("instruction"), _pair(row.get("input"), row.get("output")))
+        if "instances" in row:
+            pairs = self._instance_pairs(row["instances"])
+        else:
+            pairs = _pair(row.get("input"), row.get("output"))
+        return _Exchange("instruction", row.get("instruction"), pairs)
 
     def _instance_pairs(self, value: object) -> list[tuple[object, object]]:
         if not isinstance(value, Sequence) or isinstance(value, str):
-            self._wrong_type("instances", value, "a list of objects with `input` and `output`")
+            self.found.wrong_type("instances", value, "a list of objects with `input` and `output`")
             return []
         pairs: list[tuple[object, object]] = []
         for number, item in enumerate(value, 1):
             if isinstance(item, Mapping):
                 pairs.append((item.get("input"), item.get("output")))
             else:
-                self._wrong_type(f"instances[{number}]", item, "an object with `output`")
+                self.found.wrong_type(f"instances[{number}]", item, "an object with `output`")
         return pairs
 
-    def _chat(self, value: object, key: str) -> _Exchange:
+    def _chat(self, value: object, key: str) -> _Exchange | None:
         turns = self._turns(value, key)
         users = [i for i, (role, _) in enumerate(turns) if role in ("user", "human")]
         if not users:
-            self.note(
+            self.found.note(
                 "no-user-message",
                 f"`{key}` has no message of the role `user`",
                 why="the first user message is the instruction of the seed",
                 fix="add one, or drop the row",
             )
-            return _Exchange(key, "", [])
+            return None
         rest = turns[users[0] + 1 :]
         if len(rest) > 1 or users[0] > 0:
-            self.note(
+            self.found.note(
                 "chat-cut",
                 f"only the first question and answer of {len(turns)} messages are read",
                 why="a seed task is one instruction and its answer",
@@ -136,7 +132,7 @@ class _RowReader:
 
     def _turns(self, value: object, key: str) -> list[tuple[object, object]]:
         if not isinstance(value, Sequence) or isinstance(value, str):
-            self._wrong_type(key, value, "a list of messages")
+            self.found.wrong_type(key, value, "a list of messages")
             return []
         role, text = ("role", "content") if key == "messages" else ("from", "value")
         turns: list[tuple[object, object]] = []
@@ -144,25 +140,28 @@ class _RowReader:
             if isinstance(message, Mapping):
                 turns.append((message.get(role), message.get(text)))
             else:
-                self._wrong_type(f"{key}[{number}]", message, f"an object with `{role}`")
+                self.found.wrong_type(f"{key}[{number}]", message, f"an object with `{role}`")
         return turns
 
     def _instruction(self, row: Mapping[str, object], exchange: _Exchange) -> str:
         value = exchange.instruction
         if value is None:
             near = next(
-                (k for k in row if difflib.get_close_matches(k, _KEYS, 1) and k not in _KEYS), None
+                (k for k in row if k not in _KEYS and difflib.get_close_matches(str(k), _KEYS, 1)),
+                None,
             )
-            self.note(
+            self.found.note(
                 "no-instruction",
                 "there is no `instruction`",
                 why="the instruction is what new tasks are grown from",
-                fix=f"rename the key `{shown(near)}`" if near else 'add `"instruction": "..."`',
+                fix=f"rename the key `{shown(str(near))}`"
+                if near
+                else 'add `"instruction": "..."`',
             )
             return ""
-        text = self._text(value, exchange.key)
+        text = self.found.text(value, exchange.key)
         if isinstance(value, str) and not text.strip():
-            self.note(
+            self.found.note(
                 "empty-instruction",
                 "the instruction is empty",
                 why="the instruction is what new tasks are grown from",
@@ -172,18 +171,18 @@ class _RowReader:
 
     def _instance(self, number: int, given: object, answer: object) -> Instance:
         if answer is None or (isinstance(answer, str) and not answer.strip()):
-            self.note(
+            self.found.note(
                 "empty-output",
                 f"instance {number} has no output",
                 why="an example without an answer teaches the model to answer nothing",
                 fix="write the output, or remove the instance",
             )
             answer = ""
-        text = self._text("" if given is None else given, f"input of instance {number}")
-        return Instance(text, self._text(answer, f"output of instance {number}"))
+        text = self.found.text("" if given is None else given, f"input of instance {number}")
+        return Instance(text, self.found.text(answer, f"output of instance {number}"))
 
     def _no_instances(self, required: bool) -> None:
-        self.note(
+        self.found.note(
             "no-instances",
             "there is no instance (no `output`)",
             why="each seed supplies at least one worked example (input, output)",
@@ -199,52 +198,13 @@ class _RowReader:
                 return None
             if value.strip().lower() in _BOOLEANS:
                 return _BOOLEANS[value.strip().lower()]
-        self._wrong_type("is_classification", value, "true or false")
+        self.found.wrong_type("is_classification", value, "true or false")
         return None
 
     def _identifier(self, value: object) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
-        return self._text(value or "", "id").strip()
-
-    def _text(self, value: object, field: str) -> str:
-        if not isinstance(value, str):
-            self._wrong_type(field, value, "text")
-            return ""
-        bad = next((c for c in value if _is_forbidden(c)), None)
-        if bad is not None:
-            self._bad_character(field, bad)
-        return value
-
-    def _wrong_type(self, field: str, value: object, expected: str) -> None:
-        self.note(
-            "wrong-type",
-            f"`{field}` is {_kind(value)}, not {expected}",
-            why="texts are used as they stand, so no conversion is guessed",
-            fix=f"write `{field}` as {expected}",
-        )
-
-    def _bad_character(self, field: str, bad: str) -> None:
-        code = ord(bad)
-        if 0xDC80 <= code <= 0xDCFF:  # how `decode` hands on a byte that is not UTF-8
-            self.note(
-                "not-utf8",
-                f"`{field}` contains byte 0x{code - 0xDC00:02x}, which is not valid UTF-8",
-                why="seeds are read as UTF-8, so that no letter is guessed",
-                fix="save the file as UTF-8; if it came from Windows: "
-                "`iconv -f WINDOWS-1252 -t UTF-8 FILE > utf8-seeds`",
-            )
-            return
-        is_surrogate = 0xD800 <= code <= 0xDFFF
-        kind = "half of a surrogate pair" if is_surrogate else "a control character"
-        self.note(
-            "bad-character",
-            f"`{field}` contains {kind} (U+{code:04X})",
-            why="it cannot be written as UTF-8"
-            if is_surrogate
-            else "model servers, terminals and trainers stumble over it",
-            fix="remove it; it usually comes from cutting or converting text",
-        )
+        return self.found.text(value or "", "id").strip()
 
 
 def _pair(given: object, answer: object) -> list[tuple[object, object]]:
@@ -252,21 +212,3 @@ def _pair(given: object, answer: object) -> list[tuple[object, object]]:
     if answer is None or (answer == "" and given in (None, "")):
         return []
     return [(given, answer)]
-
-
-def _is_forbidden(character: str) -> bool:
-    if character in "\t\n\r":
-        return False
-    return unicodedata.category(character) in ("Cs", "Cc")
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f"the number {shown(repr(value), 20)}"
-    if isinstance(value, str):
-        return f"the text `{shown(value, 20)}`"
-    return "an object" if isinstance(value, Mapping) else "a list"
