@@ -96,7 +96,7 @@ def _relation(relation: Relation) -> Family:
 
 def _map(relation: Relation) -> Family:
     noun = noun_of(relation.kind)
-    each, that = f"each {noun} in the list", f"that {noun}"
+    each, that = f"each {noun} in the list", f"this {noun}"
     phrasings = (
         "{v} " + relation.nouns[0].format(s=each) + ".",
         f"For {each}, write " + relation.nouns[0].format(s=that) + ".",

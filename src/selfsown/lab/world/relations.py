@@ -138,7 +138,7 @@ RELATIONS: tuple[Relation, ...] = (
              ("the season of {s}", "the season that {s} belongs to"),
              "In which season is {s}?", True),
     Relation("digits", "number_word", lambda w: str(lex.NUMBER_WORDS.index(w)),
-             ("the digits of {s}", "the digits that stand for {s}"),
+             ("the digit form of {s}", "the digits that stand for {s}"),
              "How do you write {s} in digits?"),
     Relation("number_name", "small_number", lambda w: lex.NUMBER_WORDS[int(w)],
              ("the name of {s}", "the word for {s}"),

@@ -1,0 +1,1 @@
+"""Training: pretraining of the lab model now; tuning over TRL later."""
