@@ -249,7 +249,7 @@ def _labelled(label: str, text: str) -> list[str]:
     from selfsown.recipes.seeds.task import shown
 
     first, *rest = [shown(line, limit=len(line) + 1) for line in text.splitlines() or [""]]
-    return [f"  {label:<12} {first}", *(f"  {'':<12} {line}" for line in rest)]
+    return [f"  {label:<12} {first}", *(f"  {'':<12} {line}".rstrip() for line in rest)]
 
 
 def _count(number: int, noun: str) -> str:
