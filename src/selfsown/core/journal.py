@@ -27,6 +27,7 @@ from selfsown.core.errors import EnvironmentFailure, JournalDamaged
 
 SCHEMA_VERSION: Final = 1
 JOURNAL_NAME: Final = "journal.sqlite"
+PAGE_BYTES: Final = 4096
 
 Value: TypeAlias = "int | float | str | bytes | None"
 
@@ -117,9 +118,19 @@ class Journal:
         EnvironmentFailure: the disk is full, read-only, or the file cannot be opened.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, max_pages: int | None = None
+    ) -> None:
+        """Open a journal, made if absent.
+
+        Args:
+            path: the file.
+            read_only: never write, not even to create it.
+            max_pages: a quota in pages of 4,096 bytes; beyond it the disk counts as full.
+        """
         self.path = path
         self.read_only = read_only
+        self._max_pages = max_pages
         if read_only and not path.exists():
             raise EnvironmentFailure(
                 f"`{path}` does not exist",
@@ -171,8 +182,8 @@ class Journal:
         """Recorded hand-overs of a flow in one epoch, by ordinal, lazily; of one draw if given."""
         one = "" if draw is None else " AND draw=?"
         sql = (
-            "SELECT seq, epoch, flow, ordinal, draw, ok, asks, checksum FROM deliveries"
-            f" WHERE epoch=? AND flow=?{one} ORDER BY ordinal"
+            "SELECT seq, epoch, flow, ordinal, draw, ok, asks, checksum FROM deliveries"  # noqa: S608
+            f" WHERE epoch=? AND flow=?{one} ORDER BY ordinal"  # `one` is one of two literals
         )
         args: tuple[Value, ...] = (epoch, flow) if draw is None else (epoch, flow, draw)
         with _translated(self.path):
@@ -231,6 +242,8 @@ class Journal:
 
     def _write(self) -> None:
         connection = _connect(self.path, read_only=False)
+        if self._max_pages is not None:
+            connection.execute(f"PRAGMA max_page_count={int(self._max_pages)}")
         seq = max(
             connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
             for table in TABLES
@@ -336,6 +349,7 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         if not path.exists():
             path.touch(mode=0o600)
         connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         return connection

@@ -1,8 +1,8 @@
 """The narrow seam to every model: one attempt at one request.
 
-Retries, limits, budget and journal live above it. A backend implements `Model`. `attempt` either returns an `Answer` or raises `AttemptFailed`, which
-says what kind of failure it was; the caller decides whether to try again. Nothing else may escape
-from a backend.
+Retries, limits, budget and journal live above it. A backend implements `Model`. `attempt` either
+returns an `Answer` or raises `AttemptFailed`, which says what kind of failure it was; the caller
+decides whether to try again. Nothing else may escape from a backend.
 """
 
 from __future__ import annotations

@@ -113,8 +113,9 @@ class Request:
     def prompt_bytes(self) -> int:
         """UTF-8 bytes of everything the model reads.
 
-        An upper bound of its tokens for byte-level tokenizers. Chat templates add tokens that the request does not show: 16 per message and 64 per request
-        are added for them, 4,096 per image.
+        An upper bound of its tokens for byte-level tokenizers. Chat templates add tokens that the
+        request does not show: 16 per message and 64 per request are added for them, 4,096 per
+        image.
         """
         total = 64
         if self.prompt is not None:
