@@ -1,0 +1,33 @@
+"""Where an endpoint is, as the journal key knows it, and the headers that open its door."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urlsplit
+
+from selfsown.models.settings import ModelSettings
+from selfsown.models.uri import ModelURI
+
+
+def identity_of(where: ModelURI) -> str:
+    """URL + `#` + name for the journal key. The port is left out: it does not change an answer."""
+    parts = urlsplit(where.base_url)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{parts.path}#{where.name}"
+
+
+def headers_of(
+    settings: ModelSettings, where: ModelURI, api_key: str, key_header: str = "Authorization"
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """HTTP headers of every request, and the secrets among them (and in the URL) that no message may show."""
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    secrets = [api_key, where.query, *settings.headers.values()]
+    if where.credentials is not None:
+        user_and_password = ":".join(where.credentials)
+        encoded = base64.b64encode(user_and_password.encode()).decode()
+        headers["Authorization"] = f"Basic {encoded}"
+        secrets += [user_and_password, where.credentials[1], encoded]
+    if api_key:
+        headers[key_header] = f"Bearer {api_key}" if key_header == "Authorization" else api_key
+    headers.update(settings.headers)
+    return headers, tuple(sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True))

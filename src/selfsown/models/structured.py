@@ -1,0 +1,111 @@
+"""An answer that must meet a JSON schema: strict parse first, then repair, each recorded; what misses the schema fails."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import orjson
+
+from selfsown.core.request import JSON
+from selfsown.models.json_schema import Schema
+
+ParseMode = Literal["strict", "repaired"]
+
+_FENCE: Final = re.compile(r"\A\s*```[A-Za-z0-9]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_LONGEST_REPAIR: Final = 200_000
+_CACHE_SIZE: Final = 64
+_compiled: dict[int, tuple[Mapping[str, JSON], Schema]] = {}
+
+
+class SchemaMissed(ValueError):
+    """A text holds no JSON value that meets the schema.
+
+    The message says in one line what is wrong.
+    """
+
+
+def compiled_schema(schema: Mapping[str, JSON]) -> Schema:
+    """The schema, checked; remembered by object, since recipes use one schema for thousands of calls.
+
+    Raises:
+        ConfigError: the schema uses a keyword that cannot be checked here.
+    """
+    found = _compiled.get(id(schema))
+    if found is None or found[0] is not schema:
+        if len(_compiled) >= _CACHE_SIZE:
+            _compiled.clear()
+        found = _compiled[id(schema)] = (schema, Schema(schema))
+    return found[1]
+
+
+def parse_structured(text: str, schema: Mapping[str, JSON]) -> tuple[JSON, ParseMode]:
+    """The JSON value in a model's answer, and how it was read.
+
+    `strict`: the whole text, white space aside, is JSON that meets the schema. `repaired`: it was
+    found inside a Markdown fence or prose, or json-repair closed, quoted or completed something. A
+    repair never turns a text without any brace or bracket into a container. Texts over 200,000
+    characters are not repaired.
+
+    Raises:
+        SchemaMissed: neither way gives a value that meets the schema.
+        ConfigError: the schema uses a keyword that cannot be checked.
+    """
+    compiled = compiled_schema(schema)
+    missed = "is not JSON"
+    fenced = _FENCE.match(text)
+    for candidate, mode in ((text, "strict"), (fenced.group(1) if fenced else None, "repaired")):
+        if candidate is None:
+            continue
+        try:
+            value = read_json(candidate)
+        except ValueError:
+            continue
+        problems = compiled.problems(value)
+        if not problems:
+            return value, "strict" if mode == "strict" else "repaired"
+        missed = problems[0]
+    if len(text) <= _LONGEST_REPAIR and ("{" in text or "[" in text):
+        value = _repair(text)
+        if value is not None:
+            problems = compiled.problems(value)
+            if not problems:
+                return value, "repaired"
+            missed = problems[0] if missed == "is not JSON" else missed
+    raise SchemaMissed(f"the answer misses the schema: {missed}")
+
+
+def read_json(text: str) -> JSON:
+    """A JSON text as a value.
+
+    Raises:
+        ValueError: it is no JSON (NaN and infinities included), or nested too deep.
+    """
+    try:
+        value: JSON = orjson.loads(text)
+    except ValueError:
+        # orjson refuses lone surrogates and integers beyond 64 bits, which are JSON all the same
+        try:
+            value = json.loads(text, parse_constant=_refuse_constant)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
+    return value
+
+
+def _refuse_constant(name: str) -> JSON:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _repair(text: str) -> JSON:
+    """What json-repair makes of a text, starting at the first brace or bracket; None if nothing."""
+    import json_repair
+
+    start = min(place for place in (text.find("{"), text.find("[")) if place >= 0)
+    try:
+        value: JSON = json_repair.loads(text[start:], skip_json_loads=True)
+        orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError, IndexError):
+        return None
+    return value if isinstance(value, (Mapping, list)) and value else None

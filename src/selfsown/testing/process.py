@@ -1,0 +1,157 @@
+"""The test server as a child process: it prints its URL, counts, and never outlives its parent or its time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from importlib import import_module
+from types import TracebackType
+from typing import Final
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
+
+import orjson
+
+from selfsown.core.request import JSON
+from selfsown.testing.faults import Faults
+from selfsown.testing.replies import AnswerFunction
+from selfsown.testing.server import LocalServer, ServerOptions
+
+_PARENT_CHECK_S: Final = 0.5
+_FAULT_NAMES: Final = tuple(item.name for item in fields(Faults))
+_NUMBERS: Final[Mapping[str, type]] = {
+    "port": int,
+    "seed": int,
+    "latency_median_s": float,
+    "latency_sigma": float,
+    "retry_after_s": float,
+    "drip_s": float,
+    "capacity": int,
+    "requests_per_window": int,
+    "window_s": float,
+}
+
+
+class ServerProcess:
+    """A running child. A context manager; arguments are those of the command line.
+
+    Example: `ServerProcess("--latency-median-s", "0.3", "--rate-limit", "0.02")`.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "selfsown.testing.server", *arguments]
+        self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)  # noqa: S603 - our own module
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            self.stop()
+            raise RuntimeError(f"the test server did not start: {' '.join(arguments)}")
+        said = orjson.loads(line)
+        self.url: str = said["url"]
+        self._model: str = said["model"]
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._child.pid
+
+    def model_uri(self, name: str = "") -> str:
+        """The URI under which `open_model` finds a model of this server."""
+        return f"{self.url}#{name or self._model}"
+
+    def counters(self, *, bodies: bool = True) -> dict[str, JSON]:
+        """What the server saw (`Counters.as_json`)."""
+        found: dict[str, JSON] = self._ask(f"/_counters?bodies={int(bodies)}", "GET")
+        return found
+
+    def reset(self) -> None:
+        """Start the counters over."""
+        self._ask("/_reset", "POST")
+
+    def stop(self) -> None:
+        """End the server. May be called twice."""
+        if self._child.poll() is None:
+            self._child.terminate()
+            self._child.wait(10)
+        if self._child.stdout is not None:
+            self._child.stdout.close()
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _ask(self, path: str, method: str) -> dict[str, JSON]:
+        request = HttpRequest(self.url.removesuffix("/v1") + path, method=method)  # noqa: S310 - our own http URL
+        with urlopen(request, timeout=30) as reply:  # noqa: S310
+            answer: dict[str, JSON] = orjson.loads(reply.read())
+        return answer
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the server of the command line until the parent dies, the time is up, or SIGTERM."""
+    given = _parser().parse_args(arguments)
+    numbers = {name: getattr(given, name) for name in _NUMBERS}
+    options = ServerOptions(
+        models=tuple(given.model) or ("test-model",),
+        reported_model=given.reported_model,
+        api_key=given.api_key,
+        usage=not given.no_usage,
+        answer=_answer_function(given.answer) if given.answer else None,
+        faults=Faults(**{name: getattr(given, name) for name in _FAULT_NAMES}),
+        **numbers,
+    )
+    asyncio.run(_serve(options, given.max_seconds))
+
+
+async def _serve(options: ServerOptions, max_seconds: float) -> None:
+    parent, loop = os.getppid(), asyncio.get_running_loop()
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, over.set)
+    loop.call_later(max_seconds, over.set)
+    async with LocalServer(options) as server:
+        line = orjson.dumps({"url": server.url, "pid": os.getpid(), "model": options.models[0]})
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+        while not over.is_set() and os.getppid() == parent:
+            try:
+                await asyncio.wait_for(over.wait(), _PARENT_CHECK_S)
+            except TimeoutError:
+                continue
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = ServerOptions()
+    parser = argparse.ArgumentParser("python -m selfsown.testing.server", description=__doc__)
+    for name, kind in _NUMBERS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, default=getattr(defaults, name)
+        )
+    for name in _FAULT_NAMES:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0, metavar="RATE")
+    parser.add_argument("--model", action="append", default=[], help="a name to serve; repeatable")
+    parser.add_argument("--reported-model", default="", help="the name in replies")
+    parser.add_argument("--api-key", default="", help="calls without it get a 401")
+    parser.add_argument("--no-usage", action="store_true", help="report no token counts")
+    parser.add_argument("--answer", default="", metavar="MODULE:FUNCTION", help="request -> text")
+    parser.add_argument("--max-seconds", type=float, default=600.0, help="end by itself after this")
+    return parser
+
+
+def _answer_function(name: str) -> AnswerFunction:
+    module, _, attribute = name.partition(":")
+    function: AnswerFunction = getattr(import_module(module), attribute)
+    return function
