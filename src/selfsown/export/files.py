@@ -6,15 +6,15 @@ JSONL is written line by line, Parquet in row groups, so memory stays flat in bo
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Final, Protocol
 
 import orjson
 
-from selfsown.core.errors import EnvironmentFailure, InputError, MissingExtra
+from selfsown.core.errors import InputError, MissingExtra
 from selfsown.core.request import JSON
+from selfsown.core.rundir import whole_file
 
 ROW_GROUP_ROWS: Final = 4096
 
@@ -27,32 +27,6 @@ class RowWriter(Protocol):
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that replaces `path` when the block ends well, and vanishes when it does not.
-
-    Raises:
-        EnvironmentFailure: the disk is full, or the folder cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_folder(path.parent)
-        except OSError as error:
-            raise EnvironmentFailure(
-                f"`{path}` cannot be written: {error.strerror or error}",
-                why="the file is written beside its place and then renamed",
-                fix="free space or choose a folder that you may write to",
-            ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
 def open_rows(path: Path) -> Iterator[RowWriter]:
     """A writer of rows to `path`: Parquet where the name ends in `.parquet`, else JSONL.
 
@@ -61,12 +35,12 @@ def open_rows(path: Path) -> Iterator[RowWriter]:
         EnvironmentFailure: the file cannot be written.
     """
     if path.suffix == ".parquet":
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             writer = _ParquetRows(file)
             yield writer
             writer.close()
     else:
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             yield _JsonRows(file)
 
 
@@ -132,12 +106,3 @@ class _ParquetRows:
         self._writer.write_table(table)
         self._waiting.clear()
 
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename durable; a file system that cannot sync folders keeps its own promise."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

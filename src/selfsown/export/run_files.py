@@ -18,11 +18,12 @@ import yaml
 from selfsown.core.errors import InputError
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import JSON
+from selfsown.core.rundir import CONFIG, INPUTS, MANIFEST
 
 DataFile = Literal["accepted", "rejected", "failed", "provenance"]
 Row = dict[str, JSON]
 
-_MARKS = ("manifest.json", "config.yaml", JOURNAL_NAME)
+_MARKS = (MANIFEST, CONFIG, JOURNAL_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class RunFiles:
             InputError: a line is not a JSON object.
         """
         yield from read_jsonl(self.path / f"{name}.jsonl")
+
+    def seeds(self) -> Iterator[Row]:
+        """The seed tasks the run started from, as rows with `id` and `instruction`."""
+        yield from read_jsonl(self.path / INPUTS / "seeds.jsonl")
 
     @contextlib.contextmanager
     def journal(self) -> Iterator[Journal | None]:
@@ -155,7 +160,7 @@ def number(value: JSON) -> float:
 
 
 def _read_manifest(path: Path) -> Mapping[str, JSON]:
-    file = path / "manifest.json"
+    file = path / MANIFEST
     if not file.is_file():
         return {}
     try:
@@ -168,7 +173,7 @@ def _read_manifest(path: Path) -> Mapping[str, JSON]:
 
 
 def _read_config(path: Path) -> Mapping[str, JSON]:
-    file = path / "config.yaml"
+    file = path / CONFIG
     if not file.is_file():
         return {}
     try:

@@ -1,0 +1,1 @@
+"""One file per kind of chart; each function takes numbers and returns the text of an SVG."""

@@ -1,0 +1,76 @@
+"""Scales, ticks and the frame that charts with two axes share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from selfsown.report.svg import Svg
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The plotting area inside a drawing and the values at its far edges; both axes start at 0."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x_max: float
+    y_max: float
+
+    def x(self, value: float) -> float:
+        """Horizontal position of a value."""
+        return self.left + (self.right - self.left) * value / self.x_max
+
+    def y(self, value: float) -> float:
+        """Vertical position of a value."""
+        return self.bottom - (self.bottom - self.top) * value / self.y_max
+
+
+def frame(width: float, height: float, x_max: float, y_top: float) -> Frame:
+    """A frame with room for labels; the y axis ends at the first round tick at or above `y_top`."""
+    return Frame(44, 22, width - 10, height - 38, x_max or 1.0, ticks(y_top)[-1])
+
+
+def draw_y_axis(svg: Svg, area: Frame, label: str, percent: bool = False) -> None:
+    """Grid lines with numbers, and the axis' label above them."""
+    for value in ticks(area.y_max):
+        y = area.y(value)
+        svg.line((area.left, y), (area.right, y), "axis" if value == 0 else "grid")
+        svg.text(
+            area.left - 6, y + 4, f"{value:.0%}" if percent else short(value), "quiet", anchor="end"
+        )
+    svg.text(0, 10, label, "quiet")
+
+
+def draw_x_label(svg: Svg, area: Frame, label: str) -> None:
+    """What the horizontal axis measures, below it."""
+    svg.text((area.left + area.right) / 2, area.bottom + 33, label, "quiet", anchor="middle")
+
+
+def draw_x_ticks(svg: Svg, area: Frame, count: int = 5) -> None:
+    """Round numbers along the horizontal axis."""
+    for value in ticks(area.x_max, count):
+        if value <= area.x_max * 1.0001:
+            svg.text(area.x(value), area.bottom + 17, short(value), "quiet", anchor="middle")
+
+
+def ticks(top: float, count: int = 4) -> list[float]:
+    """Round numbers from 0 to at least `top` in about `count` steps of 1, 2 or 5 times 10^n."""
+    if top <= 0:
+        return [0.0, 1.0]
+    rough = top / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    steps = math.ceil(top / step - 1e-9)
+    return [round(step * number, 10) for number in range(steps + 1)]
+
+
+def short(value: float) -> str:
+    """A number for an axis: 0.05, 12, 3,400, 52k, 1.2M."""
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
+    if value >= 1e4:
+        return f"{value / 1e3:g}k"
+    return f"{value:,.0f}" if value >= 1000 else f"{round(value, 4):g}"

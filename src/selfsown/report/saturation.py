@@ -1,0 +1,100 @@
+"""Whether the run still finds something new: what each answer yields, over the order of deliveries.
+
+A growing pool rejects what it already holds, so the yield of an answer falls as the pool fills. The
+curve counts the candidates that passed the novelty stage per answer of the stage before it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+from selfsown.core.request import JSON
+from selfsown.export.run_files import RunFiles, integer, sequence
+from selfsown.report.absent import Absent
+from selfsown.report.funnel import Funnel
+
+EIGHTHS: Final = 8
+POINTS: Final = 48
+"""Points of the smoothed curve, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Mean yield around one position of the run."""
+
+    answer: float
+    """Position: how many answers had been delivered."""
+    accepted_per_answer: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """Yield over the run."""
+
+    stage: str
+    """The stage whose accepted candidates are counted."""
+    unit: str
+    answers: int
+    accepted: int
+    eighths: tuple[float, ...]
+    """Accepted per answer in each eighth of the answers, oldest first; fewer below 8 answers."""
+    curve: tuple[Point, ...]
+    """Smoothed over windows of a twelfth of the run."""
+
+
+def read_saturation(run: RunFiles, funnel: Funnel | Absent) -> Saturation | Absent:
+    """Count yields from the provenance, if the recipe has a stage of completions and a next one."""
+    if isinstance(funnel, Absent):
+        return funnel
+    names = [stage for stage in funnel.stages if stage.unit != "completion"]
+    if not names or funnel.stages[0].unit != "completion":
+        return Absent("the rows of this recipe are independent: there is no pool that fills up")
+    first, stage = funnel.stages[0].stage, names[0]
+    answers = 1 + max(
+        (_ordinal(row) for row in run.rows("provenance") if row["stage"] in (first, stage.stage)),
+        default=-1,
+    )
+    if not answers:
+        return Absent("no answer has been delivered yet")
+    parts, fine = min(EIGHTHS, answers), min(POINTS, answers)
+    eighths, bins = [0] * parts, [0] * fine
+    for row in run.rows("provenance"):
+        if row["stage"] == stage.stage and row.get("end") in ("accepted", "passed"):
+            eighths[_ordinal(row) * parts // answers] += 1
+            bins[_ordinal(row) * fine // answers] += 1
+    return Saturation(
+        stage=stage.stage,
+        unit=stage.unit,
+        answers=answers,
+        accepted=sum(bins),
+        eighths=tuple(
+            round(count / size, 4)
+            for count, size in zip(eighths, _sizes(answers, parts), strict=True)
+        ),
+        curve=_smooth(bins, answers),
+    )
+
+
+def _smooth(bins: list[int], answers: int) -> tuple[Point, ...]:
+    sizes = _sizes(answers, len(bins))
+    reach = len(bins) // 24
+    points = []
+    for middle in range(len(bins)):
+        window = slice(max(0, middle - reach), middle + reach + 1)
+        position = sum(sizes[:middle]) + sizes[middle] / 2
+        mean = sum(bins[window]) / sum(sizes[window])
+        points.append(Point(round(position, 1), round(mean, 4)))
+    return tuple(points)
+
+
+def _sizes(answers: int, parts: int) -> list[int]:
+    """How many ordinals below `answers` fall into each part by `ordinal * parts // answers`."""
+    edges = [-(-part * answers // parts) for part in range(parts + 1)]
+    return [high - low for low, high in itertools.pairwise(edges)]
+
+
+def _ordinal(row: dict[str, JSON]) -> int:
+    order = sequence(row.get("order"))
+    return integer(order[0]) if order else 0

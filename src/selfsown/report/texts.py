@@ -1,0 +1,288 @@
+"""What the accepted records look like: lengths, openings, verbs, labels, distance to the seeds.
+
+One pass over `accepted.jsonl`. Instructions are counted once each, however many instances they
+have: instances of one task stand together in the file. Memory grows with the number of distinct
+openings and verb-noun pairs only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from selfsown.core.request import JSON
+from selfsown.export.run_files import RunFiles, string
+from selfsown.report.absent import Absent
+from selfsown.report.histogram import Histogram, unit_interval, whole_numbers
+from selfsown.report.shown import shown_line
+
+TOP_OPENINGS: Final = 12
+TOP_VERBS: Final = 20
+"""Self-Instruct (arXiv:2212.10560, figure 2) shows the 20 most frequent verbs …"""
+TOP_NOUNS: Final = 4
+"""… and their 4 most frequent objects."""
+EIGHTHS: Final = 8
+NO_INSTRUCTIONS: Final = "the records of this recipe have no field `instruction`"
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Lengths in words, per text field of the records."""
+
+    fields: dict[str, Histogram]
+    """Instructions count once each; empty inputs are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The first two words of instructions, and how common they are."""
+
+    words: str
+    count: int
+    rate: float
+    """Share of the accepted instructions, in [0, 1]."""
+    seed_rate: float | None
+    """Share of the seeds; None without seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """How instructions begin, and whether one beginning takes over."""
+
+    instruction_count: int
+    distinct_count: int
+    top: tuple[Opening, ...]
+    seed_top: str
+    """Most common opening of the seeds; empty without seeds."""
+    seed_top_rate: float
+    drift: tuple[float, ...]
+    """Share of the most common opening in each eighth of the instructions, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A root verb and its most frequent objects."""
+
+    verb: str
+    count: int
+    """Instructions with this verb and any object."""
+    nouns: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerbNouns:
+    """Diversity of tasks by root verb and direct object."""
+
+    instruction_count: int
+    parsed_count: int
+    """Instructions in which a verb with an object was found."""
+    pair_count: int
+    """Distinct pairs among them."""
+    verbs: tuple[Verb, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Parts of the whole, in [0, 1]; None where the records do not say."""
+
+    record_count: int
+    instruction_count: int
+    classification_rate: float | None
+    """Share of the instructions."""
+    empty_input_rate: float | None
+    """Share of the records."""
+    instances_per_instruction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """All of it."""
+
+    shares: Shares | Absent
+    lengths: Lengths | Absent
+    openings: Openings | Absent
+    verb_nouns: VerbNouns | Absent
+    novelty: Histogram | Absent
+    """Highest ROUGE-L of each instruction to any seed."""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one pass collects."""
+
+    records: int = 0
+    instructions: int = 0
+    classification: int = 0
+    classified: int = 0
+    with_input_field: int = 0
+    empty_input: int = 0
+    words: dict[str, Counter[int]] = field(default_factory=dict)
+    openings: list[Counter[str]] = field(
+        default_factory=lambda: [Counter() for _ in range(EIGHTHS)]
+    )
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    nearest: Counter[int] = field(default_factory=Counter)
+    """Thousandths of ROUGE-L → instructions."""
+
+
+@dataclass(slots=True)
+class _Seeds:
+    count: int = 0
+    openings: Counter[str] = field(default_factory=Counter)
+    nearest: Callable[[str], float] | None = None
+
+
+def read_texts(run: RunFiles, record_count: int) -> Texts:
+    """Everything about the accepted texts.
+
+    Args:
+        run: the run.
+        record_count: accepted records, to know in which eighth of the run a record lies.
+    """
+    if not record_count:
+        none = Absent("no record has been accepted yet")
+        return Texts(none, none, none, none, none)
+    seeds = _read_seeds(run)
+    seen = _Pass()
+    previous: JSON = None
+    for number, row in enumerate(run.rows("accepted")):
+        _count_record(seen, row)
+        instruction = row.get("instruction")
+        if isinstance(instruction, str) and instruction != previous:
+            _count_instruction(seen, row, instruction, number * EIGHTHS // record_count, seeds)
+        previous = instruction
+    return Texts(
+        _shares(seen),
+        _lengths(seen),
+        _openings(seen, seeds),
+        _verb_nouns(seen),
+        _novelty(seen, seeds),
+    )
+
+
+def opening(instruction: str) -> str:
+    """The first two words in lower case, without punctuation at their ends."""
+    words = (word.strip(".,:;!?\"'()[]").casefold() for word in instruction[:400].split()[:2])
+    return shown_line(" ".join(words), 60)
+
+
+def _read_seeds(run: RunFiles) -> _Seeds:
+    from selfsown.curate.rouge_l import NoveltyPool
+
+    seeds, pool = _Seeds(), NoveltyPool()
+    for row in run.seeds():
+        instruction = string(row.get("instruction"))
+        seeds.count += 1
+        seeds.openings[opening(instruction)] += 1
+        pool.add(instruction)
+    if seeds.count:
+        seeds.nearest = lambda text: pool.nearest(text).score
+    return seeds
+
+
+def _count_record(seen: _Pass, row: dict[str, JSON]) -> None:
+    seen.records += 1
+    if isinstance(given := row.get("input"), str):
+        seen.with_input_field += 1
+        seen.empty_input += not given.strip()
+    for name in ("input", "output", "completion"):
+        if isinstance(text := row.get(name), str) and (text or name != "input"):
+            seen.words.setdefault(name, Counter())[len(text.split())] += 1
+
+
+def _count_instruction(
+    seen: _Pass, row: dict[str, JSON], instruction: str, eighth: int, seeds: _Seeds
+) -> None:
+    from selfsown.curate.openings import root_verb_noun
+
+    seen.instructions += 1
+    seen.words.setdefault("instruction", Counter())[len(instruction.split())] += 1
+    seen.openings[min(eighth, EIGHTHS - 1)][opening(instruction)] += 1
+    if isinstance(label := row.get("is_classification"), bool):
+        seen.classified += 1
+        seen.classification += label
+    verb, noun = root_verb_noun(instruction)
+    if verb and noun:
+        seen.pairs[shown_line(verb, 40), shown_line(noun, 40)] += 1
+    if seeds.nearest is not None:
+        seen.nearest[round(seeds.nearest(instruction) * 1000)] += 1
+
+
+def _shares(seen: _Pass) -> Shares:
+    return Shares(
+        record_count=seen.records,
+        instruction_count=seen.instructions,
+        classification_rate=_rate(seen.classification, seen.classified),
+        empty_input_rate=_rate(seen.empty_input, seen.with_input_field),
+        instances_per_instruction=_rate(seen.records, seen.instructions),
+    )
+
+
+def _lengths(seen: _Pass) -> Lengths | Absent:
+    order = ("instruction", "input", "output", "completion")
+    fields = {name: whole_numbers(seen.words[name]) for name in order if name in seen.words}
+    return Lengths(fields) if fields else Absent("the records have no text field of a known name")
+
+
+def _openings(seen: _Pass, seeds: _Seeds) -> Openings | Absent:
+    if not seen.instructions:
+        return Absent(NO_INSTRUCTIONS)
+    total: Counter[str] = sum(seen.openings, Counter())
+    ranked = _ranked(total)
+    top = tuple(
+        Opening(
+            words,
+            count,
+            round(count / seen.instructions, 4),
+            _rate(seeds.openings[words], seeds.count),
+        )
+        for words, count in ranked[:TOP_OPENINGS]
+    )
+    seed_top = _ranked(seeds.openings)[:1]
+    return Openings(
+        instruction_count=seen.instructions,
+        distinct_count=len(total),
+        top=top,
+        seed_top=seed_top[0][0] if seed_top else "",
+        seed_top_rate=round(seed_top[0][1] / seeds.count, 4) if seed_top else 0.0,
+        drift=tuple(round(part[top[0].words] / part.total(), 4) for part in seen.openings if part),
+    )
+
+
+def _verb_nouns(seen: _Pass) -> VerbNouns | Absent:
+    if not seen.instructions:
+        return Absent(NO_INSTRUCTIONS)
+    if not seen.pairs:
+        return Absent("no instruction has a verb with an object that could be read")
+    by_verb: dict[str, Counter[str]] = {}
+    for (verb, noun), count in seen.pairs.items():
+        by_verb.setdefault(verb, Counter())[noun] += count
+    verbs = _ranked(Counter({verb: nouns.total() for verb, nouns in by_verb.items()}))
+    return VerbNouns(
+        instruction_count=seen.instructions,
+        parsed_count=seen.pairs.total(),
+        pair_count=len(seen.pairs),
+        verbs=tuple(
+            Verb(verb, count, tuple(_ranked(by_verb[verb])[:TOP_NOUNS]))
+            for verb, count in verbs[:TOP_VERBS]
+        ),
+    )
+
+
+def _novelty(seen: _Pass, seeds: _Seeds) -> Histogram | Absent:
+    if not seen.instructions:
+        return Absent(NO_INSTRUCTIONS)
+    if seeds.nearest is None:
+        return Absent("the run directory holds no seeds to compare with")
+    return unit_interval(seen.nearest)
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Most frequent first, then by name, so that equal counts always come in the same order."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
