@@ -9,7 +9,7 @@ from selfsown.curate.verdict import Verdict, drop, keep
 
 _APOSTROPHE = "['\u2019]"
 _REFUSAL = re.compile(
-    rf"""(?:^|[.!?\n]\s*)(?:
+    rf"""(?:^|[.!?\n]\s{{0,8}})(?:
         as\ (?:an?|your)\ (?:\w+\s)?(?:ai\b|artificial\ intelligence|(?:large\ )?language\ model)
       | i(?:{_APOSTROPHE}m|\ am)\ (?:just\ |only\ )?an?\ (?:ai\b|(?:large\ )?language\ model)
       | (?:i(?:{_APOSTROPHE}m|\ am)\ )?(?:very\ |so\ )?sorry,?\ (?:but\ )?(?:i|as)\b
@@ -42,7 +42,7 @@ _MARKUP = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _FIELD = re.compile(
-    r"""(?:^|[\n.!?]\s*)[\#*\s]*(?:Task(?:\s*\d+)?|Instructions?|Input(?:\s*\d+)?|Output(?:\s*\d+)?
+    r"""(?:^|[\n.!?])[\#*\s]{0,8}(?:Task(?:\s*\d+)?|Instructions?|Input(?:\s*\d+)?|Output(?:\s*\d+)?
       |Class\ label|Example\s*\d+|Response|Human|User|Assistant)\**\s*:(?=\s|\*|$)
       | Is\ it\ classification\?""",
     re.VERBOSE,
