@@ -1,0 +1,243 @@
+"""`hf:PATH-OR-NAME`: any causal language model of transformers, in this process.
+
+A name that is no folder is looked up in the Hugging Face cache (`HF_HOME`, `HF_HUB_CACHE`). Nothing
+is downloaded unless `options: {download: true}` asks for it and `HF_HUB_OFFLINE` does not forbid
+it.
+
+Rows that start together are padded on the left and share every matrix product, so a row's logits
+differ in their last bits with its neighbours. Every call has its own seed and its own random
+numbers, and the tokens are looked up so that such differences rarely matter (see
+`models/sampling.py`): in fp32 no text of 1,000 changed between a batch of one and a batch of
+sixteen, in bf16 about a third of 60-token texts do (`benchmarks/local_generation.py` measures
+both).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from selfsown.core.errors import ConfigError
+from selfsown.core.model import AttemptFailed, Capabilities
+from selfsown.core.request import JSON, Request
+from selfsown.models.batching import LoadedModel
+from selfsown.models.fingerprint import model_hash
+from selfsown.models.generate import Prompt
+from selfsown.models.local import (
+    LocalDescription,
+    LocalModel,
+    refuse_options,
+    require_packages,
+    sampled_prompt,
+)
+from selfsown.models.settings import ModelSettings
+from selfsown.models.stopping import Detokenizer, byte_table
+from selfsown.models.transformers_decoder import TransformersDecoder
+
+_T = TypeVar("_T", str, int, bool)
+_OPTIONS: Final = ("device", "download", "dtype", "revision", "rows")
+_DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
+_LINGER_S: Final = 0.01
+"""An idle worker waits so long for calls to start with the first one; a step of a small model takes
+as long."""
+
+
+def open_hf(settings: ModelSettings) -> LocalModel:
+    """A transformers model. Its files are hashed now and read at the first call.
+
+    Options: `device` (`cuda`, `cpu`, ...; default the first GPU, else the CPU), `dtype` (`auto`: as
+        stored, the default; `float32`, `bfloat16`, `float16`), `rows` (most calls at a time;
+        default 64 on a GPU, else 16), `download` (fetch a model that is not in the cache),
+        `revision` (of a hub model).
+
+    Raises:
+        ConfigError: no such folder or cached model, or an unknown option.
+        MissingExtra: torch or transformers is not installed.
+    """
+    uri = str(settings.uri)
+    require_packages(uri, "torch", "transformers")
+    refuse_options(settings, _OPTIONS)
+    dtype = _option(settings, "dtype", str, "auto")
+    if dtype not in _DTYPES:
+        raise ConfigError(
+            f"`{uri}`: option `dtype` is `{dtype}`",
+            why=f"it must be one of {', '.join(f'`{name}`' for name in _DTYPES)}",
+            fix="leave it out to use the weights as they are stored",
+        )
+    rows = _option(settings, "rows", int, 0)
+    folder = _find_folder(settings)
+    config = _read_json(folder / "config.json", uri)
+    text_config = config.get("text_config") or config
+    context = settings.context_tokens or text_config.get("max_position_embeddings")
+    is_chat = _has_chat_template(folder)
+    identity = f"hf:sha256:{model_hash(folder)}" + ("" if dtype == "auto" else f":{dtype}")
+    about = LocalDescription(
+        uri=uri,
+        identity=settings.identify(identity),
+        name=settings.uri.name,
+        capabilities=Capabilities(
+            chat=is_chat and settings.layout != "completion",
+            completion=not is_chat or settings.layout == "completion",
+            seed=True,
+            local=True,
+            context_tokens=context,
+        ),
+    )
+    device = _option(settings, "device", str, "")
+    return LocalModel(
+        about, lambda: _load(folder, device, dtype, rows, context), linger_s=_LINGER_S
+    )
+
+
+def _find_folder(settings: ModelSettings) -> Path:
+    """The folder itself, the snapshot in the cache, or a fresh download if it was asked for."""
+    name, uri = settings.uri.name, str(settings.uri)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists() or name.startswith((".", "/", "~")):
+        raise ConfigError(
+            f"`{uri}`: no such folder",
+            why="a model folder has config.json, tokenizer files and weights",
+            fix="check the path, or give the name of a model in the Hugging Face cache",
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    download = _option(settings, "download", bool, False)
+    revision = _option(settings, "revision", str, "") or None
+    try:
+        found = snapshot_download(name, revision=revision, local_files_only=not download)
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        asked = "and could not be fetched" if download else "and nothing is downloaded unasked"
+        raise ConfigError(
+            f"`{uri}`: neither a folder nor in the Hugging Face cache, {asked}",
+            why=str(error).partition("\n")[0],
+            fix="check the network, the name and HF_HUB_OFFLINE"
+            if download
+            else f"hf download {name}, or set `options: {{download: true}}`",
+        ) from error
+    return Path(found)
+
+
+def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None) -> LoadedModel:
+    """Read weights and tokenizer, in the worker thread."""
+    import torch
+    import transformers
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        with _quiet():
+            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        model = model.to(device).eval()
+    except Exception as error:  # whatever transformers raises: the user learns which folder and why
+        said = str(error).partition("\n")[0]
+        raise AttemptFailed("local", f"`{folder.name}` cannot be loaded: {said}") from error
+    size = model.get_input_embeddings().num_embeddings
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    detokenizer = Detokenizer(
+        _decoder_of(tokenizer), byte_table(backend, size) if backend is not None else None
+    )
+    decoder = TransformersDecoder(model, rows=rows or (64 if device.startswith("cuda") else 16))
+    return LoadedModel(
+        decoder, detokenizer, _end_ids(model, tokenizer), _Encoder(tokenizer, context)
+    )
+
+
+def _decoder_of(tokenizer: Any) -> Callable[[Any], str]:
+    def decode(ids: Any) -> str:
+        text: str = tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    return decode
+
+
+def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Ids that end an answer: those of generation_config.json, config.json and the tokenizer."""
+    found: set[int] = set()
+    for source in (getattr(model, "generation_config", None), model.config, tokenizer):
+        ids = getattr(source, "eos_token_id", None)
+        found.update(ids if isinstance(ids, (list, tuple)) else () if ids is None else (ids,))
+    return frozenset(found)
+
+
+class _Encoder:
+    """From request to tokens: a bare prompt as it is, messages through the chat template."""
+
+    def __init__(self, tokenizer: Any, context: int | None) -> None:
+        self._tokenizer = tokenizer
+        self._context = context
+
+    def __call__(self, request: Request, seed: int) -> Prompt:
+        """The prompt's tokens, bounded by the context."""
+        if request.prompt is not None:
+            ids = self._tokenizer(request.prompt)["input_ids"]
+        else:
+            ids = self._apply_template(request)
+        return sampled_prompt(request, seed, list(ids), self._context)
+
+    def _apply_template(self, request: Request) -> list[int]:
+        turns = [{"role": turn.role, "content": turn.text} for turn in request.messages]
+        try:
+            text = self._tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, tokenize=False
+            )
+        except Exception as error:  # templates raise errors of their own for roles they do not know
+            said = str(error).partition("\n")[0]
+            raise AttemptFailed(
+                "bad_request", f"the chat template refuses the messages: {said}"
+            ) from error
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+def _has_chat_template(folder: Path) -> bool:
+    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return True
+    path = folder / "tokenizer_config.json"
+    return path.is_file() and bool(_read_json(path, str(folder)).get("chat_template"))
+
+
+def _read_json(path: Path, uri: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"`{uri}`: `{path}` cannot be read",
+            why="a model folder has config.json, tokenizer files and weights",
+            fix="check the folder",
+        ) from error
+    return found
+
+
+def _option(settings: ModelSettings, key: str, kind: type[_T], default: _T) -> _T:
+    value: JSON = settings.options.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 1)):
+        raise ConfigError(
+            f"`{settings.uri}`: option `{key}` is `{value!r}`",
+            why=f"it must be of type {kind.__name__}" + (" and above 0" if kind is int else ""),
+            fix=f"correct or remove `{key}`",
+        )
+    return value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress bars that transformers writes while it loads."""
+    from transformers.utils import logging
+
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            logging.enable_progress_bar()
