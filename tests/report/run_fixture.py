@@ -15,7 +15,7 @@ import yaml
 
 from selfsown.core.errors import CallFailed
 from selfsown.core.journal import Journal, Row
-from selfsown.core.outcomes import encode_completion, encode_error
+from selfsown.core.codec import encode_completion, encode_error
 from selfsown.core.request import Completion, Request, Usage, call_key, canonical_json, request_form
 from selfsown.core.rundir import DATA_FILES, write_lines
 from selfsown.core.stages import Origin, Sink, Stage, check_conservation

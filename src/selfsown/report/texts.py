@@ -24,6 +24,8 @@ TOP_VERBS: Final = 20
 TOP_NOUNS: Final = 4
 """… and their 4 most frequent objects."""
 EIGHTHS: Final = 8
+LOOKED_AT: Final = 20_000
+"""Characters of an instruction that openings, verbs and likeness look at."""
 NO_INSTRUCTIONS: Final = "the records of this recipe have no field `instruction`"
 
 
@@ -162,20 +164,15 @@ def read_texts(run: RunFiles, record_count: int) -> Texts:
     )
 
 
-def opening(instruction: str) -> str:
-    """The first two words in lower case, without punctuation at their ends."""
-    words = (word.strip(".,:;!?\"'()[]").casefold() for word in instruction[:400].split()[:2])
-    return shown_line(" ".join(words), 60)
-
-
 def _read_seeds(run: RunFiles) -> _Seeds:
+    from selfsown.curate.openings import opening
     from selfsown.curate.rouge_l import NoveltyPool
 
     seeds, pool = _Seeds(), NoveltyPool()
     for row in run.seeds():
         instruction = string(row.get("instruction"))
         seeds.count += 1
-        seeds.openings[opening(instruction)] += 1
+        seeds.openings[shown_line(opening(instruction[:LOOKED_AT]), 60)] += 1
         pool.add(instruction)
     if seeds.count:
         seeds.nearest = lambda text: pool.nearest(text).score
@@ -195,19 +192,20 @@ def _count_record(seen: _Pass, row: dict[str, JSON]) -> None:
 def _count_instruction(
     seen: _Pass, row: dict[str, JSON], instruction: str, eighth: int, seeds: _Seeds
 ) -> None:
-    from selfsown.curate.openings import root_verb_noun
+    from selfsown.curate.openings import opening, root_verb_noun
 
     seen.instructions += 1
     seen.words.setdefault("instruction", Counter())[len(instruction.split())] += 1
-    seen.openings[min(eighth, EIGHTHS - 1)][opening(instruction)] += 1
+    seen.openings[min(eighth, EIGHTHS - 1)][shown_line(opening(instruction[:LOOKED_AT]), 60)] += 1
     if isinstance(label := row.get("is_classification"), bool):
         seen.classified += 1
         seen.classification += label
-    verb, noun = root_verb_noun(instruction)
+    head = instruction[:LOOKED_AT]
+    verb, noun = root_verb_noun(head)
     if verb and noun:
         seen.pairs[shown_line(verb, 40), shown_line(noun, 40)] += 1
     if seeds.nearest is not None:
-        seen.nearest[round(seeds.nearest(instruction) * 1000)] += 1
+        seen.nearest[round(seeds.nearest(head) * 1000)] += 1
 
 
 def _shares(seen: _Pass) -> Shares:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Final
+
+NOTHING: Final = "\N{EN DASH}"
+"""What stands where there is no number."""
 
 
 def count(value: float) -> str:
@@ -12,20 +16,20 @@ def count(value: float) -> str:
 
 def rate(value: float | None) -> str:
     """A part in [0, 1] as per cent; an en dash for None."""
-    return "–" if value is None else f"{value:.1%}"
+    return NOTHING if value is None else f"{value:.1%}"
 
 
 def decimal(value: float | None) -> str:
     """Three significant digits below 1,000, whole above; an en dash for None."""
     if value is None:
-        return "–"
+        return NOTHING
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def usd(value: float | None) -> str:
     """Dollars: cents from one dollar up, two significant digits below; an en dash for None."""
     if value is None:
-        return "–"
+        return NOTHING
     if value >= 1 or value == 0:
         return f"${value:,.2f}"
     return f"${value:.{1 - math.floor(math.log10(value))}f}"
