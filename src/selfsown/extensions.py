@@ -1,6 +1,7 @@
-"""Every extension point on one screen, as lazy import strings: nothing is imported before it is used by name.
+"""Every extension point on one screen, as lazy import strings: nothing loads before it is used.
 
-A package outside adds one with an entry point in the group `selfsown.plugins`, named `<point>.<name>`:
+A package outside adds one with an entry point of the group `selfsown.plugins`, named
+`<point>.<name>`:
 
     [project.entry-points."selfsown.plugins"]
     "models.mycloud" = "my_package.backend:open_mycloud"
@@ -38,7 +39,7 @@ PLUGIN_GROUP: Final = "selfsown.plugins"
 def load_extension(
     point: str, builtin: Mapping[str, str], name: str, *, plugins: bool = True
 ) -> Callable[..., Any] | None:
-    """The object registered as `name` at an extension point, imported now; None if there is none."""
+    """What is registered as `name` at an extension point, imported now; None if nothing is."""
     if name in builtin:
         module, _, attribute = builtin[name].partition(":")
         found: Callable[..., Any] = getattr(import_module(module), attribute)

@@ -19,7 +19,7 @@ def identity_of(where: ModelURI) -> str:
 def headers_of(
     settings: ModelSettings, where: ModelURI, api_key: str, key_header: str = "Authorization"
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """HTTP headers of every request, and the secrets among them (and in the URL) that no message may show."""
+    """Headers of every request, and the secrets in them and in the URL, which nothing may show."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     secrets = [api_key, where.query, *settings.headers.values()]
     if where.credentials is not None:

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API, natively: system text, stop sequences, prefix-cache usage, thinking apart from the answer.
+"""Anthropic's Messages API, natively, with its thinking kept apart from the answer.
 
 A JSON schema is asked for as the input of one forced tool call, which every model of the API
 supports; its input is the answer. Penalties, seeds and logprobs do not exist there: a request that
@@ -37,7 +37,7 @@ _FINISH: Final[Mapping[str, FinishReason]] = {
 
 
 def open_anthropic(settings: ModelSettings) -> Model:
-    """`anthropic:NAME`, with `ANTHROPIC_API_KEY`, at `ANTHROPIC_BASE_URL` or Anthropic's own address."""
+    """`anthropic:NAME`, with `ANTHROPIC_API_KEY`, at `ANTHROPIC_BASE_URL` or Anthropic's own."""
     base = settings.environ.get("ANTHROPIC_BASE_URL", "").strip() or _URL
     base = base.rstrip("/").removesuffix("/v1")
     where = parse_uri(f"{base}/v1#{settings.uri.name}")
@@ -168,7 +168,7 @@ def read_message(payload: Mapping[str, JSON], request: Request) -> Completion:
 
 
 def _usage(reported: JSON, request: Request, generated: str) -> Usage:
-    """Their `input_tokens` leave out what was read from and written to the cache; ours count all input."""
+    """Their `input_tokens` leave out what the cache read and wrote; ours count all input."""
     if not isinstance(reported, Mapping) or "input_tokens" not in reported:
         return estimated_usage(request, generated)
     cached = count(reported, "cache_read_input_tokens")

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint: chat and legacy completions, one attempt at a time, as lean as a bare HTTP loop.
+"""Any OpenAI-compatible endpoint: chat and legacy completions, as lean as a bare HTTP loop.
 
 Per call: one body built as bytes, one POST, one JSON parse, one `Completion`. No SDK object,
 thread, log line or pydantic model.

@@ -1,4 +1,4 @@
-"""From an HTTP status and an error body to one of the kinds of failure that the engine knows how to treat.
+"""From an HTTP status and an error body to one of the kinds of failure that the engine can treat.
 
 Error text is shown, journaled and replayed. So it is freed of known secrets and of anything that
 looks like a key, of times, request ids and ports, and of control characters; and it is kept short.
@@ -28,10 +28,12 @@ _CONTENT_FILTER: Final = re.compile(
 )
 _CONTEXT_LENGTH: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|string_above_max_length"
-    r"|maximum context length|max(?:imum)? model len(?:gth)?|exceeds? (?:the )?(?:available |maximum )*context"
-    r"|context (?:size|length|window|limit)\w* (?:has been |is |was )?exceeded|exceeds? context (?:limit|window|length)"
-    r"|longer than the (?:model's|maximum) (?:context|model) length|prompt is too long|input is too (?:long|large)"
-    r"|too many tokens|context the overflows|must be <= \d+|reduce the length of the (?:messages|prompt)",
+    r"|maximum context length|max(?:imum)? model len(?:gth)?"
+    r"|exceeds? (?:the )?(?:available |maximum )*context"
+    r"|context (?:size|length|window|limit)\w* (?:has been |is |was )?exceeded"
+    r"|longer than the (?:model's|maximum) (?:context|model) length"
+    r"|prompt is too long|input is too (?:long|large)|too many tokens|context the overflows"
+    r"|tokens` must be <= \d+|reduce the length of the (?:messages|prompt)",
     re.IGNORECASE,
 )
 _MODEL_MISSING: Final = re.compile(
@@ -60,7 +62,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 def clean_detail(text: str, secrets: Sequence[str] = ()) -> str:
-    """One line of at most 300 characters without secrets, keys, times, ids, ports and control characters."""
+    """One line of at most 300 characters without secrets, times, ids, ports, control characters."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "<secret>")
@@ -121,7 +123,7 @@ def classify(status: int, said: str) -> FailureKind:
 
 
 def error_text(payload: JSON) -> tuple[str, str]:
-    """Error code and message of a JSON error body, in the forms that OpenAI, Anthropic, vLLM and Ollama use."""
+    """Code and message of an error body, in the forms of OpenAI, Anthropic, vLLM and Ollama."""
     if not isinstance(payload, Mapping):
         return "", ""
     error = payload.get("error", payload)

@@ -1,4 +1,4 @@
-"""What all models behind an HTTP endpoint share: who they are, the connection, and the first look at a reply."""
+"""What all models behind an HTTP endpoint share: their names, the connection, reading a reply."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class HttpModel:
         return await self._wire.post(path, body, timeout_s)
 
     def _payload(self, reply: Reply) -> Mapping[str, JSON]:
-        """The JSON object of a good reply; every other reply is raised as the failure it stands for."""
+        """The JSON object of a good reply; any other reply is raised as the failure it is."""
         payload = decode(reply.body)
         if not 200 <= reply.status < 300:
             raise status_failure(reply.status, reply.headers, reply.body, payload, self._secrets)

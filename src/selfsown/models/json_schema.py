@@ -1,4 +1,4 @@
-"""Does a JSON value meet a JSON schema? The common subset, checked exactly; anything beyond it is refused, not ignored.
+"""Does a JSON value meet a JSON schema? A subset, checked exactly; anything else is refused.
 
 Covered: type (also a list of types), enum, const, properties, required, additionalProperties,
 patternProperties, propertyNames, minProperties, maxProperties, items, prefixItems, minItems,
@@ -21,30 +21,16 @@ from typing import Final
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON, canonical_json
+from selfsown.models.schema_grammar import (
+    ANNOTATIONS,
+    ARGUMENTS,
+    LISTS_OF_SCHEMAS,
+    MAPS_OF_SCHEMAS,
+    ONE_SCHEMA,
+    TYPES,
+)
 from selfsown.models.uri import did_you_mean
 
-_ANNOTATIONS: Final = frozenset(
-    (
-        "$schema",
-        "$id",
-        "$comment",
-        "$anchor",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "format",
-    )
-    + (
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "contentEncoding",
-        "contentMediaType",
-        "$defs",
-        "definitions",
-    )
-)
 _DEEPEST: Final = 200
 
 Check = Callable[[JSON, JSON, "Schema", int], Iterator[str]]
@@ -60,7 +46,7 @@ class Schema:
         self._read(schema, "#", set())
 
     def problems(self, value: JSON) -> list[str]:
-        """Everything that keeps a value from meeting the schema, each with its path from `$`; empty if it does."""
+        """What keeps a value from meeting the schema, each with its path from `$`; empty if it does."""
         return [
             f"$ {problem}" if problem[0] not in ".[" else f"${problem}"
             for problem in self.walk(self._root, value, 0)
@@ -114,13 +100,13 @@ class Schema:
             raise _refuse(where, "a schema is an object, true or false", "correct the schema")
         seen.add(id(schema))
         for keyword, argument in schema.items():
-            if keyword not in _ARGUMENTS and keyword not in _ANNOTATIONS:
+            if keyword not in ARGUMENTS and keyword not in ANNOTATIONS:
                 fix = (
-                    did_you_mean(keyword, _ARGUMENTS)
+                    did_you_mean(keyword, ARGUMENTS)
                     or "express it with the keywords above, or check it in the recipe"
                 )
                 raise _refuse(f"{where}/{keyword}", f"keyword `{keyword}` is not supported", fix)
-            if keyword in _ARGUMENTS and not _ARGUMENTS[keyword](argument):
+            if keyword in ARGUMENTS and not ARGUMENTS[keyword](argument):
                 raise _refuse(
                     f"{where}/{keyword}",
                     f"`{keyword}` has an argument it cannot take",
@@ -129,13 +115,13 @@ class Schema:
             self._read_parts(keyword, argument, f"{where}/{keyword}", seen)
 
     def _read_parts(self, keyword: str, argument: JSON, where: str, seen: set[int]) -> None:
-        if keyword in _ONE_SCHEMA:
+        if keyword in ONE_SCHEMA:
             self._read(argument, where, seen)
-        elif keyword in _LISTS_OF_SCHEMAS:
+        elif keyword in LISTS_OF_SCHEMAS:
             assert isinstance(argument, (list, tuple))
             for number, part in enumerate(argument):
                 self._read(part, f"{where}/{number}", seen)
-        elif keyword in _MAPS_OF_SCHEMAS:
+        elif keyword in MAPS_OF_SCHEMAS:
             assert isinstance(argument, Mapping)
             for name, part in argument.items():
                 self._read(part, f"{where}/{name}", seen)
@@ -159,74 +145,6 @@ def _refuse(where: str, why: str, fix: str) -> ConfigError:
     return ConfigError(f"JSON schema at `{where}` cannot be used", why=why, fix=fix)
 
 
-# --- what each keyword's argument must be
-# ---------------------------------------------------------------------------
-
-
-def _is_number(value: JSON) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: JSON) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_list(value: JSON) -> bool:
-    return isinstance(value, (list, tuple))
-
-
-def _is_strings(value: JSON) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-
-
-def _is_type(value: JSON) -> bool:
-    names = [value] if isinstance(value, str) else value
-    return (
-        isinstance(names, (list, tuple)) and bool(names) and all(name in _TYPES for name in names)
-    )
-
-
-def _is_schema(value: JSON) -> bool:
-    return isinstance(value, (bool, Mapping))
-
-
-_TYPES: Final[dict[str, Callable[[JSON], bool]]] = {
-    "object": lambda value: isinstance(value, Mapping),
-    "array": _is_list,
-    "string": lambda value: isinstance(value, str),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "integer": lambda value: (
-        not isinstance(value, bool)
-        and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
-    ),
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-}
-_ONE_SCHEMA: Final = frozenset(
-    {"additionalProperties", "propertyNames", "items", "contains", "not"}
-)
-_LISTS_OF_SCHEMAS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_MAPS_OF_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions"})
-_ARGUMENTS: Final[dict[str, Callable[[JSON], bool]]] = {
-    "type": _is_type,
-    "enum": _is_list,
-    "const": lambda value: True,
-    "required": _is_strings,
-    "pattern": lambda value: isinstance(value, str),
-    "uniqueItems": lambda value: isinstance(value, bool),
-    "$ref": lambda value: isinstance(value, str) and (value == "#" or value.startswith("#/")),
-    "multipleOf": lambda value: isinstance(value, (int, float)) and _is_number(value) and value > 0,
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
-    **dict.fromkeys(("minProperties", "maxProperties"), _is_count),
-    **dict.fromkeys(_ONE_SCHEMA, _is_schema),
-    **dict.fromkeys(
-        _LISTS_OF_SCHEMAS, lambda value: isinstance(value, (list, tuple)) and bool(value)
-    ),
-    **dict.fromkeys(_MAPS_OF_SCHEMAS, lambda value: isinstance(value, Mapping)),
-}
-
-
 # --- what each keyword asks of a value
 # ------------------------------------------------------------------------------
 
@@ -248,7 +166,7 @@ def _plain_numbers(value: JSON) -> JSON:
 
 def _type(argument: JSON, value: JSON, schema: Schema, depth: int) -> Iterator[str]:
     names = [argument] if isinstance(argument, str) else list(argument)  # type: ignore[arg-type]
-    if not any(_TYPES[str(name)](value) for name in names):
+    if not any(TYPES[str(name)](value) for name in names):
         yield f"is not {' or '.join(str(name) for name in names)}"
 
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.model import AttemptFailed, FailureKind
 from selfsown.core.request import JSON, Completion, Request, Text
 from selfsown.models.failures import clean_detail
-from selfsown.models.structured import (
-    ParseMode,
-    SchemaMissed,
-    compiled_schema,
-    parse_structured,
-)
+from selfsown.models.structured import SchemaMissed, compiled_schema, parse_structured
 
 
 def usable(completion: Completion, refusal: str, request: Request, *, native: bool) -> Completion:
     """The completion with its structured value, if it can be used.
+
+    An answer that was cut off (`length`) is not repaired to meet a schema: what is missing is
+    missing.
 
     Raises:
         AttemptFailed: `content_filter`, `empty` or `schema`, each with the paid completion.
@@ -40,9 +37,11 @@ def usable(completion: Completion, refusal: str, request: Request, *, native: bo
     if request.schema is None:
         return completion
     try:
-        value, mode = parse_structured(completion.text, request.schema)
+        whole = completion.finish_reason != "length"
+        value, mode = parse_structured(completion.text, request.schema, repair=whole)
     except SchemaMissed as error:
-        raise _unusable("schema", clean_detail(str(error)), completion) from error
+        detail = str(error) if whole else "the answer was cut off: raise `max_tokens`"
+        raise _unusable("schema", clean_detail(detail), completion) from error
     return replace(
         completion, parsed=value, parse_mode="native" if native and mode == "strict" else mode
     )

@@ -94,7 +94,7 @@ def request_body(
 
 
 def json_bytes(body: Mapping[str, JSON]) -> bytes:
-    """JSON bytes of a request body; what orjson does not take (views, lone surrogates) goes a slower way."""
+    """JSON bytes of a body; what orjson refuses (views, lone surrogates) goes a slower way."""
     try:
         return orjson.dumps(body, default=_plain)
     except TypeError:
@@ -102,7 +102,7 @@ def json_bytes(body: Mapping[str, JSON]) -> bytes:
 
 
 def response_format(schema: Mapping[str, JSON]) -> dict[str, JSON]:
-    """The `response_format` that asks for a JSON schema; `strict` where the schema qualifies for it."""
+    """The `response_format` that asks for a JSON schema; `strict` where the schema qualifies."""
     return {
         "type": "json_schema",
         "json_schema": {"name": "answer", "schema": schema, "strict": qualifies_as_strict(schema)},
@@ -110,7 +110,7 @@ def response_format(schema: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def qualifies_as_strict(schema: JSON) -> bool:
-    """Whether every object in a schema forbids unknown keys and requires all known ones, as OpenAI's strict mode asks."""
+    """Whether every object forbids unknown keys and requires all known ones (OpenAI's strict mode)."""
     if isinstance(schema, Mapping):
         if "properties" in schema or schema.get("type") == "object":
             properties, required = schema.get("properties", {}), schema.get("required", ())
@@ -212,7 +212,7 @@ def _usage(reported: JSON, request: Request, generated: str) -> Usage:
 
 
 def _logprobs(reported: JSON) -> tuple[Mapping[str, float], ...]:
-    """Alternatives per generated token, from the chat form or the legacy form; empty if the endpoint sent none."""
+    """Alternatives per generated token, from the chat or the legacy form; empty if none came."""
     if not isinstance(reported, Mapping):
         return ()
     content = reported.get("content")

@@ -1,4 +1,4 @@
-"""List prices of hosted models in USD per million tokens, as known on the date below. Check them: prices change.
+"""List prices of hosted models in USD per million tokens, as of the date below. Check them.
 
 Only models whose list price is known to us are here; everything else is unknown, and a budget in
 USD on an unknown price is refused until the user gives one (`price: {input: ..., output: ...}`).

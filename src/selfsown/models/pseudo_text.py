@@ -1,4 +1,4 @@
-"""Text and JSON values that are a pure function of some bytes: answers for scripted models and test servers.
+"""Text and JSON values that are pure functions of some bytes: answers for models of tests.
 
 They mean nothing and need no download; equal bytes give equal text on every machine.
 """
@@ -13,11 +13,14 @@ from typing import Final
 from selfsown.core.request import JSON
 
 _WORDS: Final = (
-    "amber anchor apple autumn basket beacon birch bridge bronze candle canyon cedar chalk cherry cloud clover comet "
-    "copper coral cotton dawn desert drift eagle ember falcon fern field flint forest garden glacier granite harbor hazel "
-    "heron island ivory jasmine juniper kettle lantern lemon linen maple marble meadow mint moss nectar olive orchard otter "
-    "pebble pepper pine quartz raven reed river saffron sail silver tide"
-).split()
+    *("amber", "anchor", "apple", "autumn", "basket", "beacon", "birch", "bridge", "bronze"),
+    *("candle", "canyon", "cedar", "chalk", "cherry", "cloud", "clover", "comet", "copper"),
+    *("coral", "cotton", "dawn", "desert", "drift", "eagle", "ember", "falcon", "fern", "field"),
+    *("flint", "forest", "garden", "glacier", "granite", "harbor", "hazel", "heron", "island"),
+    *("ivory", "jasmine", "juniper", "kettle", "lantern", "lemon", "linen", "maple", "marble"),
+    *("meadow", "mint", "moss", "nectar", "olive", "orchard", "otter", "pebble", "pepper"),
+    *("pine", "quartz", "raven", "reed", "river", "saffron", "sail", "silver", "tide"),
+)
 _LONGEST_STRING: Final = 12
 
 
@@ -29,7 +32,7 @@ def pseudo_text(data: bytes, *, most_words: int = 31) -> str:
 
 
 def pseudo_value(data: bytes, schema: JSON) -> JSON:
-    """A JSON value for a schema: types, enum, const, properties, items, bounds and the first alternative of anyOf/oneOf.
+    """A JSON value for a schema: types, enum, const, properties, items, bounds, first of anyOf/oneOf.
 
     Patterns, `not` and `allOf` are not looked at, so a value for a schema that has them may miss
     it.
@@ -48,14 +51,12 @@ def _value(rng: random.Random, schema: JSON, root: JSON, depth: int) -> JSON:
             here = here[step] if isinstance(here, Mapping) else None
         return _value(rng, here, root, depth + 1)
     if "const" in schema:
-        constant: JSON = schema["const"]
-        return constant
+        return schema["const"]
     for choices in ("enum", "anyOf", "oneOf"):
         options = schema.get(choices)
         if isinstance(options, (list, tuple)) and options:
-            if choices == "enum":
-                return options[rng.randrange(len(options))]
-            return _value(rng, options[0], root, depth + 1)
+            picked: JSON = options[rng.randrange(len(options))] if choices == "enum" else options[0]
+            return picked if choices == "enum" else _value(rng, picked, root, depth + 1)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     if isinstance(kind, (list, tuple)):
         kind = kind[0]

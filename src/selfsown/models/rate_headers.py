@@ -16,7 +16,7 @@ _LONGEST_WAIT_S: Final = 86400.0
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server wants us to wait, in [0, 86400]; None if it does not say, or says nonsense.
+    """Seconds the server wants us to wait, in [0, 86400]; None if it does not say so clearly.
 
     Reads `retry-after-ms`, then `Retry-After` as seconds or as an HTTP date. A date is measured
     against the reply's own `Date` header where there is one, so that a wrong local clock does no

@@ -1,4 +1,4 @@
-"""What a user may say about a model beside its URI, checked once, with its secrets out of every repr."""
+"""What a user may say about a model beside its URI, checked once, its secrets in no repr."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ModelSettings:
         return self.api_key or self.environ.get(variable, "").strip()
 
     def identify(self, default: str) -> str:
-        """The model's identity: what the user gave, else `default`; with `extra`, which changes answers."""
+        """What the user gave as identity, else `default`; with `extra`, which changes answers."""
         identity = self.identity or default
         return f"{identity} {canonical_json(self.extra).decode()}" if self.extra else identity
 
@@ -212,7 +212,11 @@ def _price(given: Mapping[str, JSON]) -> Price | None:
             why="a budget in USD must bound both sides of a call",
             fix="write `price: {input: 0.4, output: 1.6}`, in USD per million tokens",
         )
-    cached = price.get("cached_input")
     return Price(
-        float(price["input"]), float(price["output"]), None if cached is None else float(cached)
+        _usd(price, "input") or 0.0, _usd(price, "output") or 0.0, _usd(price, "cached_input")
     )
+
+
+def _usd(price: Mapping[str, JSON], key: str) -> float | None:
+    value = price.get(key)
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,4 +1,4 @@
-"""An answer that must meet a JSON schema: strict parse first, then repair, each recorded; what misses the schema fails."""
+"""An answer that must meet a JSON schema: strict parse first, then repair; the way is recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SchemaMissed(ValueError):
 
 
 def compiled_schema(schema: Mapping[str, JSON]) -> Schema:
-    """The schema, checked; remembered by object, since recipes use one schema for thousands of calls.
+    """The schema, checked; remembered by object, since one schema serves thousands of calls.
 
     Raises:
         ConfigError: the schema uses a keyword that cannot be checked here.
@@ -41,7 +41,9 @@ def compiled_schema(schema: Mapping[str, JSON]) -> Schema:
     return found[1]
 
 
-def parse_structured(text: str, schema: Mapping[str, JSON]) -> tuple[JSON, ParseMode]:
+def parse_structured(
+    text: str, schema: Mapping[str, JSON], *, repair: bool = True
+) -> tuple[JSON, ParseMode]:
     """The JSON value in a model's answer, and how it was read.
 
     `strict`: the whole text, white space aside, is JSON that meets the schema. `repaired`: it was
@@ -67,7 +69,7 @@ def parse_structured(text: str, schema: Mapping[str, JSON]) -> tuple[JSON, Parse
         if not problems:
             return value, "strict" if mode == "strict" else "repaired"
         missed = problems[0]
-    if len(text) <= _LONGEST_REPAIR and ("{" in text or "[" in text):
+    if repair and len(text) <= _LONGEST_REPAIR and ("{" in text or "[" in text):
         value = _repair(text)
         if value is not None:
             problems = compiled.problems(value)

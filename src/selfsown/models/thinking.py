@@ -1,4 +1,4 @@
-"""Hidden reasoning that a model writes into its answer, between `<think>` and `</think>`, is kept apart from the text."""
+"""Reasoning that a model writes into its answer, in `<think>` tags, is kept apart from the text."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def parse_uri(text: str) -> ModelURI:
         raise ConfigError(
             f"`{_hide_url_secrets(text)}` is not a model URI",
             why="a model is named as `scheme:name`",
-            fix="write for example `openai:NAME`, `http://localhost:8000/v1#NAME`, `hf:PATH` or `lab`",
+            fix="write `openai:NAME`, `http://localhost:8000/v1#NAME`, `hf:PATH` or `lab`",
         )
     if scheme in ("http", "https"):
         return _parse_http(text)
@@ -76,7 +76,7 @@ def parse_uri(text: str) -> ModelURI:
 def open_model(
     uri: str | Mapping[str, JSON], *, environ: Mapping[str, str] | None = None, plugins: bool = True
 ) -> Model:
-    """Open the model that a URI, or a mapping of settings with the key `uri`, names. Nothing is sent yet.
+    """Open the model that a URI, or settings with the key `uri`, names. Nothing is sent yet.
 
     Only the backend that is asked for is imported.
 

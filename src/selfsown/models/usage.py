@@ -8,7 +8,7 @@ from selfsown.core.request import JSON, Request, Usage
 
 
 def estimated_usage(request: Request, generated: str) -> Usage:
-    """Usage of a call whose backend reports none: four bytes of text count as one token, rounded up.
+    """Usage of a call whose backend reports none: four bytes count as one token, rounded up.
 
     English runs at about 4.5 bytes per token in current tokenizers, other languages lower; a hard
     cap should therefore settle such a call at its reserved worst case.

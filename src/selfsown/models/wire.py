@@ -1,4 +1,4 @@
-"""One HTTP session per event loop, and one POST out of which nothing but a reply or an `AttemptFailed` comes.
+"""One HTTP session per event loop, and one POST that gives a reply or raises `AttemptFailed`.
 
 Concurrency is not bounded here: the limits above decide how many calls are in flight, and a second
 bound would hide waiting time from them. Connections are kept alive and reused by all models of the
@@ -205,7 +205,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) asks for; never for this machine."""
+    """The proxy of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; never one for this machine."""
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
     if not proxy or not parts.hostname or proxy_bypass(parts.netloc):

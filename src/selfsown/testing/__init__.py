@@ -1,1 +1,1 @@
-"""The public test kit: a local endpoint with injectable faults, and checks that every model backend must pass."""
+"""The public test kit: a local endpoint with injectable faults, and checks for model backends."""

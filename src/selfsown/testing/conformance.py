@@ -42,7 +42,7 @@ async def check_model(open_: Callable[[], Model], *, secrets: Sequence[str] = ()
 
 
 def check_description(model: Model, twin: Model, secrets: Sequence[str] = ()) -> None:
-    """URI, identity, endpoint, capabilities and price: right types, equal for equal models, no secret in sight."""
+    """Names, capabilities and price: right types, equal for equal models, no secret in sight."""
     _require(isinstance(model, Model), "it lacks a member of `Model`")
     for name in ("uri", "identity", "endpoint"):
         value = getattr(model, name)
@@ -61,7 +61,7 @@ def check_description(model: Model, twin: Model, secrets: Sequence[str] = ()) ->
 
 
 async def check_attempt(model: Model, request: Request, secrets: Sequence[str] = ()) -> None:
-    """One attempt gives an `Answer` whose parts are in range, or an `AttemptFailed` with a known kind."""
+    """One attempt gives an `Answer` whose parts are in range, or a well-formed `AttemptFailed`."""
     try:
         answer = await model.attempt(request, timeout_s=600.0, seed=1)
     except AttemptFailed as failure:
@@ -112,7 +112,7 @@ def check_failure(failure: AttemptFailed, secrets: Sequence[str] = ()) -> None:
 
 
 async def check_refusal(model: Model, secrets: Sequence[str] = ()) -> None:
-    """What a backend cannot do, it refuses with `AttemptFailed`: here an image, for one that takes text only."""
+    """What a backend cannot do, it refuses: here an image, where it takes text only."""
     if model.capabilities.images:
         return
     picture = Message("user", (Image("0" * 64, "image/png"),))

@@ -1,4 +1,4 @@
-"""The test server's side of one HTTP/1.1 connection: a raw asyncio protocol, since it shares cores with what it measures.
+"""The test server's side of a connection: a raw protocol, as it shares cores with what it measures.
 
 Covered: keep-alive, Content-Length bodies, requests that arrive in pieces or back to back (answered
 one after another). Not covered: chunked request bodies, TLS, HTTP/2. It listens on the loopback

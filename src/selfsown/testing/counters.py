@@ -39,7 +39,7 @@ class Counters:
 
     @property
     def mean_in_flight(self) -> float:
-        """Mean number of calls in flight, over the time from the first arrival to the last event; 0.0 before."""
+        """Mean of calls in flight, from the first arrival to the last event; 0.0 before."""
         if self._first is None or self._last <= self._first:
             return 0.0
         return self._area / (self._last - self._first)

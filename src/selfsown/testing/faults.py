@@ -1,4 +1,4 @@
-"""Which fault, if any, strikes a request: a function of seed, request and occurrence, never of timing or concurrency."""
+"""Which fault strikes a request: a function of seed, request and occurrence, never of timing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test server as a child process: it prints its URL, counts, and never outlives its parent or its time."""
+"""The test server as a child process, which never outlives its parent or its time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ class ServerProcess:
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "selfsown.testing.server", *arguments]
-        self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)  # noqa: S603 - our own module
+        self._child = subprocess.Popen(  # noqa: S603 - our own module
+            command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
         assert self._child.stdout is not None
         line = self._child.stdout.readline()
         if not line:
@@ -94,8 +96,9 @@ class ServerProcess:
         self.stop()
 
     def _ask(self, path: str, method: str) -> dict[str, JSON]:
-        request = HttpRequest(self.url.removesuffix("/v1") + path, method=method)  # noqa: S310 - our own http URL
-        with urlopen(request, timeout=30) as reply:  # noqa: S310
+        url = self.url.removesuffix("/v1") + path
+        request = HttpRequest(url, method=method)  # noqa: S310 - the URL of our own child
+        with urlopen(request, timeout=30) as reply:  # noqa: S310 - as above
             answer: dict[str, JSON] = orjson.loads(reply.read())
         return answer
 

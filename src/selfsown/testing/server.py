@@ -1,4 +1,4 @@
-"""A local OpenAI-compatible endpoint with repeatable answers, latencies and faults, which counts what it is asked.
+"""A local OpenAI-compatible endpoint with repeatable answers, latencies and faults; it counts.
 
 In a test's own loop:
 
@@ -68,7 +68,7 @@ class ServerOptions:
     usage: bool = True
     """Whether replies report token counts."""
     answer: AnswerFunction | None = None
-    """The answer's text (or whole reply body) for a request body; a pseudo-random sentence by default."""
+    """Request body -> text or whole reply body; by default a pseudo-random sentence."""
 
 
 class LocalServer:
@@ -192,7 +192,7 @@ class LocalServer:
         return None
 
     def _window(self, limit: int) -> tuple[int, float]:
-        """Calls left in the current window (below 0: over the limit) and seconds until the next one."""
+        """Calls left in this window (below 0: over the limit) and seconds until the next."""
         now = asyncio.get_running_loop().time()
         if now - self._window_start >= self.options.window_s:
             self._window_start, self._window_count = now, 0
