@@ -46,7 +46,7 @@ class Schema:
         self._read(schema, "#", set())
 
     def problems(self, value: JSON) -> list[str]:
-        """What keeps a value from meeting the schema, each with its path from `$`; empty if it does."""
+        """What is wrong with a value, each with its path from `$`; empty if it meets the schema."""
         return [
             f"$ {problem}" if problem[0] not in ".[" else f"${problem}"
             for problem in self.walk(self._root, value, 0)

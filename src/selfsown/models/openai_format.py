@@ -110,7 +110,7 @@ def response_format(schema: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def qualifies_as_strict(schema: JSON) -> bool:
-    """Whether every object forbids unknown keys and requires all known ones (OpenAI's strict mode)."""
+    """Whether each object forbids unknown keys and requires all known ones (OpenAI's strict)."""
     if isinstance(schema, Mapping):
         if "properties" in schema or schema.get("type") == "object":
             properties, required = schema.get("properties", {}), schema.get("required", ())

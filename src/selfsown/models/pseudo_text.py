@@ -32,7 +32,7 @@ def pseudo_text(data: bytes, *, most_words: int = 31) -> str:
 
 
 def pseudo_value(data: bytes, schema: JSON) -> JSON:
-    """A JSON value for a schema: types, enum, const, properties, items, bounds, first of anyOf/oneOf.
+    """A JSON value for a schema: types, enum, const, properties, items, bounds, first of anyOf.
 
     Patterns, `not` and `allOf` are not looked at, so a value for a schema that has them may miss
     it.

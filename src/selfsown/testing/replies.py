@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +12,8 @@ import orjson
 from selfsown.core.request import JSON
 from selfsown.models.pseudo_text import pseudo_text, pseudo_value
 
-AnswerFunction = Callable[[Mapping[str, JSON]], "str | Mapping[str, JSON]"]
-"""Request body -> the answer's text, or a whole reply body."""
+AnswerFunction = Callable[[Mapping[str, JSON]], "str | Mapping[str, JSON] | Planned"]
+"""Request body -> the answer's text, a whole reply body, or a whole HTTP reply."""
 
 Delivery = Literal["whole", "hang", "drip", "cut", "close"]
 
@@ -46,11 +45,20 @@ _FAULTS: Final[dict[str, tuple[int, str, str]]] = {
 }
 
 
-def canonical_hash(body: bytes) -> str:
-    """Sixteen hex digits that are equal for bodies that are equal as JSON."""
-    with contextlib.suppress(ValueError):
-        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+def canonical_hash(body: bytes, value: JSON) -> str:
+    """Sixteen hex digits, equal for bodies that are equal as JSON (`value`; None if none)."""
+    if value is not None:
+        body = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(body, digest_size=8).hexdigest()
+
+
+def read_body(body: bytes) -> JSON:
+    """A request's body as JSON; None if it is none."""
+    try:
+        value: JSON = orjson.loads(body)
+    except ValueError:
+        return None
+    return value
 
 
 def error_reply(
@@ -84,15 +92,26 @@ def faulty_reply(fault: str, answer: bytes, retry_after_s: float) -> Planned:
     return Planned(200, answer, delivery=ways[fault])
 
 
+def pseudo_answer(request: Mapping[str, JSON]) -> str:
+    """A sentence, or a JSON value if a schema is asked for: a pure function of the body."""
+    body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
+    wanted = request.get("response_format")
+    named = wanted.get("json_schema") if isinstance(wanted, Mapping) else None
+    schema = named.get("schema") if isinstance(named, Mapping) else None
+    if schema is not None:
+        return orjson.dumps(pseudo_value(body, schema)).decode()
+    return pseudo_text(body)
+
+
 def answer_body(
-    path: str, request: Mapping[str, JSON], body: bytes, answer: AnswerFunction | None
+    path: str, request: Mapping[str, JSON], body: bytes, said: str, *, model: str, usage: bool
 ) -> bytes:
-    """The body of a good reply: a pure function of the request's body (and of `answer`)."""
+    """The body of a good reply with a text, cut at `max_tokens` words and at stop strings.
+
+    Token counts are words of the text, and a quarter of the request's bytes.
+    """
     most = request.get("max_completion_tokens", request.get("max_tokens"))
     most = most if isinstance(most, int) and most > 0 else 1024
-    said = answer(request) if answer is not None else _pseudo_answer(request, body)
-    if not isinstance(said, str):
-        return orjson.dumps(said)
     words = said.split(" ")
     finish = "stop"
     if len(words) > most:
@@ -103,31 +122,21 @@ def answer_body(
         choice["message"] = {"role": "assistant", "content": said}
     else:
         choice["text"] = said
-    prompt_tokens = max(1, len(body) // 4)
-    generated = len(said.split(" "))
-    return orjson.dumps(
-        {
-            "id": "chatcmpl-" + hashlib.blake2b(body, digest_size=8).hexdigest(),
-            "object": "chat.completion" if "message" in choice else "text_completion",
-            "created": 0,
-            "model": request.get("model"),
-            "choices": [choice],
-            "usage": {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": generated,
-                "total_tokens": prompt_tokens + generated,
-            },
+    reply: dict[str, JSON] = {
+        "id": "chatcmpl-" + hashlib.blake2b(body, digest_size=8).hexdigest(),
+        "object": "chat.completion" if "message" in choice else "text_completion",
+        "created": 0,
+        "model": model or request.get("model"),
+        "choices": [choice],
+    }
+    if usage:
+        read, written = max(1, len(body) // 4), len(said.split(" "))
+        reply["usage"] = {
+            "prompt_tokens": read,
+            "completion_tokens": written,
+            "total_tokens": read + written,
         }
-    )
-
-
-def _pseudo_answer(request: Mapping[str, JSON], body: bytes) -> str:
-    wanted = request.get("response_format")
-    named = wanted.get("json_schema") if isinstance(wanted, Mapping) else None
-    schema = named.get("schema") if isinstance(named, Mapping) else None
-    if schema is not None:
-        return orjson.dumps(pseudo_value(body, schema)).decode()
-    return pseudo_text(body)
+    return orjson.dumps(reply)
 
 
 def _stop_at(said: str, stop: JSON, finish: str) -> tuple[str, str]:

@@ -33,6 +33,8 @@ from selfsown.testing.replies import (
     canonical_hash,
     error_reply,
     faulty_reply,
+    pseudo_answer,
+    read_body,
 )
 
 _HOST: Final = "127.0.0.1"
@@ -68,7 +70,7 @@ class ServerOptions:
     usage: bool = True
     """Whether replies report token counts."""
     answer: AnswerFunction | None = None
-    """Request body -> text or whole reply body; by default a pseudo-random sentence."""
+    """Request body -> text, reply body or HTTP reply; by default a pseudo-random sentence."""
 
 
 class LocalServer:
@@ -77,6 +79,8 @@ class LocalServer:
     def __init__(self, options: ServerOptions | None = None) -> None:
         self.options = options or ServerOptions()
         self.counters = Counters()
+        self.last: Incoming | None = None
+        """The last call as it arrived, with its headers."""
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._window_start = 0.0
@@ -143,33 +147,23 @@ class LocalServer:
         return Turn(error_reply(404, "not_found", f"There is nothing at {path}."))
 
     def _call(self, path: str, incoming: Incoming) -> Turn:
-        body_hash = canonical_hash(incoming.body)
+        self.last = incoming
+        options, request = self.options, read_body(incoming.body)
+        body_hash = canonical_hash(incoming.body, request)
         occurrence = self.counters.arrive(body_hash)
-        done = self.counters.leave
         headers: dict[str, str] = {}
-        refused = self._refusal(incoming, headers)
-        if refused is not None:
-            return Turn(refused, done=done)
-        options = self.options
-        try:
-            request = orjson.loads(incoming.body)
-        except ValueError:
-            request = None
-        problem = self._problem(path, request)
-        if problem is not None:
-            return Turn(problem, done=done)
-        answer = self._answer(path, request, incoming.body)
-        fault = (
-            options.faults.strikes(options.seed, body_hash, occurrence)
-            if options.faults.any
-            else ""
-        )
+        reply = self._refusal(incoming, headers) or self._problem(path, request)
+        if reply is not None:
+            return Turn(reply, done=self.counters.leave)
+        assert isinstance(request, Mapping)
+        reply = self._answer(path, request, incoming.body, headers)
+        fault = ""
+        if options.faults.any:
+            fault = options.faults.strikes(options.seed, body_hash, occurrence)
         if fault:
             self.counters.by_fault[fault] += 1
-            reply = faulty_reply(fault, answer, options.retry_after_s)
-        else:
-            reply = Planned(200, answer, headers)
-        return Turn(reply, self._latency_s(body_hash, occurrence), done)
+            reply = faulty_reply(fault, reply.body, options.retry_after_s)
+        return Turn(reply, self._latency_s(body_hash, occurrence), self.counters.leave)
 
     def _refusal(self, incoming: Incoming, headers: dict[str, str]) -> Planned | None:
         """A 401 or 429 that needs no look at the body; fills in rate-limit headers."""
@@ -212,15 +206,19 @@ class LocalServer:
             return error_reply(404, "model_not_found", "The model does not exist.")
         return None
 
-    def _answer(self, path: str, request: Mapping[str, JSON], body: bytes) -> bytes:
-        answer = answer_body(path, request, body, self.options.answer)
-        if self.options.usage and not self.options.reported_model:
-            return answer
-        reply = orjson.loads(answer)
-        if not self.options.usage:
-            reply.pop("usage", None)
-        reply["model"] = self.options.reported_model or reply["model"]
-        return orjson.dumps(reply)
+    def _answer(
+        self, path: str, request: Mapping[str, JSON], body: bytes, headers: Mapping[str, str]
+    ) -> Planned:
+        options = self.options
+        said = pseudo_answer(request) if options.answer is None else options.answer(request)
+        if isinstance(said, Planned):
+            return said
+        if not isinstance(said, str):
+            return Planned(200, orjson.dumps(said), headers)
+        reply = answer_body(
+            path, request, body, said, model=options.reported_model, usage=options.usage
+        )
+        return Planned(200, reply, headers)
 
     def _latency_s(self, body_hash: str, occurrence: int) -> float:
         options = self.options
