@@ -1,14 +1,15 @@
-"""A hard cap on spending: every attempt reserves its worst case before it is sent, out of durable blocks.
+"""A hard cap on spending: every attempt reserves its worst case first, out of durable blocks.
 
-A block is permission to spend that is committed to the journal (`grant`) before any of it is used. What was granted
-and not handed back counts as spent when the process dies, so at every moment, and at every point where a crash can
-happen,
+A block is permission to spend that is committed to the journal (`grant`) before any of it is used.
+What was granted and not handed back counts as spent when the process dies, so at every moment, and
+at every point where a crash can happen,
 
     spent before this process + granted and not released  <=  cap
 
-and everything that was or could have been billed is inside what was granted. All sums are integers: nano-USD and
-tokens. The cap holds as long as the provider bills no more than was asked for (prompt bytes bound prompt tokens,
-`max_tokens` bounds generated ones); a provider that bills more is charged as billed and the next call is refused.
+and everything that was or could have been billed is inside what was granted. All sums are integers:
+nano-USD and tokens. The cap holds as long as the provider bills no more than was asked for (prompt
+bytes bound prompt tokens, `max_tokens` bounds generated ones); a provider that bills more is
+charged as billed and the next call is refused.
 """
 
 from __future__ import annotations
@@ -16,90 +17,27 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from selfsown.core.cost import NANO, Amount, Tariff
 from selfsown.core.errors import BudgetExhausted, ConfigError
-from selfsown.core.model import Price
-from selfsown.core.request import Request, Usage
 
-NANO: Final = 1_000_000_000
-"""Nano-USD per USD."""
+__all__ = ["NANO", "Budget", "Grant"]
 
 _CALLS_PER_BLOCK: Final = 64
 _SHARE_PER_BLOCK: Final = 64
 
 Grant: TypeAlias = Callable[[float, int], Awaitable[None]]
-"""`await grant(usd, tokens)` returns when the block is on disk; negative amounts hand back what was not used."""
-
-
-class Amount(NamedTuple):
-    """Money and tokens of one reservation or one bill."""
-
-    nano_usd: int = 0
-    tokens: int = 0
-
-    @property
-    def usd(self) -> float:
-        """The money in USD, for people and files."""
-        return self.nano_usd / NANO
-
-
-NOTHING: Final = Amount()
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    """A model's price in nano-USD per million tokens, so that sums are exact."""
-
-    input: int
-    output: int
-    cached_input: int
-
-    @classmethod
-    def of(cls, price: Price | None) -> Tariff | None:
-        """The price as integers; None where it is not known."""
-        if price is None:
-            return None
-        cached = price.input_usd if price.cached_input_usd is None else price.cached_input_usd
-        return cls(
-            round(price.input_usd * NANO), round(price.output_usd * NANO), round(cached * NANO)
-        )
-
-    def cost(self, usage: Usage) -> int:
-        """Nano-USD of a reported usage, rounded up."""
-        cached = min(usage.cached_input_tokens, usage.input_tokens)
-        total = (
-            (usage.input_tokens - cached) * self.input
-            + cached * self.cached_input
-            + usage.output_tokens * self.output
-        )
-        return -(-total // 1_000_000)
-
-    def worst(self, prompt_tokens: int, max_tokens: int) -> int:
-        """Nano-USD that so many prompt tokens and a full-length answer could cost, rounded up."""
-        dearest = max(self.input, self.cached_input)
-        return -(-(prompt_tokens * dearest + max_tokens * self.output) // 1_000_000)
-
-
-def worst_case(request: Request, tariff: Tariff | None) -> Amount:
-    """The most that one attempt can be billed; its money is 0 where the price is not known."""
-    prompt = request.prompt_bytes()
-    money = tariff.worst(prompt, request.max_tokens) if tariff is not None else 0
-    return Amount(money, prompt + request.max_tokens)
-
-
-def actual_cost(usage: Usage, tariff: Tariff | None) -> Amount:
-    """What a reported usage costs; its money is 0 where the price is not known."""
-    money = tariff.cost(usage) if tariff is not None else 0
-    return Amount(money, usage.input_tokens + usage.output_tokens)
+"""`await grant(usd, tokens)` returns when the block is on disk; negative amounts hand back what was
+not used."""
 
 
 class Budget:
     """What may still be spent. Without a cap it only counts.
 
-    Reservations are served in the order they were asked for. A reservation that does not fit waits for outstanding ones
-    to settle if that could make room, and is refused with `BudgetExhausted` if it could not.
+    Reservations are served in the order they were asked for. A reservation that does not fit waits
+    for outstanding ones to settle if that could make room, and is refused with `BudgetExhausted` if
+    it could not.
     """
 
     def __init__(
@@ -172,8 +110,8 @@ class Budget:
             raise ConfigError(
                 f"the price of `{uri}` is not known, but the budget is in USD",
                 why="a cap in USD can only be held if the worst case of each call can be priced",
-                fix="give the model's `price` (input_usd and output_usd per million tokens) in the config, or cap "
-                "tokens with `--budget-tokens`",
+                fix="give the model's `price` (input_usd and output_usd per million tokens) in the "
+                "config, or cap tokens with `--budget-tokens`",
             )
 
     def reserve_now(self, need: Amount) -> bool:
@@ -184,7 +122,8 @@ class Budget:
         """Reserve the worst case of one attempt; settle it exactly once afterwards.
 
         Raises:
-            BudgetExhausted: it does not fit under the cap, and no outstanding reservation could make room.
+            BudgetExhausted: it does not fit under the cap, and no outstanding reservation could
+                make room.
         """
         await self._my_turn()
         try:
@@ -196,7 +135,8 @@ class Budget:
     def settle(self, reserved: Amount, actual: Amount) -> None:
         """Replace a reservation by what the attempt really cost; the rest is free again.
 
-        Without a cap nothing is reserved: settle `NOTHING` by the actual amount, so that it is counted.
+        Without a cap nothing is reserved: settle `NOTHING` by the actual amount, so that it is
+        counted.
         """
         self._settled_usd += actual.nano_usd
         self._settled_tokens += actual.tokens
@@ -267,7 +207,7 @@ class Budget:
         )
 
     async def _new_block(self, usd: int, tokens: int) -> None:
-        """Commit a block, then make it available. A block whose commit failed stays counted as spent."""
+        """Commit a block, then make it available; one whose commit failed counts as spent."""
         self._granted_usd += usd
         self._granted_tokens += tokens
         if self._grant is not None:
@@ -276,7 +216,7 @@ class Budget:
         self._free_tokens += tokens
 
     async def _my_turn(self) -> None:
-        """Wait until everyone who asked earlier has been served; then nobody else is until `_next_turn`."""
+        """Wait until all who asked earlier are served; nobody else is until `_next_turn`."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         if self._queue[0] is turn:
@@ -309,16 +249,18 @@ class Budget:
             room = f"${(max(0, self._free_usd) + left.nano_usd) / NANO:,.6f}"
         return BudgetExhausted(
             f"the budget of {cap} does not cover the next call",
-            why=f"the call could cost up to {worst} and {room} are left; a call is sent only if its worst case fits",
-            fix=f"run the same command with a higher `{flag}`; it resumes here, and nothing is paid twice",
+            why=f"the call could cost up to {worst} and {room} are left; "
+            "a call is sent only if its worst case fits",
+            fix=f"run the same command with a higher `{flag}`; "
+            "it resumes here, and nothing is paid twice",
         )
 
 
 def _block(short: int, need: int, left: int, waiting: int) -> int:
-    """Size of the next block in one unit: many calls' worth, a small share of what is left, never less than needed.
+    """Size of the next block in one unit: many calls' worth, but a small share of what is left.
 
-    A crash loses at most the unused part of a block, so beyond what the calls that wait now could use, a block is never
-    more than 1/64 of what the cap leaves.
+    A crash loses at most the unused part of a block, so beyond what the calls that wait now could
+    use, a block is never more than 1/64 of what the cap leaves.
     """
     spare = min(need * _CALLS_PER_BLOCK, left // _SHARE_PER_BLOCK)
     return max(short, spare, min(short + need * (waiting - 1), left // 2))

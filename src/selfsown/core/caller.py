@@ -1,0 +1,255 @@
+"""One model call, from request to final outcome: retries, time-outs and second attempts.
+
+The plain case costs no timer, no lock and no log line: a permit, one attempt (in a task of its own
+where it may be sent a second time or given up), a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from selfsown.core.attempt import Attempts, Call, Route
+from selfsown.core.budget import Budget
+from selfsown.core.clock import Clock, SystemClock
+from selfsown.core.judgement import environment_failure, final_outcome, storm_failure
+from selfsown.core.limiter import Limiter
+from selfsown.core.limits import LimitSettings
+from selfsown.core.model import ENVIRONMENT, RETRYABLE, Answer, AttemptFailed, Model
+from selfsown.core.outcome import AttemptRecord, Counters, Outcome
+from selfsown.core.request import Request
+from selfsown.core.retry import RetryPolicy, Tries
+from selfsown.core.stragglers import Race
+from selfsown.core.sweeper import Sweeper
+
+__all__ = ["AttemptRecord", "Caller", "Counters", "Outcome"]
+
+_LOCAL_FINAL: Final = frozenset({"empty", "malformed"})
+"""Failures that a model in this process would only repeat."""
+
+
+class Caller:
+    """Makes calls for one run, to any number of models, from one event loop."""
+
+    def __init__(
+        self,
+        settings: LimitSettings | None = None,
+        *,
+        budget: Budget | None = None,
+        retry: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        on_event: Callable[[str], None] | None = None,
+        on_late_attempt: Callable[[bytes, AttemptRecord], None] | None = None,
+    ) -> None:
+        """Set up; nothing is started before the first call.
+
+        Args:
+            settings: limits, the same for every endpoint.
+            budget: cap on spending; None counts without a cap.
+            retry: persistence; None follows `settings.attempts`.
+            clock: where time comes from.
+            rng: spreads the waits before retries; it cannot change an answer.
+            on_event: hears of rare things in plain sentences: endpoint out of reach, no reply for a
+                while.
+            on_late_attempt: hears, with the call's key, of attempts that no outcome lists: they
+                ended after it, or were cancelled, or their call ended without one.
+        """
+        self._settings = settings or LimitSettings()
+        self._budget = budget or Budget()
+        self._policy = retry or RetryPolicy(attempts=self._settings.attempts)
+        self._clock = clock or SystemClock()
+        self._rng = rng or random.Random()
+        self._on_event = on_event or _ignore_event
+        timeout = self._settings.timeout_s
+        self._on_late_attempt = on_late_attempt or _ignore_attempt
+        self._attempts = Attempts(
+            self._budget,
+            self._clock,
+            None if timeout == "auto" else timeout,
+            self._on_late_attempt,
+        )
+        self._routes: dict[int, Route] = {}
+        self._limiters: dict[str, Limiter] = {}
+        self._races: dict[Race, Call] = {}
+        self._tasks: set[asyncio.Task[Answer | AttemptFailed]] = set()
+        self._sweeper = Sweeper(
+            self._clock,
+            self._limiters.values(),
+            self._races.keys(),
+            self._settings.silent_after_s,
+            self._resend if self._settings.resend > 0 else None,
+            self._on_event,
+            gives_up_lost=timeout == "auto",
+        )
+        self._calls = self._retries = self._resends = self._backing_off = 0
+
+    async def call(self, model: Model, request: Request, key: bytes) -> Outcome:
+        """Ask until there is a final outcome.
+
+        Args:
+            model: whom to ask.
+            request: what to ask.
+            key: the call's journal key; it names the call in `on_late_attempt` and seeds models
+                that sample themselves.
+
+        Raises:
+            EnvironmentFailure: the endpoint, its credentials or the local model is at fault, not
+                the request.
+            BudgetExhausted: the worst case of the next attempt does not fit under the cap.
+            ConfigError: the budget is in USD and the model's price is not known.
+        """
+        route = self._routes.get(id(model)) or self._open(model)
+        self._calls += 1
+        call = Call(route, request, key)
+        try:
+            return await self._ask(call)
+        except BaseException:
+            for record in call.records:
+                self._on_late_attempt(key, record)
+            raise
+
+    async def _ask(self, call: Call) -> Outcome:
+        route = call.route
+        tries: Tries | None = None
+        while True:
+            if not route.local:
+                self._sweeper.wake()
+            result = await (self._race(call) if route.raced else self._attempts.make(call, None))
+            if isinstance(result, Answer):
+                return Outcome(result.completion, None, None, tuple(call.records))
+            wait = None
+            if not self._is_final(route, result):
+                tries = tries or Tries(self._policy, self._rng)
+                wait = self._wait_s(route, tries, result)
+            if wait is None:
+                kind, text = final_outcome(result, tries, self._policy)
+                return Outcome(None, kind, text, tuple(call.records))
+            await self._back_off(route, result, wait)
+
+    @property
+    def counters(self) -> Counters:
+        """The numbers of this moment."""
+        limiters = self._limiters.values()
+        replies = [each.last_reply_at for each in limiters if each.last_reply_at is not None]
+        spent = self._budget.spent
+        return Counters(
+            in_flight=sum(each.in_flight for each in limiters),
+            limit=sum(each.in_flight if each.local else each.limit for each in limiters),
+            waiting=sum(each.waiting for each in limiters),
+            backing_off=self._backing_off,
+            calls=self._calls,
+            attempts=self._attempts.count,
+            retries=self._retries,
+            refusals=sum(each.refusals for each in limiters),
+            resends=self._resends,
+            last_reply_age_s=self._clock.monotonic() - max(replies) if replies else None,
+            spent_usd=spent.usd,
+            spent_tokens=spent.tokens,
+        )
+
+    async def close(self) -> None:
+        """Cancel what is under way, report it as late attempts, and hand back the unused budget."""
+        await self._sweeper.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for limiter in self._limiters.values():
+            limiter.close()
+        await self._budget.close()
+
+    def _open(self, model: Model) -> Route:
+        """Look at a model for the first time."""
+        settings = self._settings
+        local = model.capabilities.local
+        limiter = self._limiters.get(model.endpoint)
+        if limiter is None:
+            limiter = Limiter(model.endpoint, settings, self._clock, self._on_event, local=local)
+            self._limiters[model.endpoint] = limiter
+        raced = not local and (settings.resend > 0 or settings.timeout_s == "auto")
+        route = Route(model, limiter, raced=raced)
+        self._budget.require_price(model.uri, route.tariff)
+        self._routes[id(model)] = route
+        return route
+
+    def _is_final(self, route: Route, failure: AttemptFailed) -> bool:
+        """Whether a failure is the call's outcome.
+
+        Raises:
+            EnvironmentFailure: it is the environment's fault.
+        """
+        if failure.kind in ENVIRONMENT:
+            if failure.kind != "not_found" or not route.succeeded:
+                raise environment_failure(route.model, failure)
+            return True
+        return failure.kind not in RETRYABLE or (route.local and failure.kind in _LOCAL_FINAL)
+
+    def _wait_s(self, route: Route, tries: Tries, failure: AttemptFailed) -> float | None:
+        """Seconds until the next attempt; None if there is none.
+
+        Raises:
+            EnvironmentFailure: the endpoint is down, or refuses everything.
+        """
+        limiter = route.limiter
+        if limiter.down and failure.kind == "connection":
+            raise limiter.down_error()
+        wait = tries.wait_s(failure, self._clock.monotonic())
+        if wait is None and failure.kind == "rate_limit":
+            answered = limiter.last_answer_at
+            if answered is None or answered < tries.refused_since:
+                raise storm_failure(route.model, self._policy)
+        return wait
+
+    async def _back_off(self, route: Route, failure: AttemptFailed, seconds: float) -> None:
+        if failure.kind == "rate_limit":
+            route.limiter.hold(seconds, failure.rate)
+        self._retries += 1
+        self._backing_off += 1
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            self._backing_off -= 1
+
+    async def _race(self, call: Call) -> Answer | AttemptFailed:
+        """An attempt in a task of its own, to which the sweeper may add a second one."""
+        race = call.race = Race(call.latencies)
+        self._races[race] = call
+        self._start(call, race)
+        try:
+            return await race.result
+        except asyncio.CancelledError:
+            tasks = [flight.task for flight in race.flights if flight.task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+
+    def _start(self, call: Call, race: Race) -> None:
+        flight = race.join()
+        task = asyncio.get_running_loop().create_task(self._attempts.make(call, flight))
+        flight.task = task
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._landed, race))
+
+    def _landed(self, race: Race, task: asyncio.Task[Answer | AttemptFailed]) -> None:
+        self._tasks.discard(task)
+        race.landed(task)
+        if race.pending == 0:
+            del self._races[race]
+
+    def _resend(self, race: Race) -> None:
+        """Send a late call once more, unless that would be too many."""
+        if self._resends + 1 <= self._settings.resend * self._calls:
+            self._resends += 1
+            self._start(self._races[race], race)
+
+
+def _ignore_event(text: str) -> None:
+    """The default listener."""
+
+
+def _ignore_attempt(key: bytes, record: AttemptRecord) -> None:
+    """The default listener."""

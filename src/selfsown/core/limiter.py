@@ -1,0 +1,330 @@
+"""What keeps calls to one endpoint within what it can take: one queue before all that delays.
+
+A call enters, is sent, and leaves. It may enter when fewer calls are in flight than the adaptive
+limit says, the buckets of requests and tokens have room, and the circuit is closed. Calls enter in
+the order they came, retries first; each call that leaves lets in one that waits. Entering and
+leaving cost the same however many wait.
+
+Limits are per endpoint, not per model: where one endpoint reports separate limits for two models,
+the last report counts for both, which errs on the slow side for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+from selfsown.core.bucket import Bucket
+from selfsown.core.circuit import Circuit
+from selfsown.core.clock import Clock
+from selfsown.core.concurrency import AdaptiveLimit
+from selfsown.core.errors import EnvironmentFailure
+from selfsown.core.limits import LimitSettings
+from selfsown.core.model import RateState
+
+Verdict: TypeAlias = Literal["replied", "refused", "gateway", "cut", "unreached", "unknown"]
+"""What a call's end says about the endpoint: it replied; refused for load; its gateway could not
+reach it; the connection was cut; none came about; or nothing (time-out, cancelled)."""
+
+_NEARLY_NOTHING: Final = 0.01
+
+
+class Permit:
+    """The right to have one call in flight, and what the limiter needs to know when it ends."""
+
+    __slots__ = ("depth", "probe", "sent_at", "serial", "taken_requests", "taken_tokens", "tokens")
+
+    def __init__(
+        self, serial: int, depth: int, tokens: int, sent_at: float, *, probe: bool
+    ) -> None:
+        self.serial = serial
+        self.depth = depth
+        self.tokens = tokens
+        self.sent_at = sent_at
+        self.probe = probe
+        self.taken_requests = 0.0
+        self.taken_tokens = 0.0
+
+
+_Waiter: TypeAlias = "tuple[asyncio.Future[Permit], int]"
+
+
+class Limiter:
+    """The limits of one endpoint. Used from one event loop.
+
+    `on_event` hears of rare things in plain sentences: circuit opened or closed, endpoint down.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        settings: LimitSettings,
+        clock: Clock,
+        on_event: Callable[[str], None],
+        *,
+        local: bool = False,
+    ) -> None:
+        """Open the limits of `endpoint`; a `local` model is never held back."""
+        self.endpoint = endpoint
+        self.local = local
+        self.in_flight = 0
+        self.refusals = 0
+        self.last_reply_at: float | None = None
+        """When the endpoint last said anything, refusals included."""
+        self.last_answer_at: float | None = None
+        """When it last gave a reply that was no refusal."""
+        self.busy_since = 0.0
+        """When the endpoint last went from no calls in flight to some."""
+        start = sys.maxsize if local else settings.concurrency
+        self._adaptive = AdaptiveLimit(start, settings.max_concurrency or 0)
+        self._circuit = Circuit(
+            down_after_s=settings.down_after_s, down_at_start_s=settings.down_at_start_s
+        )
+        self._clock = clock
+        self._on_event = on_event
+        self._queue: deque[_Waiter] = deque()
+        self._timer: asyncio.Task[None] | None = None
+        self._timer_due = 0.0
+        now = clock.monotonic()
+        rpm, tpm = settings.requests_per_minute, settings.tokens_per_minute
+        self._requests = None if local or rpm is None else Bucket(rpm, now, given=True)
+        self._tokens = None if local or tpm is None else Bucket(tpm, now, given=True)
+        self._free = self._requests is None and self._tokens is None
+        """No bucket and no open circuit: only the number of calls in flight counts."""
+
+    @property
+    def limit(self) -> int:
+        """Calls that may be in flight now; `sys.maxsize` for a local model."""
+        return self._adaptive.limit
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait to be sent."""
+        return len(self._queue)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether `enter` wants an estimate of the call's tokens."""
+        return self._tokens is not None
+
+    @property
+    def down(self) -> bool:
+        """Whether the endpoint has been given up."""
+        return self._circuit.down
+
+    def try_enter(self, now: float, tokens: int = 0) -> Permit | None:
+        """A permit if the call may be sent at once and nobody waits, else None."""
+        if self._queue or self.in_flight >= self._adaptive.limit:
+            return None
+        if not self._free and self._wait_s(now, tokens) != 0:
+            return None
+        return self._admit(now, tokens)
+
+    async def enter(self, tokens: int = 0, *, first: bool = False) -> Permit:
+        """Wait for a permit.
+
+        Args:
+            tokens: estimate of what the call will use; only read where `counts_tokens`.
+            first: go before all who wait, for calls that were sent before.
+
+        Raises:
+            EnvironmentFailure: the endpoint is down.
+        """
+        if self._circuit.down:
+            raise self.down_error()
+        turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        if first:
+            self._queue.appendleft((turn, tokens))
+        else:
+            self._queue.append((turn, tokens))
+        self._pump()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.leave(turn.result(), "unknown")
+            raise
+
+    def leave(
+        self,
+        permit: Permit,
+        verdict: Verdict,
+        rate: RateState | None = None,
+        *,
+        used: int | None = None,
+    ) -> None:
+        """Hand a permit back.
+
+        Args:
+            permit: as `enter` gave it.
+            verdict: what the end of the call says about the endpoint.
+            rate: what the reply's headers say about its limits.
+            used: tokens the call really used, where known.
+        """
+        now = self._clock.monotonic()
+        self.in_flight -= 1
+        if permit.probe:
+            self._circuit.probing = False
+        if rate is not None:
+            self._learn(now, permit, rate)
+        if self._tokens is not None and used is not None:
+            self._tokens.give(permit.tokens - used)
+        if verdict == "replied":
+            self.last_reply_at = self.last_answer_at = now
+            self._adaptive.replied(permit.serial, permit.depth)
+        elif verdict == "refused" or verdict == "gateway":
+            self.refusals += 1
+            self.last_reply_at = now
+            self._adaptive.refused(permit.serial, permit.depth, nothing_left=_nothing_left(rate))
+        if verdict == "replied" or verdict == "refused":
+            if self._circuit.replied():
+                self._reachable_again()
+        elif verdict != "unknown":
+            self._out_of_reach(now, refused=verdict == "unreached")
+        if self._queue:
+            self._pump()
+
+    def hold(self, seconds: float, rate: RateState | None) -> None:
+        """Send nothing for a while if a refusal said that one of the buckets is empty."""
+        if rate is None:
+            return
+        until = self._clock.monotonic() + seconds
+        for bucket, left in (
+            (self._requests, rate.remaining_requests),
+            (self._tokens, rate.remaining_tokens),
+        ):
+            if bucket is not None and left == 0:
+                bucket.hold(until)
+
+    def down_error(self) -> EnvironmentFailure:
+        """Why nothing is sent any more."""
+        return EnvironmentFailure(
+            f"`{self.endpoint}` cannot be reached",
+            why="every connection failed, and the calls need an answer",
+            fix="start the server or correct its address, then run the same command again; "
+            "it resumes here",
+        )
+
+    def close(self) -> None:
+        """Stop the timer. Nobody may wait any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _admit(self, now: float, tokens: int) -> Permit:
+        if self.in_flight == 0:
+            self.busy_since = now
+        self.in_flight += 1
+        adaptive = self._adaptive
+        adaptive.serial += 1
+        probe = not self._circuit.closed
+        permit = Permit(adaptive.serial, self.in_flight, tokens, now, probe=probe)
+        if not self._free:
+            self._circuit.probing = probe
+            if self._requests is not None:
+                self._requests.take(1)
+                permit.taken_requests = self._requests.taken
+            if self._tokens is not None:
+                self._tokens.take(tokens)
+                permit.taken_tokens = self._tokens.taken
+        return permit
+
+    def _wait_s(self, now: float, tokens: int) -> float | None:
+        """Seconds until buckets and circuit let a call pass; None if the end of a probe decides."""
+        wait = 0.0
+        if not self._circuit.closed:
+            probe = self._circuit.wait_s(now)
+            if probe is None:
+                return None
+            wait = probe
+        if self._requests is not None:
+            wait = max(wait, self._requests.wait_s(now, 1))
+        if self._tokens is not None:
+            wait = max(wait, self._tokens.wait_s(now, tokens))
+        return wait
+
+    def _pump(self) -> None:
+        """Let in who may enter now, first come first served."""
+        now = self._clock.monotonic()
+        while self._queue:
+            turn, tokens = self._queue[0]
+            if turn.done():  # cancelled
+                self._queue.popleft()
+                continue
+            if self.in_flight >= self._adaptive.limit:
+                return
+            if not self._free:
+                wait = self._wait_s(now, tokens)
+                if wait is None:
+                    return
+                if wait > 0:
+                    self._pump_after(now, wait)
+                    return
+            self._queue.popleft()
+            turn.set_result(self._admit(now, tokens))
+
+    def _pump_after(self, now: float, seconds: float) -> None:
+        due = now + seconds
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = asyncio.get_running_loop().create_task(self._pump_later(seconds))
+
+    async def _pump_later(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._timer = None
+        self._pump()
+
+    def _learn(self, now: float, permit: Permit, rate: RateState) -> None:
+        if self._requests is None and rate.limit_requests and rate.remaining_requests is not None:
+            self._requests = Bucket(rate.limit_requests, now, given=False)
+        if self._tokens is None and rate.limit_tokens and rate.remaining_tokens is not None:
+            self._tokens = Bucket(rate.limit_tokens, now, given=False)
+        if self._requests is not None:
+            self._free = False
+            self._requests.learn(
+                now, rate.limit_requests, rate.remaining_requests, rate.reset_requests_s,
+                sent_at=permit.sent_at, taken_before=permit.taken_requests,
+            )  # fmt: skip
+        if self._tokens is not None:
+            self._free = False
+            self._tokens.learn(
+                now, rate.limit_tokens, rate.remaining_tokens, rate.reset_tokens_s,
+                sent_at=permit.sent_at, taken_before=permit.taken_tokens,
+            )  # fmt: skip
+
+    def _reachable_again(self) -> None:
+        self._free = self._requests is None and self._tokens is None
+        self._on_event(f"`{self.endpoint}` replies again")
+
+    def _out_of_reach(self, now: float, *, refused: bool) -> None:
+        circuit = self._circuit
+        was_down = circuit.down
+        if circuit.failed(now, refused=refused):
+            self._free = False
+            self._on_event(f"`{self.endpoint}` cannot be reached; probing")
+        if circuit.down:
+            if not was_down:
+                seconds = circuit.out_of_reach_s(now)
+                self._on_event(f"`{self.endpoint}` is down: out of reach for {seconds:.0f} s")
+            while self._queue:
+                turn, _ = self._queue.popleft()
+                if not turn.done():
+                    turn.set_exception(self.down_error())
+
+
+def _nothing_left(rate: RateState | None) -> bool:
+    if rate is None:
+        return False
+    for left, limit in (
+        (rate.remaining_requests, rate.limit_requests),
+        (rate.remaining_tokens, rate.limit_tokens),
+    ):
+        if left is not None and left <= _NEARLY_NOTHING * (limit or 0):
+            return True
+    return False
