@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfsown.core.budget import NANO, Budget
-from selfsown.core.caller import AttemptRecord, Caller
+from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.config import RunConfig, make_config
 from selfsown.core.effective import write_effective
@@ -26,6 +26,7 @@ from selfsown.core.inputs import copy_rows, read_rows, stored_rows
 from selfsown.core.journal import JOURNAL_NAME, Journal, Row
 from selfsown.core.limits import LimitSettings
 from selfsown.core.model import Model
+from selfsown.core.outcome import AttemptRecord
 from selfsown.core.request import JSON
 from selfsown.core.run import Run, RunSettings
 from selfsown.core.rundir import INPUTS, locked, read_lines, sha256_of
@@ -108,7 +109,7 @@ class Start:
     clock: Clock = field(default_factory=SystemClock)
 
 
-def run(recipe: str, **given: Any) -> RunResult:
+def run(recipe: str | Recipe[Any], **given: Any) -> RunResult:
     """Run a recipe and wait for it; `arun` says what it takes.
 
     Raises:
@@ -117,7 +118,8 @@ def run(recipe: str, **given: Any) -> RunResult:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return run_loop(arun(recipe, **given))
+        result: RunResult = run_loop(arun(recipe, **given))
+        return result
     raise ConfigError(
         "`selfsown.run` was called inside a running event loop",
         why="it would block that loop",
@@ -126,7 +128,7 @@ def run(recipe: str, **given: Any) -> RunResult:
 
 
 async def arun(
-    recipe: str,
+    recipe: str | Recipe[Any],
     *,
     out: str | Path,
     model: str | Mapping[str, Any] | Model | None = None,
@@ -149,7 +151,8 @@ async def arun(
     """Run a recipe in this event loop. The same directory again resumes or extends it.
 
     Args:
-        recipe: name, for example `complete` or `self-instruct`.
+        recipe: name, for example `complete` or `self-instruct`; `module:ATTRIBUTE` of one of
+            your own; or the recipe itself.
         out: run directory.
         model: the recipe's first role: a URI, settings with `uri`, or an open model.
         models: role → the same, for recipes with several roles.
@@ -172,16 +175,16 @@ async def arun(
         InputError: something given cannot be used; nothing was spent.
         Suspended: budget, environment or Ctrl-C stopped it; the same call resumes.
     """
-    recipe_ = get_recipe(recipe)
+    known = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
     named: dict[str, Any] = dict(models or {})
     if model is not None:
-        named.setdefault(next(iter(recipe_.roles)), model)
+        named.setdefault(next(iter(known.roles)), model)
     opened = {role: value for role, value in named.items() if isinstance(value, Model)}
     source = {"rows": rows, "seeds": seeds}
     given = {name: value for name, value in source.items() if not isinstance(value, (str, Path))}
     config = make_config(
         {
-            "recipe": recipe,
+            "recipe": recipe if isinstance(recipe, str) else known.name,
             "preset": preset,
             "models": {r: m.uri if r in opened else m for r, m in named.items()},
             **{k: str(v) for k, v in source.items() if isinstance(v, (str, Path))},
@@ -200,22 +203,23 @@ async def arun(
         source="arguments",
     )
     start = Start(update=update, retry_failed=retry_failed)
-    return await execute(config, start, opened=opened, **given)
+    return await execute(config, start, recipe=known, opened=opened, **given)
 
 
 def run_loop(work: Any) -> Any:
     """`asyncio.run`, on uvloop where it is installed."""
-    with contextlib.suppress(ImportError):
+    try:
         import uvloop
-
-        return uvloop.run(work)
-    return asyncio.run(work)
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 async def execute(
     config: RunConfig,
     start: Start,
     *,
+    recipe: Recipe[Any] | None = None,
     opened: Mapping[str, Model] | None = None,
     rows: Iterable[Mapping[str, JSON]] | None = None,
     seeds: Iterable[Mapping[str, JSON]] | None = None,
@@ -225,11 +229,12 @@ async def execute(
     Args:
         config: what to run; `out` must be given.
         start: how to start.
+        recipe: the recipe, where it is not to be looked up by its name.
         opened: models that are open already, by role; the caller closes them.
         rows: rows instead of `config.rows`.
         seeds: seed tasks instead of `config.seeds`.
     """
-    recipe = get_recipe(config.recipe)
+    recipe = recipe or get_recipe(config.recipe)
     options = recipe.resolve(config.preset, config.options)
     if not config.out:
         raise ConfigError(
@@ -314,7 +319,7 @@ class Session:
         try:
             error = await self._recipe(run)
             await run.settle(None if error is None else GRACE_S)
-            await budget.close()
+            await run.caller.close()
             if error is None:
                 check_conservation(run.stages)
             ending = self._ending(run, error, stamp, clock.monotonic() - began)
@@ -379,7 +384,7 @@ class Session:
 
         return Caller(
             settings,
-            budget,
+            budget=budget,
             clock=self.start.clock,
             on_late_attempt=late,
             on_event=run.progress.warnings.append,
@@ -490,7 +495,7 @@ def prepare_inputs(
         InputError: nothing was given, or it cannot be read.
     """
     if recipe.inputs == "rows":
-        source = rows if rows is not None else _given_rows(config, directory)
+        source = rows if rows is not None else _given_rows(config, recipe)
         return Inputs({"rows": copy_rows(source, directory).sha256})
     if seeds is None and config.seeds is None:
         raise _no_input(recipe, "seeds", "--seeds FILE, --seeds starter, or --seeds lab")
@@ -503,7 +508,7 @@ def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
     """The inputs of an existing run directory."""
     name = "rows.jsonl" if recipe.inputs == "rows" else "seeds.jsonl"
     path = directory / INPUTS / name
-    digests = {recipe.inputs: sha256_of(path)}
+    digests: dict[str, str] = {recipe.inputs: sha256_of(path)}
     return Inputs(digests, read_seeds(path) if recipe.inputs == "seeds" else ())
 
 
@@ -518,9 +523,9 @@ def seed_form(task: SeedTask) -> dict[str, JSON]:
     }
 
 
-def _given_rows(config: RunConfig, directory: Path) -> Iterable[Mapping[str, JSON]]:
+def _given_rows(config: RunConfig, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]]:
     if config.rows is None:
-        raise _no_input(get_recipe(config.recipe), "rows", "--rows FILE")
+        raise _no_input(recipe, "rows", "--rows FILE")
     return read_rows(Path(config.rows))
 
 
@@ -568,7 +573,8 @@ def _signals(run: Run) -> Iterator[None]:
 
 def _derive(directory: Path) -> None:
     """Report and card; a defect of theirs must not look like a loss of data."""
-    from selfsown.report import write_card, write_report
+    from selfsown.report.card import write_card
+    from selfsown.report.page import write_report
 
     try:
         write_report(directory)

@@ -282,7 +282,7 @@ class Journal:
 
     def _verify(self, table: str, row: tuple[Value, ...]) -> None:
         if row[-1] != checksum(int(row[0] or 0), table, row[1:-1]):
-            raise _damaged(self.path, f"row {row[0]} of table `{table}` fails its checksum")
+            raise _damaged(self.path, f"row {row[0]!r} of table `{table}` fails its checksum")
 
     def _check_version(self) -> None:
         with _translated(self.path):

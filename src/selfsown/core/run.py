@@ -16,8 +16,16 @@ from pathlib import Path
 from random import Random
 from typing import Final, Literal, TypeVar
 
-from selfsown.core.caller import AttemptRecord, Caller, Outcome
+from selfsown.core.budget import NANO
+from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
+from selfsown.core.codec import (
+    decode_completion,
+    decode_value,
+    encode_completion,
+    encode_error,
+    encode_value,
+)
 from selfsown.core.errors import (
     CallFailed,
     ConfigError,
@@ -28,18 +36,13 @@ from selfsown.core.errors import (
 from selfsown.core.flow import CURRENT_DRAW, Flow, Order, Parked
 from selfsown.core.journal import Journal, Row, StoredDelivery
 from selfsown.core.model import Capabilities, Model
-from selfsown.core.outcomes import (
-    decode_completion,
-    decode_value,
-    encode_completion,
-    encode_error,
-    encode_value,
-)
+from selfsown.core.outcome import AttemptRecord, Outcome
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import (
     JSON,
     Completion,
     Request,
+    Usage,
     call_key,
     canonical_json,
     effect_key,
@@ -139,6 +142,8 @@ class Run:
         self.missing: list[Missing] = []
         self.stop_reason = ""
         self.closing = False
+        self.forget_failures = False
+        """Plan only: treat journaled failures as not asked yet, as `--retry-failed` would."""
         self.sink = Sink(directory / f".derived-{settings.mode}.sqlite", origin)
         self._rows = rows
         self._journal, self._models = journal, models
@@ -401,7 +406,7 @@ class Run:
                 raise self._new_request(context.flow, context.stored, asked, form)
             context.keys.append(key)
         stored = self._journal.lookup(key)
-        if stored is not None:
+        if stored is not None and not (self.forget_failures and not stored.ok):
             self.progress.from_journal += 1
             await self._delay()
             return stored.outcome
@@ -434,15 +439,8 @@ class Run:
         form: JSON,
         produce: Callable[[], Awaitable[tuple[str, bool, list[Row]]]],
     ) -> str:
-        source = ""
-        for name, journal in self._reuse:
-            copied = journal.lookup(key)
-            if copied is not None and copied.ok:
-                text, ok, rows, source = copied.outcome, True, [], name
-                self.progress.reused += 1
-                break
-        else:
-            text, ok, rows = await produce()
+        copied, source = self._copied(key)
+        text, ok, rows = (copied, True, []) if copied else await produce()
         request = canonical_json(form).decode()
         values = (key, kind, label, request, text, int(ok), source, self._clock.stamp())
         await self._journal.append([Row("outcomes", values), *rows])
@@ -451,10 +449,19 @@ class Run:
             self._check_failure_rate()
         return text
 
+    def _copied(self, key: bytes) -> tuple[str, str]:
+        """A good outcome of another run and that run's directory; empty if none has one."""
+        for name, journal in self._reuse:
+            stored = journal.lookup(key)
+            if stored is not None and stored.ok:
+                self.progress.reused += 1
+                return stored.outcome, name
+        return "", ""
+
     def _account(self, key: bytes, outcome: Outcome) -> tuple[str, bool, list[Row]]:
         """An outcome's JSON and the rows of its attempts; counts tokens."""
         self.progress.calls += 1
-        rows = [self.attempt_row(key, attempt) for attempt in outcome.attempts]
+        rows = [self._attempt_row(key, attempt) for attempt in outcome.attempts]
         for attempt in outcome.attempts:
             if attempt.usage is not None:
                 self.progress.input_tokens += attempt.usage.input_tokens
@@ -465,9 +472,20 @@ class Run:
         error = CallFailed(outcome.error_kind or "unknown", outcome.error or "")
         return encode_error(error), False, rows
 
-    def attempt_row(self, key: bytes, attempt: AttemptRecord) -> Row:
-        """The journal row of one attempt."""
-        raise NotImplementedError
+    def post_attempt(self, key: bytes, attempt: AttemptRecord) -> None:
+        """Journal an attempt that ended after its call had an outcome: it adds cost only."""
+        self._journal.post([self._attempt_row(key, attempt)])
+
+    def _attempt_row(self, key: bytes, attempt: AttemptRecord) -> Row:
+        usage = attempt.usage or Usage()
+        billed = usage.input_tokens + usage.output_tokens
+        values = (
+            *(key, self.settings.session, attempt.number, attempt.kind, attempt.status),
+            *(round(attempt.duration_s, 6), usage.input_tokens, usage.output_tokens),
+            *(usage.cached_input_tokens, usage.reasoning_tokens),
+            *(round((attempt.cost_usd or 0.0) * NANO), billed, attempt.detail, attempt.started),
+        )
+        return Row("attempts", values)
 
     def _check_failure_rate(self) -> None:
         done = self.progress.calls

@@ -53,6 +53,8 @@ class Recipe(Generic[OptionsT]):
     target: int | None = None
     """Default target; None: the recipe ends with its rows."""
     target_unit: str = "record"
+    target_stage: str = ""
+    """Stage whose kept candidates the target counts."""
     operational: frozenset[str] = frozenset()
     """Options that only decide when to stop, so that they may change between starts."""
     bound: Callable[[OptionsT, int, int], tuple[CallBound, ...]] | None = None
@@ -88,7 +90,7 @@ class Recipe(Generic[OptionsT]):
 
 
 def get_recipe(name: str) -> Recipe[Any]:
-    """The recipe of a name, built in or from a plug-in.
+    """The recipe of a name: built in, from a plug-in, or `module:ATTRIBUTE`.
 
     Raises:
         ConfigError: there is none.
@@ -97,7 +99,7 @@ def get_recipe(name: str) -> Recipe[Any]:
     from selfsown.core.errors import ConfigError
     from selfsown.extensions import RECIPES, load_extension
 
-    found: Any = load_extension("recipes", RECIPES, name)
+    found: Any = _imported(name) if ":" in name else load_extension("recipes", RECIPES, name)
     if not isinstance(found, Recipe):
         raise ConfigError(
             f"there is no recipe `{name}`",
@@ -105,3 +107,19 @@ def get_recipe(name: str) -> Recipe[Any]:
             fix=did_you_mean(name, list(RECIPES)) or "selfsown recipes",
         )
     return found
+
+
+def _imported(name: str) -> object:
+    from importlib import import_module
+
+    from selfsown.core.errors import ConfigError
+
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"recipe `{name}` cannot be imported: {error}",
+            why="a name with a colon is a module and an attribute of it",
+            fix="check the spelling, and that the module is on the Python path",
+        ) from error

@@ -55,6 +55,7 @@ async def complete(run: Run, options: Options) -> None:
         else:
             parsed = answer.parsed if isinstance(answer.parsed, Mapping) else {}
             candidate.keep({**parsed, "completion": answer.text})
+    run.stop("rows")
 
 
 def _request(run: Run, options: Options, row: Mapping[str, JSON]) -> Request:
