@@ -19,16 +19,17 @@ from selfsown.curate.tokens import tokenize_unicode
 from selfsown.curate.verdict import Verdict, drop, keep
 
 _FUNCTION_WORDS: Final = {
-    "en": "the of and to in is that for it with as are this be was on what how which from by an or",
+    "en": "the of and to in is that for it with as are this be was on what how which from by"
+    " a an or you your my me not has have each their there they",
     "de": "der die das und ist nicht ein eine zu den mit von für auf sich dem des im wie was als",
     "fr": "le la les des et est une que dans pour pas sur au avec ce qui du sont vous en comment",
-    "es": "el la los las de que y en un una es por con para se del al como su cuál qué más lo",
-    "it": "il la di che e un una per non con del della sono le gli nel alla come più è lo dei",
-    "pt": "o a os as de que e um uma em para com não do da por se dos mais como ao na no é",
+    "es": "el la los las de que en un una es por con para se del al como su cuál qué más lo",
+    "it": "il la di che un una per non con del della sono le gli nel alla come più lo dei ogni",
+    "pt": "os as de que um uma em para com não do da por se dos mais como ao na no você pela",
     "nl": "de het een en van is dat niet op te voor met zijn aan er ook naar wat hoe als bij",
-    "pl": "i w na z do się nie to jest że jak co o po dla przez od są",
+    "pl": "na do się nie to jest że jak co po dla przez od są oraz",
     "sv": "och att det som en ett är på för med av till den inte har om hur vad ska",
-    "tr": "ve bir bu için ile da de ne mi çok daha olan gibi nasıl",
+    "tr": "ve bir bu için ile da de ne mi çok daha olan gibi",
 }
 _WORDS = {code: frozenset(words.split()) for code, words in _FUNCTION_WORDS.items()}
 _LANGUAGE_OF_SCRIPT: Final = {

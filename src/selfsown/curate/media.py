@@ -76,8 +76,8 @@ _SIGNS = (
     _sign("needs_media", rf"{_START}(?:watch|listen to) {_ANY}\b", False),
     _sign(
         "needs_media",
-        rf"\b(?:find|search for|look for|look at|view|show|google|download) (?:me )?{_ANY} {_FEW}"
-        rf"{_SEEN}\b{_NOT_MEDIUM}",
+        rf"\b(?:find|search for|look for|look at|view|show|google|download) (?:me )?{_ANY}"
+        rf" {_ADJECTIVES}{{0,3}}?{_SEEN}\b{_NOT_MEDIUM}",
     ),
     _sign(
         "asks_for_drawing",

@@ -30,7 +30,7 @@ IMPERATIVES: Final = _words("""
     abbreviate add adjust advise agree alphabetize alter amend analyse analyze announce annotate
     answer apply argue arrange ask assess assign assume attach balance brainstorm break build
     calculate capitalize caption categorize change characterize check choose cite clarify classify
-    clean close collect combine comment compare compile complete compose compute concatenate
+    clean close collect combine come comment compare compile complete compose compute concatenate
     conclude condense conduct confirm conjugate connect consider construct continue contrast convert
     copy correct count craft create criticize critique debate debug decide decode decompose decrypt
     deduce define delete demonstrate depict derive describe design detect determine develop devise
@@ -69,8 +69,9 @@ _STOPS = _words("""
 _NO_NOUNS = _STOPS | _DETERMINERS | _PRONOUNS | _PARTICLES
 _LEAD_INS = _words("""
     given based using if in for from as with after before when while considering assuming
-    suppose imagine let consider according by on to at during provided
+    suppose imagine let consider according by on to at during provided you your i
     """)
+_ADDRESSES = (["can", "you"], ["could", "you"], ["would", "you"], ["will", "you"], ["let", "us"])
 _FILLERS = _words(
     "please kindly now then next first finally also just simply carefully briefly and or"
 )
@@ -134,30 +135,26 @@ def root_verb_noun(instruction: str) -> tuple[str | None, str | None]:
 
 def _imperative_at(words: Sequence[str]) -> int | None:
     """Where the clause's imperative stands: at its start, or after a lead-in or modal question."""
-    start = 0
-    while start < len(words) and words[start] in _FILLERS:
-        start += 1
+    start = _after_fillers(words, 0)
     head = list(words[start : start + 3])
-    if head[:2] in (["can", "you"], ["could", "you"], ["would", "you"], ["will", "you"]):
-        start += 2
-        while start < len(words) and words[start] in _FILLERS:
-            start += 1
-    elif head[:1] and head[0] in _LEAD_INS | {"you", "your", "i"} and "," in words:
-        return _imperative_after_commas(words)
+    if head[:2] in _ADDRESSES:  # "Can you ...", "Let us ..."
+        start = _after_fillers(words, start + 2)
     elif head[:1] == ["your"] and "to" in words[:6]:  # "Your task is to find ..."
         start = words.index("to") + 1
     elif head in (["you", "need", "to"], ["you", "have", "to"], ["i", "want", "you"]):
         start += 3 + (words[start + 3 : start + 4] == ["to"])
+    elif head and head[0] in _LEAD_INS:
+        for comma in range(start + 1, len(words)):
+            rest = _imperative_at(words[comma + 1 :]) if words[comma] == "," else None
+            if rest is not None:
+                return comma + 1 + rest
     return start if start < len(words) and words[start] in IMPERATIVES else None
 
 
-def _imperative_after_commas(words: Sequence[str]) -> int | None:
-    for position, word in enumerate(words):
-        if word == ",":
-            rest = _imperative_at(words[position + 1 :]) if position else None
-            if rest is not None:
-                return position + 1 + rest
-    return words.index("let") if words[0] == "let" else None
+def _after_fillers(words: Sequence[str], start: int) -> int:
+    while start < len(words) and words[start] in _FILLERS:
+        start += 1
+    return start
 
 
 def _object_noun(words: Sequence[str]) -> str | None:
