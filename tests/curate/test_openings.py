@@ -37,6 +37,10 @@ PUBLISHED = (
         ("I have some data. Can you help me find the mean?", ("find", "mean")),
         ("If it is red, write stop.", ("write", "stop")),
         ("Let us discuss the plot.", ("discuss", "plot")),
+        ("Find and print all its prime factors.", ("find", "factor")),
+        ("Beginning with a dash, name two colours.", ("name", "colour")),
+        ("Find the longest word made up of vowels.", ("find", "word")),
+        ("Do you think that it will rain?", (None, None)),
         ("Convert 100 kilometres to miles.", ("convert", "kilometre")),
         ("What is the capital of France?", (None, None)),
         ("How would you test it?", (None, None)),
@@ -82,15 +86,15 @@ def test_openings_are_the_first_tokens() -> None:
 
 
 def test_coverage_of_the_published_thousand() -> None:
-    """Measured: a verb in 88.9 %, verb and noun in 69.9 %; the rest are mostly questions.
+    """Measured: a verb in 89.9 %, verb and noun in 70.9 %; most of the rest are questions.
 
-    How often the pair is right was read off 70 random instructions: 3 wrong pairs.
+    Of 100 random instructions with a verb, read one by one, 4 had a wrong pair.
     """
     if not PUBLISHED.exists():
         pytest.skip("the published sample lies in the folder `shared` beside the checkout")
     with gzip.open(PUBLISHED, "rt", encoding="utf-8") as lines:
         found = [root_verb_noun(json.loads(line)["instruction"]) for line in lines]
-    assert sum(verb is not None for verb, _ in found) >= 870
-    assert sum(noun is not None for _, noun in found) >= 670
+    assert sum(verb is not None for verb, _ in found) >= 890
+    assert sum(noun is not None for _, noun in found) >= 700
     verbs = Counter(verb for verb, _ in found if verb)
     assert [verb for verb, _ in verbs.most_common(2)] == ["find", "write"]

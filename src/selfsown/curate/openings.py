@@ -27,29 +27,40 @@ def _words(text: str) -> frozenset[str]:
 # Verbs that open tasks, in our own selection; words that are as often nouns count only where a
 # clause begins.
 IMPERATIVES: Final = _words("""
-    abbreviate add adjust advise agree alphabetize alter amend analyse analyze announce annotate
-    answer apply argue arrange ask assess assign assume attach balance brainstorm break build
-    calculate capitalize caption categorize change characterize check choose cite clarify classify
-    clean close collect combine come comment compare compile complete compose compute concatenate
-    conclude condense conduct confirm conjugate connect consider construct continue contrast convert
-    copy correct count craft create criticize critique debate debug decide decode decompose decrypt
-    deduce define delete demonstrate depict derive describe design detect determine develop devise
-    diagnose differentiate discuss display distinguish divide do draft draw drop edit elaborate
-    eliminate encode encrypt enumerate estimate evaluate examine execute expand explain explore
-    express extend extract factor figure fill filter find finish fix flip forecast form format
-    formulate gather generate get give go group guess help highlight hypothesize identify imagine
-    implement improve include indicate infer insert interpret invent investigate join judge justify
-    keep label learn let link list locate look make map mark match measure memorize mention merge
-    minimize modify move multiply name narrate note number offer omit open order organise organize
-    outline output parse paraphrase perform pick plan play plot point predict prepare present print
-    prioritize process produce pronounce proofread propose prove provide punctuate put quote rank
-    rate read rearrange recite recommend recount reduce refer refine reformat reformulate rename
-    reorder repeat rephrase replace reply report represent request research resolve respond
-    restate return reveal reverse review revise rewrite rhyme role round run save say scan score
-    search select send separate share shorten show simplify simulate sketch solve sort specify spell
-    split spot start state subtract suggest sum summarise summarize supply support suppose swap take
-    talk teach tell test think trace transcribe transform translate trim try turn type unscramble
-    update use validate verify visualize vote weigh write
+    abbreviate add adjust advise agree alphabetize alter amend analyse analyze annotate announce
+    answer append apply argue arrange ask assemble assess assign assume attach balance bold
+    brainstorm break build calculate capitalize caption categorize chain change characterize
+    check choose circle cite clarify classify clean close collect combine come comment compare
+    compile complete compose compute concatenate conclude condense conduct confirm congratulate
+    conjugate connect consider construct contact continue contrast convert convince copy correct
+    count cover craft create criticize critique cut debate debug debunk decide decode decompose
+    decrypt deduce define delete demonstrate depict derive describe design detect determine
+    develop devise diagnose differentiate discard discover discuss display dissect distinguish
+    divide do draft draw drop echo edit elaborate eliminate empathize encode encourage encrypt
+    enumerate erase establish estimate evaluate examine exchange exclude execute expand explain
+    explore expose express extend extract factor fetch figure fill filter find finish fix flag
+    flatten flip focus fold forecast form format formulate forward frame gather gauge generate
+    get give go group guess guide help highlight hypothesize identify illustrate imagine
+    implement import improve include indicate infer insert inspect integrate interpret intersect
+    introduce invent invert investigate invite isolate itemize join judge justify keep label lay
+    learn leave lengthen let link list locate look lower lowercase make map mark match measure
+    memorize mention merge minimize mix mock modify move multiply name narrate negotiate
+    normalize note notify number offer omit open order organise organize outline output paint
+    pair paraphrase parse paste perfect perform persuade phrase pick pitch place plan play plot
+    pluralize point predict prefix prepare prepend present print prioritize process produce
+    promote prompt pronounce proofread propose prove provide pull punctuate push put quiz quote
+    rank rate react read rearrange reason recall recap recite recommend reconstruct recount
+    recreate reduce refer refine reflect reformat reformulate refute reject relate remove rename
+    reorder repair repeat rephrase replace reply report represent request research resolve
+    respond restate restructure return reveal reverse review revise rewrite rhyme role roleplay
+    round rule run sample save say scale scan schedule score search select send separate
+    sequence set share shift shorten show shuffle simplify simulate sing sketch skim soften
+    solve sort sound specify spell split spot stack start state stress strip structure style
+    substantiate substitute subtract suggest sum summarise summarize supply support suppose
+    survey swap switch tabulate tag take talk tally teach tease tell test thank think tidy
+    tighten title total trace transcribe transform translate transliterate transpose treat trim
+    try tune turn type uncover underline understand undo unscramble update uppercase use
+    validate vary verify visit visualize vote walk warn weigh welcome wish work wrap write zip
     """)
 _PARTICLES = _words("up out down off over back away")
 _DETERMINERS = _words("""
@@ -70,7 +81,9 @@ _NO_NOUNS = _STOPS | _DETERMINERS | _PRONOUNS | _PARTICLES
 _LEAD_INS = _words("""
     given based using if in for from as with after before when while considering assuming
     suppose imagine let consider according by on to at during provided you your i
+    twice once between inside without because since although
     """)
+_QUESTIONS = (["do", "you"], ["do", "they"], ["do", "we"], ["do", "i"], ["do", "the"])
 _ADDRESSES = (["can", "you"], ["could", "you"], ["would", "you"], ["will", "you"], ["let", "us"])
 _FILLERS = _words(
     "please kindly now then next first finally also just simply carefully briefly and or"
@@ -81,6 +94,7 @@ _ING_NOUNS = _words("""
     booking training pricing rating ranking headline clothing recording listing warning ceiling
     something anything everything nothing finding being understanding marketing timing
     """)
+_PARTICIPLES = _words("made written shown found given spoken taken seen drawn built sold bought")
 _ED_NOUNS = _words("seed need speed breed weed feed deed bed shed sled word")
 _UNCHANGED = _words("""
     series species news analysis synthesis basis thesis hypothesis emphasis bus bonus status
@@ -143,7 +157,9 @@ def _imperative_at(words: Sequence[str]) -> int | None:
         start = words.index("to") + 1
     elif head in (["you", "need", "to"], ["you", "have", "to"], ["i", "want", "you"]):
         start += 3 + (words[start + 3 : start + 4] == ["to"])
-    elif head and head[0] in _LEAD_INS:
+    elif head[:2] in _QUESTIONS:
+        return None
+    elif head and (head[0] in _LEAD_INS or _is_participle(head[0])):
         for comma in range(start + 1, len(words)):
             rest = _imperative_at(words[comma + 1 :]) if words[comma] == "," else None
             if rest is not None:
@@ -160,6 +176,8 @@ def _after_fillers(words: Sequence[str], start: int) -> int:
 def _object_noun(words: Sequence[str]) -> str | None:
     """The singular of the last word of the noun phrase that `words` start with."""
     position = 0
+    if words[:1] == ["and"] and IMPERATIVES.intersection(words[1:2]):  # "find and print ..."
+        return _object_noun(words[2:])
     if words[:1] and words[0] in _PARTICLES:
         position = 1
         if words[1:2] == ["with"]:  # "come up with", "make up with"
@@ -192,8 +210,8 @@ def _is_adjective_list(words: Sequence[str], comma: int) -> bool:
 
 def _is_participle(word: str) -> bool:
     if word.endswith("ing") and len(word) > 4:
-        return word not in _ING_NOUNS
-    return word.endswith("ed") and len(word) > 3 and word not in _ED_NOUNS
+        return word not in _ING_NOUNS and not word.endswith("string")
+    return word in _PARTICIPLES or (word.endswith("ed") and len(word) > 3 and word not in _ED_NOUNS)
 
 
 def singular(noun: str) -> str:
