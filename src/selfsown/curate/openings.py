@@ -159,12 +159,18 @@ def _imperative_at(words: Sequence[str]) -> int | None:
         start += 3 + (words[start + 3 : start + 4] == ["to"])
     elif head[:2] in _QUESTIONS:
         return None
-    elif head and (head[0] in _LEAD_INS or _is_participle(head[0])):
+    elif head and _leads_in(head[0]):
         for comma in range(start + 1, len(words)):
             rest = _imperative_at(words[comma + 1 :]) if words[comma] == "," else None
             if rest is not None:
                 return comma + 1 + rest
     return start if start < len(words) and words[start] in IMPERATIVES else None
+
+
+def _leads_in(word: str) -> bool:
+    """Whether a clause that starts with `word` may put its imperative after a comma."""
+    is_participle = word.endswith(("ing", "ed")) and word not in IMPERATIVES
+    return is_participle or word in _LEAD_INS
 
 
 def _after_fillers(words: Sequence[str], start: int) -> int:
