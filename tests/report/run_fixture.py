@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 import yaml
 
+from selfsown.core.codec import encode_completion, encode_error
 from selfsown.core.errors import CallFailed
 from selfsown.core.journal import Journal, Row
-from selfsown.core.codec import encode_completion, encode_error
 from selfsown.core.request import Completion, Request, Usage, call_key, canonical_json, request_form
 from selfsown.core.rundir import DATA_FILES, write_lines
 from selfsown.core.stages import Origin, Sink, Stage, check_conservation

@@ -6,7 +6,8 @@ from selfsown.report.funnel import Funnel, StageNumbers
 from selfsown.report.svg import Svg, fit
 
 _BAR = 34.0
-_HEAD = 44.0
+_HEAD = 46.0
+_JOINT = 20.0
 _LEGEND = 26.0
 
 
@@ -55,13 +56,13 @@ def _draw_joint(
     svg: Svg, above: StageNumbers, below: StageNumbers, top: float, scale: float
 ) -> None:
     """A tinted band from what one stage kept to what the next one got."""
-    start = top - _HEAD
+    start, end = top - _HEAD, top - _HEAD + _JOINT
     svg.polygon(
         (
             (0, start),
             (above.accepted * scale, start),
-            (max(2.0, below.entered * scale), top),
-            (0, top),
+            (max(2.0, below.entered * scale), end),
+            (0, end),
         ),
         "tint",
     )
