@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsown.curate.bitsets import at_least, by_count, count_planes, from_hits, members
@@ -16,6 +16,7 @@ def as_bits(numbers: set[int]) -> int:
 
 
 @given(SETS, st.sets(st.integers(0, SIZE - 1)), st.integers(0, 15))
+@settings(deadline=None)
 def test_planes_count_like_a_counter(sets: list[set[int]], among: set[int], least: int) -> None:
     counts = {number: sum(number in each for each in sets) for number in among}
     planes = count_planes([as_bits(each) for each in sets])
@@ -28,11 +29,13 @@ def test_planes_count_like_a_counter(sets: list[set[int]], among: set[int], leas
 
 
 @given(st.sets(st.integers(0, 70_000), max_size=40))
+@settings(deadline=None)
 def test_members_are_ascending_and_complete(numbers: set[int]) -> None:
     assert list(members(as_bits(numbers))) == sorted(numbers)
 
 
 @given(SETS)
+@settings(deadline=None)
 def test_layers_of_hits_add_up_to_the_hits(hits: list[set[int]]) -> None:
     layers = from_hits(hits, SIZE)
     for number in range(SIZE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
@@ -25,6 +25,7 @@ def filled(texts: list[str]) -> DensityIndex:
 
 
 @given(TEXTS)
+@settings(deadline=None)
 def test_weights_lie_in_the_unit_interval_and_depend_on_the_texts_only(texts: list[str]) -> None:
     one, other = filled(texts), filled(texts)
     weights = [one.weight(number) for number in range(len(one))]
@@ -33,6 +34,7 @@ def test_weights_lie_in_the_unit_interval_and_depend_on_the_texts_only(texts: li
 
 
 @given(TEXTS, st.data())
+@settings(deadline=None)
 def test_adding_a_text_never_raises_a_weight(texts: list[str], data: st.DataObject) -> None:
     index = filled([*texts, "Write a poem about rain"])
     number = data.draw(st.integers(0, len(index) - 1))

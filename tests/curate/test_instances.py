@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
@@ -47,12 +47,14 @@ def reference(instances: list[Instance]) -> list[Instance]:
 
 
 @given(INSTANCES)
+@settings(deadline=None)
 def test_paper_keeps_what_the_published_rules_keep(instances: list[Instance]) -> None:
     result = filter_instances(instances, preset="paper", most=100)
     assert list(result.kept) == reference(instances)
 
 
 @given(INSTANCES, st.sampled_from(["default", "paper"]), st.sampled_from(["first", "drop"]))
+@settings(deadline=None)
 def test_nothing_disappears(instances: list[Instance], preset: str, on_tie: str) -> None:
     result = filter_instances(instances, preset=preset, on_tie=on_tie)  # type: ignore[arg-type]
     assert len(result.kept) + len(result.dropped) == len(instances)

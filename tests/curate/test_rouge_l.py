@@ -254,6 +254,7 @@ def test_paper_tokens_equal_rouge_scores(text: str) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=60))
+@settings(deadline=None)
 def test_unicode_tokens_equal_paper_tokens_on_ascii(text: str) -> None:
     assert tokenize_unicode(text) == tokenize_paper(text)
 

@@ -64,7 +64,7 @@ class NoveltyPool:
     """All texts accepted so far, and exact answers to "is this one new?".
 
     Cost per candidate is linear in the pool: about 0.05 ms at 52,000 texts of nine tokens and 1 ms
-    at a million (`benchmarks/novelty.py`), so there is no compiled variant. Memory is about 200
+    at a million (`benchmarks/novelty.py`), so there is no compiled variant. Memory is 200 to 350
     bytes a text. Everything is deterministic.
     """
 
