@@ -7,7 +7,7 @@ read, since the paper asked no chat model.
 from __future__ import annotations
 
 from selfsown.core.request import Completion
-from selfsown.recipes.seeds.task import Instance
+from selfsown.curate.instances import Instance
 from selfsown.recipes.self_instruct import parse, published
 from selfsown.recipes.self_instruct.layouts import Voice
 from selfsown.recipes.self_instruct.options import Options
@@ -17,10 +17,13 @@ from selfsown.recipes.self_instruct.parse import Loss
 def instructions_in(
     completion: Completion, voice: Voice, options: Options
 ) -> tuple[str | Loss, ...]:
-    """The new instructions of a list answer, in order, with what was lost in between."""
+    """The new instructions of a list answer, in order, with what was lost in between.
+
+    Nothing at all if the answer was cut off and that costs the whole completion.
+    """
     cut_off = completion.finish_reason == "length"
     if cut_off and options.cut_off == "drop_completion":
-        return (Loss(completion.text, "cut_off"),)
+        return ()
     if voice.schema:
         found = parse.read_list_json(completion.parsed, cut_off=cut_off)
     elif options.list_parser == "published" and not voice.chat:

@@ -214,8 +214,7 @@ def _has_input(seed: SeedTask) -> bool:
 
 def _traits(instruction: str) -> tuple[str, str | None]:
     """(first two words, root verb and object or None), lower case."""
-    from selfsown.curate.openings import root_verb_noun
+    from selfsown.curate.openings import opening, root_verb_noun
 
-    pair = root_verb_noun(instruction)
-    opening = " ".join(instruction.casefold().split()[:2])
-    return opening, " ".join(pair) if pair else None
+    verb, noun = root_verb_noun(instruction)
+    return opening(instruction, 2), f"{verb} {noun}" if verb and noun else None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from selfsown.core.request import JSON
-from selfsown.recipes.seeds.task import Instance
+from selfsown.curate.instances import Instance
 
 T = TypeVar("T")
 

@@ -22,6 +22,7 @@ as in our list of the original's defects; "not kept": the engine has no such mod
 | 17, 18 | a conflict deletes the task, ends-with-colon rule | `instance_rules: paper` |
 | 19 | random sample of an unordered set | `choose_instances: random` (from the ordered list) |
 | 20, 21, 23, 25 | encoding for fine-tuning, plots, evaluation, cost | not part of the recipe |
+| - | a run without new instructions never ends | not kept |
 | 24 | text and code differ | the code is followed |
 """
 
@@ -84,8 +85,6 @@ PAPER: Final[Mapping[str, JSON]] = {
         "stop": ["Example 6", "Task:"],
     },
     "target_counts": "instructions",
-    "least_yield": 0.0,
-    "least_task_yield": 0.0,
 }
 """The behaviour of the released code (sections 2.2 and A of the paper where it is silent)."""
 

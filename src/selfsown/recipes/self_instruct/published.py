@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from selfsown.recipes.seeds.task import Instance
+from selfsown.curate.instances import Instance
 from selfsown.recipes.self_instruct.parse import Loss
 
 _ITEM: Final = {

@@ -1,0 +1,153 @@
+"""Self-Instruct (Wang et al. 2023, arXiv:2212.10560): a data set that grows from human seeds.
+
+New instructions are asked for with demonstrations from the pool (section 2.2, step 1), each
+accepted one is called classification or not (step 2) and given instances, input first or output
+first (step 3), and both are filtered (step 4).
+
+Differs from the paper, also in preset `paper`:
+1. No barrier between the steps: one flow has two kinds of items, list requests and accepted
+   instructions. Only instructions feed back into the pool, so the data cannot tell.
+2. The prompts are laid out as published, in our own words, and their worked examples are the run's
+   own seeds.
+3. A run that finds nothing new stops (`least_yield`); the original would go on.
+Every other difference is an option with the published value in preset `paper` (`presets.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sys import maxsize
+
+from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.flow import Flow
+from selfsown.core.run import Run
+from selfsown.recipes.base import CallBound, Recipe
+from selfsown.recipes.saturation import most_answers
+from selfsown.recipes.seeds import SeedTask
+from selfsown.recipes.self_instruct.demonstrations import choose_shots
+from selfsown.recipes.self_instruct.growth import Answer, GoalItem, Growth, Item, ListItem
+from selfsown.recipes.self_instruct.layouts import CallKind, Layout, Voice, max_tokens, voice_of
+from selfsown.recipes.self_instruct.options import Options
+from selfsown.recipes.self_instruct.presets import PRESETS
+from selfsown.recipes.self_instruct.tasks import answer_task
+from selfsown.recipes.self_instruct.templates import Templates
+
+
+async def self_instruct(run: Run, options: Options) -> None:
+    """Grow the pool until the target, saturation or `max_requests`."""
+    seeds = [seed for seed in run.seeds if isinstance(seed, SeedTask)]
+    labeler = "labeler" if run.has_role("labeler") else "generator"
+    shots = choose_shots(seeds, options, lambda prompt: run.rng(f"shots-{prompt}"))
+    generator, judge = _voice(run, options, "generator"), _voice(run, options, labeler)
+    layout = Layout(options, Templates(options.prompts), shots, generator, judge)
+    growth = Growth(run, layout, _pool_seeds(seeds, options))
+
+    async def work(item: Item) -> Answer:
+        if isinstance(item, GoalItem):
+            goal = await run.effect("target", "1", {"number": item.number}, lambda: run.target)
+            return goal if isinstance(goal, int) else None
+        if isinstance(item, ListItem):
+            return await run.ask("generator", item.request, item.sample)
+        return await answer_task(run, layout, labeler, item.member.instruction, item.occurrence)
+
+    flow: Flow[Item, Answer] = run.flow("pool", growth.draw, work, growth.ahead)
+    async for done in flow:
+        growth.take(done)
+        if growth.is_complete:
+            break
+    growth.finish()
+
+
+def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBound, ...]:
+    """Most calls of each kind until `missing` more units are accepted; `sys.maxsize`: no bound.
+
+    Saturation bounds them: of every full window of tasks but the last, `least_task_yield` are kept,
+    and of every full window of list requests but the last, `least_yield` per request are accepted.
+    A run that goes well needs a small part of it.
+    """
+    lists_ahead = options.block or options.ahead_cap
+    window = options.saturation_window
+    if options.target_counts == "tasks":
+        # Instructions in work never exceed what is missing.
+        tasks = most_answers(missing, window, options.least_task_yield, missing)
+        wanted = None if tasks is None else tasks + missing
+    else:
+        wanted = missing
+    lists = None
+    if wanted is not None:
+        lists = most_answers(wanted, window, options.least_yield, lists_ahead)
+    lists = min(maxsize if lists is None else lists, options.max_requests or maxsize)
+    if options.target_counts == "instructions":
+        # The last answers in flight may all be accepted beyond the target.
+        tasks = missing + (1 + lists_ahead) * options.new_per_request
+    most_tasks = maxsize if tasks is None else tasks
+    return (
+        _bound(options, "instruction lists", "lists", lists),
+        _bound(
+            options,
+            "classification questions",
+            "classification",
+            min(maxsize, most_tasks * (1 + options.classification_retries)),
+        ),
+        _bound(
+            options,
+            "instances",
+            "input_first",
+            min(maxsize, most_tasks * (1 + options.instance_retries)),
+        ),
+    )
+
+
+def _pool_seeds(seeds: Sequence[SeedTask], options: Options) -> Sequence[SeedTask]:
+    chosen = [s for s in seeds if s.is_classification or not options.classification_only]
+    if not chosen:
+        raise InputError(
+            "there is no seed task to start from",
+            why="`classification_only` uses the classification seeds alone"
+            if seeds
+            else "each list prompt shows instructions from the pool, which starts with the seeds",
+            fix="give seeds with `is_classification: true`, or drop the option"
+            if seeds
+            else "--seeds FILE",
+        )
+    return chosen
+
+
+def _voice(run: Run, options: Options, role: str) -> Voice:
+    """How to speak to a role; refuses a layout that its model cannot take."""
+    capabilities = run.capabilities(role)
+    voice = voice_of(options, capabilities, run.is_chat(role))
+    able = capabilities.chat if voice.chat else capabilities.completion
+    if not able:
+        wanted, other = ("chat", "completion") if voice.chat else ("completion", "chat")
+        raise ConfigError(
+            f"the model of role `{role}` does not take the {wanted} layout",
+            why=f"option `layout` is `{options.layout}`",
+            fix=f"--set layout={other}, or `auto`",
+        )
+    return voice
+
+
+def _bound(options: Options, kind: str, call: CallKind, calls: int) -> CallBound:
+    """The bound of one kind; answers are as long as the options let them be anywhere."""
+    unknown = Voice(False, False, None)
+    return CallBound(kind, "generator", calls, max_tokens(call, getattr(options, call), unknown))
+
+
+RECIPE = Recipe(
+    name="self-instruct",
+    version="1",
+    summary="Instructions, inputs and outputs that grow from human seed tasks.",
+    source="Self-Instruct, arXiv:2212.10560",
+    run=self_instruct,
+    options=Options,
+    presets=PRESETS,
+    roles={
+        "generator": "writes instructions and instances",
+        "labeler": "says which instructions are classification tasks; the generator, if not given",
+    },
+    inputs="seeds",
+    target=100,
+    target_unit="task",
+    bound=call_bounds,
+)
