@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from selfsown.core.model import AttemptFailed
 from selfsown.core.request import Request
+from selfsown.models.failures import clean_detail
 from selfsown.models.generate import Decoder, Generated, Generation, Prompt, Row
 from selfsown.models.stopping import Detokenizer
 
@@ -120,7 +121,7 @@ class GenerationThread:
         except AttemptFailed as error:
             failure = error
         except Exception as error:  # the boundary: whatever broke, every caller must hear of it
-            failure = AttemptFailed("local", f"{type(error).__name__}: {error}")
+            failure = AttemptFailed("local", clean_detail(f"{type(error).__name__}: {error}"))
         for call in unfinished:
             call.end(failure)
         while is_open and (arrived := self._arrivals.get()) is not None:
@@ -216,8 +217,8 @@ class _Worker:
         rows = self._generation.clear()
         _free_memory()
         if len(rows) == 1:
-            said = str(error).partition("\n")[0]
-            rows[0].finish(AttemptFailed("local", f"out of memory with a single call: {said}"))
+            said = clean_detail(f"out of memory with a single call: {error}")
+            rows[0].finish(AttemptFailed("local", said))
             return
         self._waiting = rows + self._waiting
         if self._limit == self._model.decoder.rows:

@@ -24,6 +24,7 @@ from selfsown.core.errors import ConfigError
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import JSON, Request
 from selfsown.models.batching import LoadedModel
+from selfsown.models.failures import clean_detail
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.generate import Prompt
 from selfsown.models.local import (
@@ -48,10 +49,9 @@ as long."""
 def open_hf(settings: ModelSettings) -> LocalModel:
     """A transformers model. Its files are hashed now and read at the first call.
 
-    Options: `device` (`cuda`, `cpu`, ...; default the first GPU, else the CPU), `dtype` (`auto`: as
-        stored, the default; `float32`, `bfloat16`, `float16`), `rows` (most calls at a time;
-        default 64 on a GPU, else 16), `download` (fetch a model that is not in the cache),
-        `revision` (of a hub model).
+    Options: `device` (`cuda`, `cpu`, ...; the first GPU if there is one), `dtype` (`auto`, the
+    default: as stored; `float32`, `bfloat16`, `float16`), `rows` (most calls at a time; 64 on a
+    GPU, else 16), `download` (fetch a model that is not in the cache), `revision` (of a hub model).
 
     Raises:
         ConfigError: no such folder or cached model, or an unknown option.
@@ -72,15 +72,15 @@ def open_hf(settings: ModelSettings) -> LocalModel:
     config = _read_json(folder / "config.json", uri)
     text_config = config.get("text_config") or config
     context = settings.context_tokens or text_config.get("max_position_embeddings")
-    is_chat = _has_chat_template(folder)
+    is_chat = _is_chat(settings, folder)
     identity = f"hf:sha256:{model_hash(folder)}" + ("" if dtype == "auto" else f":{dtype}")
     about = LocalDescription(
         uri=uri,
         identity=settings.identify(identity),
-        name=settings.uri.name,
+        name=settings.uri.name if _is_hub_name(settings.uri.name) else folder.name,
         capabilities=Capabilities(
-            chat=is_chat and settings.layout != "completion",
-            completion=not is_chat or settings.layout == "completion",
+            chat=is_chat,
+            completion=True,
             seed=True,
             local=True,
             context_tokens=context,
@@ -98,7 +98,7 @@ def _find_folder(settings: ModelSettings) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if folder.exists() or name.startswith((".", "/", "~")):
+    if not _is_hub_name(name):
         raise ConfigError(
             f"`{uri}`: no such folder",
             why="a model folder has config.json, tokenizer files and weights",
@@ -123,6 +123,12 @@ def _find_folder(settings: ModelSettings) -> Path:
     return Path(found)
 
 
+def _is_hub_name(name: str) -> bool:
+    """Whether a name may be looked up in the cache: `NAME` or `OWNER/NAME`, and no such file."""
+    path = Path(name).expanduser()
+    return not path.exists() and not path.is_absolute() and not name.startswith(".")
+
+
 def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None) -> LoadedModel:
     """Read weights and tokenizer, in the worker thread."""
     import torch
@@ -135,8 +141,8 @@ def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         model = model.to(device).eval()
     except Exception as error:  # whatever transformers raises: the user learns which folder and why
-        said = str(error).partition("\n")[0]
-        raise AttemptFailed("local", f"`{folder.name}` cannot be loaded: {said}") from error
+        said = clean_detail(f"`{folder.name}` cannot be loaded: {error}")
+        raise AttemptFailed("local", said) from error
     size = model.get_input_embeddings().num_embeddings
     backend = getattr(tokenizer, "backend_tokenizer", None)
     detokenizer = Detokenizer(
@@ -189,12 +195,24 @@ class _Encoder:
                 turns, add_generation_prompt=True, tokenize=False
             )
         except Exception as error:  # templates raise errors of their own for roles they do not know
-            said = str(error).partition("\n")[0]
-            raise AttemptFailed(
-                "bad_request", f"the chat template refuses the messages: {said}"
-            ) from error
+            said = clean_detail(f"the chat template refuses the messages: {error}")
+            raise AttemptFailed("bad_request", said) from error
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+
+def _is_chat(settings: ModelSettings, folder: Path) -> bool:
+    """Whether messages are taken: where there is a chat template, unless a base model is wished."""
+    if settings.layout == "completion":
+        return False
+    has_template = _has_chat_template(folder)
+    if settings.layout == "chat" and not has_template:
+        raise ConfigError(
+            f"`{settings.uri}` has no chat template, and `layout` is `chat`",
+            why="how messages are written for a model is decided by its template",
+            fix="remove `layout`, or add `chat_template.jinja` to the folder",
+        )
+    return has_template
 
 
 def _has_chat_template(folder: Path) -> bool:

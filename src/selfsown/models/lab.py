@@ -18,6 +18,7 @@ from selfsown.core.errors import ConfigError
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import Request
 from selfsown.models.batching import LoadedModel
+from selfsown.models.failures import clean_detail
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.generate import Prompt
 from selfsown.models.llama import LlamaDecoder, LlamaShape, gather_weights
@@ -141,7 +142,8 @@ def _load(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedModel:
         weights = gather_weights(shape, named)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:
-        raise AttemptFailed("local", f"the lab's weights cannot be read: {error}") from error
+        said = clean_detail(f"the lab's weights cannot be read: {error}")
+        raise AttemptFailed("local", said) from error
     with torch.inference_mode():
         decoder = LlamaDecoder(weights, rows=_ROWS)
     detokenizer = Detokenizer(tokenizer.decode, byte_table(tokenizer, shape.vocabulary))

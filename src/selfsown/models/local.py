@@ -36,7 +36,7 @@ class LocalModel:
     """A model in this process. Its weights are read at the first call, in its own thread.
 
     A call is never re-sent and never timed out: `timeout_s` has no effect. Parameters that a
-    request leaves open are temperature 1 and top-p 1. The answer's text may be empty.
+    request leaves open are temperature 1 and top-p 1.
     """
 
     def __init__(
@@ -111,13 +111,16 @@ class LocalModel:
 def _completion(request: Request, made: Generated, model: str) -> Completion:
     """What the caller gets: reasoning apart, the structured value read where one was asked for.
 
-    A blank answer is an answer here: asked again, the model would say the same.
+    Raises:
+        AttemptFailed: `empty` or `schema`, each with the completion.
     """
     text, reasoning = made.text, ""
     if request.is_chat:
         text, reasoning = split_thinking(text, opened_by_template=True)
     usage = Usage(input_tokens=made.input_tokens, output_tokens=made.output_tokens)
     completion = Completion(text, made.finish_reason, usage, model, reasoning=reasoning)
+    if not text.strip():
+        raise AttemptFailed("empty", "the answer has no text", completion=completion)
     if request.schema is None:
         return completion
     try:
