@@ -1,0 +1,270 @@
+"""The arguments that `run`, `plan` and `preview` share, and the config that they come to.
+
+A config file is the base, flags lie above it, `--set` lies above both. The config.yaml of a run
+directory stands for that run: its directory, and its inputs as they were copied there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from selfsown.core.config import RunConfig
+    from selfsown.core.request import JSON
+    from selfsown.recipes.base import Recipe
+
+CommandT = TypeVar("CommandT", bound=Callable[..., object])
+
+_ROLE = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+_CONFIG_SUFFIXES = (".yaml", ".yml", ".toml")
+
+_OPTIONS = (
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="[ROLE=]URI",
+        help="Model of the first role, or of ROLE: lab, openai:NAME, anthropic:NAME,"
+        " http://HOST:PORT/v1#NAME, ollama:NAME, hf:PATH, scripted:FILE.",
+    ),
+    click.option("--seeds", help="Seed tasks: JSONL, JSON or CSV file, or `lab`, `starter`."),
+    click.option("--rows", help="Rows: JSONL, JSON or CSV file."),
+    click.option("--prompt", metavar="TEXT|@FILE", help="Jinja2 prompt of recipe `complete`."),
+    click.option("--system", metavar="TEXT|@FILE", help="System prompt of recipe `complete`."),
+    click.option("--schema", metavar="FILE", help="JSON schema of the answers of `complete`."),
+    click.option("-n", "--target", type=click.IntRange(min=1), help="Accepted units to stop at."),
+    click.option("-o", "--out", metavar="DIR", help="Run directory."),
+    click.option("--preset", help="Named set of options; `selfsown recipes NAME` lists them."),
+    click.option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
+    click.option(
+        "--order",
+        type=click.Choice(["arrival", "strict"]),
+        help="Results count as they finish, or in the order of draws.",
+    ),
+    click.option("--concurrency", type=click.IntRange(min=1), help="Calls in flight at the start."),
+    click.option("--budget-usd", type=click.FloatRange(min=0), help="Hard cap in US dollars."),
+    click.option("--budget-tokens", type=click.IntRange(min=0), help="Hard cap in tokens."),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Any config key or option; dots go deeper; values are YAML.",
+    ),
+    click.option("--reuse", multiple=True, metavar="DIR", help="Copy answers from another run."),
+)
+
+
+def run_arguments(command: CommandT) -> CommandT:
+    """Give a click command the argument RECIPE_OR_CONFIG and the options above."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return click.argument("source", metavar="RECIPE_OR_CONFIG")(command)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunArguments:
+    """The shared arguments as typed; the fields are the options' names."""
+
+    source: str
+    """Name of a recipe, or a config file."""
+    models: tuple[str, ...] = ()
+    seeds: str | None = None
+    rows: str | None = None
+    prompt: str | None = None
+    system: str | None = None
+    schema: str | None = None
+    target: int | None = None
+    out: str | None = None
+    preset: str | None = None
+    seed: int | None = None
+    order: str | None = None
+    concurrency: int | None = None
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+    assignments: tuple[str, ...] = ()
+    reuse: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the arguments come to."""
+
+    config: RunConfig
+    recipe: Recipe[Any]
+    rows: Iterable[Mapping[str, JSON]] | None = None
+    """Rows to use instead of `config.rows`: those that the run directory keeps."""
+    seeds: Iterable[Mapping[str, JSON]] | None = None
+    """Seed tasks to use instead of `config.seeds`."""
+
+
+def resolve(given: RunArguments) -> Asked:
+    """The checked config that arguments come to.
+
+    Raises:
+        ConfigError: an unknown recipe, key or role, or a value out of range.
+        InputError: a file that is named cannot be read.
+    """
+    from selfsown.core.config import apply_set, make_config, merged
+    from selfsown.recipes.base import get_recipe
+
+    base, home = _base(given.source)
+    recipe = get_recipe(str(base["recipe"])) if "recipe" in base else None
+    models = {**_mapping(base.get("models")), **_models(given.models, recipe)}
+    form = merged(base, _flags(given, recipe))
+    if models:
+        form["models"] = models
+    for assignment in given.assignments:
+        apply_set(form, assignment)
+    config = make_config(form, source=given.source)
+    recipe = get_recipe(config.recipe)
+    _check_fit(recipe, given)
+    if home is None:
+        return Asked(config, recipe)
+    kept = _kept_inputs(home, recipe)
+    rows = kept if recipe.inputs == "rows" and given.rows is None else None
+    seeds = kept if recipe.inputs == "seeds" and given.seeds is None else None
+    return Asked(config, recipe, rows, seeds)
+
+
+def text_or_file(given: str, option: str) -> str:
+    """The text itself, or after `@` the text of a file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return _read(Path(given[1:]), option) if given.startswith("@") else given
+
+
+def _base(source: str) -> tuple[dict[str, Any], Path | None]:
+    """The mapping to start from, and the run directory if the source is its config."""
+    from selfsown.core.config import read_config
+    from selfsown.core.journal import JOURNAL_NAME
+    from selfsown.core.rundir import CONFIG
+
+    path = Path(source)
+    if path.is_dir() and (path / CONFIG).exists():
+        path = path / CONFIG
+    if path.suffix not in _CONFIG_SUFFIXES and not path.is_file():
+        return {"recipe": source}, None
+    form = read_config(path)
+    form.pop("effective", None)
+    if path.name == CONFIG and (path.parent / JOURNAL_NAME).exists():
+        form["out"] = str(path.parent)
+        return form, path.parent
+    return form, None
+
+
+def _flags(given: RunArguments, recipe: Recipe[Any] | None) -> dict[str, Any]:
+    """The flags as a nested mapping of config keys, without those not given."""
+    flags: dict[str, Any] = {
+        name: value
+        for name in ("seeds", "rows", "target", "out", "preset", "seed", "order")
+        if (value := getattr(given, name)) is not None
+    }
+    if given.reuse:
+        flags["reuse"] = list(given.reuse)
+    budget = {"usd": given.budget_usd, "tokens": given.budget_tokens}
+    flags["budget"] = {name: value for name, value in budget.items() if value is not None}
+    if given.concurrency is not None:
+        flags["limits"] = {"concurrency": given.concurrency}
+    flags["options"] = _shorthands(given, recipe)
+    return flags
+
+
+def _shorthands(given: RunArguments, recipe: Recipe[Any] | None) -> dict[str, Any]:
+    """`--prompt`, `--system` and `--schema` as options of the recipe."""
+    from selfsown.core.errors import ConfigError
+
+    options: dict[str, Any] = {}
+    if given.prompt is not None:
+        options["prompt"] = text_or_file(given.prompt, "--prompt")
+    if given.system is not None:
+        options["system"] = text_or_file(given.system, "--system")
+    if given.schema is not None:
+        options["json_schema"] = _schema(Path(given.schema))
+    for name in options:
+        if recipe is not None and name not in recipe.options.model_fields:
+            flag = "--schema" if name == "json_schema" else f"--{name}"
+            raise ConfigError(
+                f"recipe `{recipe.name}` takes no `{flag}`",
+                why=f"it has no option `{name}`; recipe `complete` has",
+                fix=f"selfsown recipes {recipe.name}",
+            )
+    return options
+
+
+def _schema(path: Path) -> object:
+    from selfsown.core.errors import InputError
+
+    try:
+        return json.loads(_read(path, "--schema"))
+    except ValueError as error:
+        raise InputError(
+            f"`{path}` is not JSON: {error}",
+            why="`--schema` takes a JSON schema",
+            fix="correct the file",
+        ) from error
+
+
+def _read(path: Path, option: str) -> str:
+    from selfsown.core.errors import InputError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"`{path}` cannot be read: {getattr(error, 'strerror', None) or error}",
+            why=f"`{option}` names it",
+            fix="correct the path; text is read as UTF-8",
+        ) from error
+
+
+def _models(given: tuple[str, ...], recipe: Recipe[Any] | None) -> dict[str, str]:
+    """Role → URI; a URI without a role is that of the recipe's first."""
+    first = next(iter(recipe.roles)) if recipe is not None else "generator"
+    models: dict[str, str] = {}
+    for text in given:
+        match = _ROLE.fullmatch(text)
+        role, uri = match.groups() if match else (first, text)
+        models[role] = uri
+    return models
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _check_fit(recipe: Recipe[Any], given: RunArguments) -> None:
+    """Refuse inputs and targets that the recipe would not look at."""
+    from selfsown.core.errors import ConfigError
+
+    other = "seeds" if recipe.inputs == "rows" else "rows"
+    if getattr(given, other) is not None:
+        raise ConfigError(
+            f"recipe `{recipe.name}` takes no `--{other}`",
+            why=f"it starts from {recipe.inputs}",
+            fix=f"--{recipe.inputs} FILE",
+        )
+    if recipe.target is None and given.target is not None:
+        raise ConfigError(
+            f"recipe `{recipe.name}` takes no `-n`",
+            why="it makes one record of each row and ends with its rows",
+            fix="give a file with fewer rows; `selfsown preview -n K` tries the first K",
+        )
+
+
+def _kept_inputs(home: Path, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]] | None:
+    """The inputs that a run directory keeps, if it got so far."""
+    from selfsown.core.inputs import stored_rows
+    from selfsown.core.rundir import INPUTS
+
+    name = f"{recipe.inputs}.jsonl"
+    return stored_rows(home, name)() if (home / INPUTS / name).exists() else None

@@ -1,0 +1,328 @@
+"""How a run is doing, read from its counters a few times a second and never told about a call.
+
+`LiveView` draws a panel on a terminal and writes a plain line now and then elsewhere. It runs as a
+task of the run's event loop that only reads, so a call costs it nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from selfsown.report.shown import shown_line
+from selfsown.report.words import count, duration, usd
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from selfsown.core.caller import Caller
+    from selfsown.core.run import Run
+    from selfsown.core.stages import Stage
+    from selfsown.recipes.base import Recipe
+
+FRAME_S: Final = 0.25
+"""Between two looks on a terminal."""
+LINE_S: Final = 10.0
+"""Between two plain lines."""
+_WINDOW_S: Final = 60.0
+"""Over which rates are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A moment of a run."""
+
+    elapsed_s: float
+    accepted: int
+    """Units that count towards `target`."""
+    target: int | None
+    """Where the run ends; the number of rows for row recipes."""
+    unit: str
+    rejected: Mapping[str, int]
+    failed: Mapping[str, int]
+    calls: int
+    """Made by this process."""
+    from_journal: int
+    input_tokens: int
+    output_tokens: int
+    spent_usd: float
+    in_flight: int = 0
+    limit: int = 0
+    waiting: int = 0
+    backing_off: int = 0
+    retries: int = 0
+    silent_s: float | None = None
+    """Seconds since the endpoint said anything; None before it did."""
+    is_stopping: bool = False
+    stages: tuple[str, ...] = ()
+    calls_per_s: float = 0.0
+    eta_s: float | None = None
+
+
+def snapshot(run: Run, caller: Caller | None, recipe: Recipe[Any], rows: int | None) -> Snapshot:
+    """The numbers of this moment.
+
+    Args:
+        run: the run.
+        caller: its caller; None before there is one.
+        recipe: its recipe, which says what the target counts.
+        rows: number of input rows, for row recipes.
+    """
+    progress = run.progress
+    kept = _target_stage(run.stages, recipe)
+    rejected: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for stage in run.stages:
+        rejected.update(stage.counts.rejected)
+        failed.update(stage.counts.failed)
+    done = kept.counts.kept if kept is not None else 0
+    now = caller.counters if caller is not None else None
+    return Snapshot(
+        elapsed_s=0.0,
+        accepted=done,
+        target=run.target if rows is None else rows,
+        unit=recipe.target_unit,
+        rejected=rejected,
+        failed=failed,
+        calls=progress.calls,
+        from_journal=progress.from_journal,
+        input_tokens=progress.input_tokens,
+        output_tokens=progress.output_tokens,
+        spent_usd=now.spent_usd if now else 0.0,
+        in_flight=now.in_flight if now else 0,
+        limit=now.limit if now else 0,
+        waiting=now.waiting if now else 0,
+        backing_off=now.backing_off if now else 0,
+        retries=now.retries if now else 0,
+        silent_s=now.last_reply_age_s if now else None,
+        is_stopping=run.closing,
+        stages=tuple(stage.name for stage in run.stages),
+    )
+
+
+@dataclass(slots=True)
+class Pace:
+    """Rates over the last minute, from moments seen."""
+
+    seen: deque[tuple[float, int, int]] = field(default_factory=deque)
+    """(time, calls, units done)."""
+
+    def look(
+        self, now: float, calls: int, done: int, total: int | None
+    ) -> tuple[float, float | None]:
+        """Calls per second, and seconds until `total` units are done (None: cannot be said)."""
+        if not calls:  # what the journal answers says nothing about the pace
+            self.seen.clear()
+        self.seen.append((now, calls, done))
+        while now - self.seen[0][0] > _WINDOW_S:
+            self.seen.popleft()
+        began, calls_then, done_then = self.seen[0]
+        span = now - began
+        if span < 1:
+            return 0.0, None
+        rate = (done - done_then) / span
+        left = None if total is None else max(0, total - done)
+        eta = left / rate if left is not None and rate > 0 else None
+        return (calls - calls_then) / span, eta
+
+
+class LiveView:
+    """Shows a run on stderr while it goes on; see `selfsown.runner.View`."""
+
+    def __init__(self, recipe: Recipe[Any], *, terminal: bool | None = None) -> None:
+        """Get ready.
+
+        Args:
+            recipe: what is run.
+            terminal: draw a panel; None asks stderr whether it is a terminal.
+        """
+        self._recipe = recipe
+        self._terminal = sys.stderr.isatty() if terminal is None else terminal
+        self._task: asyncio.Task[None] | None = None
+        self._live: Live | None = None
+        self._pace = Pace()
+        self._told = 0
+        self._last_line = -LINE_S
+        self._phase: tuple[object, ...] = ()
+
+    def start(self, run: Run, caller: Caller | None) -> None:
+        """Begin to look."""
+        self._run, self._caller, self._began = run, caller, time.monotonic()
+        self._rows = _row_count(run.directory) if self._recipe.inputs == "rows" else None
+        if self._terminal:
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True, highlight=False)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    def stop(self) -> None:
+        """Look once more and end; what the panel said stays as one line."""
+        if self._task is not None:
+            self._task.cancel()
+        self._tell_warnings()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        now = self._now()
+        self._say(plain_line(now))
+        if now.is_stopping and now.in_flight:
+            self._say(
+                f"stopping: {count(now.in_flight)} calls in flight may end within 10 s, since they"
+                " are paid; Ctrl-C again stops at once"
+            )
+
+    def tell_rest(self) -> None:
+        """Print warnings that came after `stop`."""
+        self._tell_warnings()
+
+    async def _watch(self) -> None:
+        while True:
+            self._look()
+            await asyncio.sleep(FRAME_S)
+
+    def _look(self) -> None:
+        self._tell_warnings()
+        now = self._now()
+        if self._live is not None:
+            self._live.update(panel(now, self._recipe.name), refresh=True)
+            return
+        phase = (now.stages, now.is_stopping, now.calls > 0)
+        if phase != self._phase or now.elapsed_s - self._last_line >= LINE_S:
+            self._phase, self._last_line = phase, now.elapsed_s
+            self._say(plain_line(now))
+
+    def _now(self) -> Snapshot:
+        from dataclasses import replace
+
+        now = snapshot(self._run, self._caller, self._recipe, self._rows)
+        elapsed = time.monotonic() - self._began
+        done = now.accepted
+        if self._rows is not None:  # a row is done however it ends
+            done += sum(now.rejected.values()) + sum(now.failed.values())
+        rate, eta = self._pace.look(elapsed, now.calls, done, now.target)
+        return replace(now, elapsed_s=elapsed, calls_per_s=rate, eta_s=eta)
+
+    def _tell_warnings(self) -> None:
+        warnings = self._run.progress.warnings
+        while self._told < len(warnings):
+            from selfsown.cli.main import shown
+
+            self._say(f"warning: {shown(warnings[self._told])}")
+            self._told += 1
+
+    def _say(self, line: str) -> None:
+        if self._live is not None:
+            self._live.console.print(line, markup=False)
+            return
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def plain_line(now: Snapshot) -> str:
+    """A moment on one line, for logs."""
+    parts = [
+        duration(now.elapsed_s),
+        f"accepted {_progress(now)}",
+        *_counted("rejected", now.rejected),
+        *_counted("failed", now.failed),
+        f"calls {count(now.calls)}",
+    ]
+    if now.from_journal:
+        parts.append(f"from the journal {count(now.from_journal)}")
+    parts.append(f"tokens {count(now.input_tokens)} + {count(now.output_tokens)}")
+    parts.append(usd(now.spent_usd))
+    parts += _pace_words(now)
+    return "  ".join(parts)
+
+
+def panel(now: Snapshot, title: str) -> RenderableType:
+    """A moment as a panel for a terminal."""
+    from rich.panel import Panel
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    grid.add_row("accepted", f"{_progress(now)} {now.unit}s")
+    if now.target:
+        grid.add_row("", ProgressBar(total=now.target, completed=min(now.accepted, now.target)))
+    for word, counts in (("rejected", now.rejected), ("failed", now.failed)):
+        if counts:
+            grid.add_row(word, Text(_counted(word, counts, most=12)[0].partition(" ")[2]))
+    grid.add_row(
+        "calls",
+        f"{count(now.calls)} made, {count(now.from_journal)} from the journal,"
+        f" {count(now.retries)} retried",
+    )
+    grid.add_row("tokens", f"{count(now.input_tokens)} in, {count(now.output_tokens)} out")
+    grid.add_row("cost", usd(now.spent_usd))
+    grid.add_row("now", _traffic(now))
+    grid.add_row("pace", "  ".join(_pace_words(now)) or "-")
+    state = " stopping" if now.is_stopping else ""
+    return Panel(grid, title=f"{title}{state}  {duration(now.elapsed_s)}", title_align="left")
+
+
+def _traffic(now: Snapshot) -> str:
+    words = f"{count(now.in_flight)} in flight of {count(now.limit)}, {count(now.waiting)} waiting"
+    if now.backing_off:
+        words += f", {count(now.backing_off)} backing off"
+    if now.silent_s is not None and now.silent_s > 10 and now.in_flight:
+        words += f"; no reply for {duration(now.silent_s)}"
+    return words
+
+
+def _pace_words(now: Snapshot) -> list[str]:
+    words = []
+    if now.calls_per_s:
+        words.append(f"{now.calls_per_s:.1f} calls/s")
+    if now.eta_s is not None and now.eta_s > 0:
+        words.append(f"about {duration(max(1, round(now.eta_s)))} left")
+    return words
+
+
+def _progress(now: Snapshot) -> str:
+    return (
+        count(now.accepted) if now.target is None else f"{count(now.accepted)}/{count(now.target)}"
+    )
+
+
+def _counted(word: str, counts: Mapping[str, int], most: int = 3) -> list[str]:
+    """`rejected 12 (too_similar 8, too_short 4)`; empty for none."""
+    total = sum(counts.values())
+    if not total:
+        return []
+    largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{shown_line(reason, 40)} {count(n)}" for reason, n in largest[:most]]
+    if len(largest) > most:
+        named.append("...")
+    return [f"{word} {count(total)} ({', '.join(named)})"]
+
+
+def _target_stage(stages: Iterable[Stage], recipe: Recipe[Any]) -> Stage | None:
+    """The stage whose kept candidates count: the recipe's choice, else by unit, else the output."""
+    known = list(stages)
+    by_choice = [stage for stage in known if stage.name == recipe.target_stage]
+    by_unit = [stage for stage in known if stage.counts.unit == recipe.target_unit]
+    output = [stage for stage in known if stage.counts.output]
+    return next(iter([*by_choice, *by_unit, *output]), None)
+
+
+def _row_count(directory: Path) -> int:
+    """Rows of the copied input, by its newlines."""
+    path = directory / "inputs" / "rows.jsonl"
+    if not path.exists():
+        return 0
+    with path.open("rb") as handle:
+        return sum(block.count(b"\n") for block in iter(lambda: handle.read(1 << 20), b""))
