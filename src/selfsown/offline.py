@@ -180,7 +180,8 @@ def _planned(
     if recipe.bound is None:
         bounds = _by_role(distinct.values())
     else:
-        done = next((s.counts.kept for s in run.stages if s.name == recipe.target_stage), 0)
+        counted = recipe.target_stage(options) if recipe.target_stage else ""
+        done = next((s.counts.kept for s in run.stages if s.name == counted), 0)
         left = max(0, (run.target or 0) - done)
         over = bool(run.stop_reason)
         bounds = () if over else recipe.bound(options, left, len(run.seeds))

@@ -82,6 +82,6 @@ RECIPE = Recipe(
     options=Options,
     inputs="rows",
     target=20,
-    target_stage="words",
+    target_stage=lambda options: "words",
     bound=_bound,
 )

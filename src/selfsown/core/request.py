@@ -180,9 +180,7 @@ def canonical_json(value: JSON) -> bytes:
     Raises:
         ValueError: the value holds NaN or an infinity, which JSON cannot carry.
     """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def request_form(request: Request) -> dict[str, JSON]:
@@ -218,17 +216,21 @@ def request_form(request: Request) -> dict[str, JSON]:
     return form
 
 
-def call_key(identity: str, form: Mapping[str, JSON], sample: int = 0) -> bytes:
-    """The 32-byte key of a call: BLAKE2b over model identity, request form and sample number."""
-    whole: dict[str, JSON] = {"model": identity, "request": form}
-    if sample:
-        whole["sample"] = sample
-    return _digest(_CALL_KEY_VERSION, whole)
+def call_key(identity: str, form: Mapping[str, JSON] | bytes, sample: int = 0) -> bytes:
+    """The 32-byte key of a call: BLAKE2b over model identity, request form and sample number.
+
+    `form` may be given as its canonical JSON, which saves encoding it twice.
+    """
+    encoded = form if isinstance(form, bytes) else canonical_json(form)
+    tail = b',"sample":%d}' % sample if sample else b"}"
+    whole = b'{"model":%b,"request":%b%b' % (canonical_json(identity), encoded, tail)
+    return hashlib.blake2b(_CALL_KEY_VERSION + whole, digest_size=32).digest()
 
 
 def effect_key(name: str, version: str, inputs: JSON) -> bytes:
     """The 32-byte key of an effect: BLAKE2b over its name, version and inputs."""
-    return _digest(_EFFECT_KEY_VERSION, {"effect": name, "version": version, "inputs": inputs})
+    whole = canonical_json({"effect": name, "version": version, "inputs": inputs})
+    return hashlib.blake2b(_EFFECT_KEY_VERSION + whole, digest_size=32).digest()
 
 
 def short_id(value: JSON, *, prefix: str = "") -> str:
@@ -248,14 +250,15 @@ def _message_form(turn: Message) -> JSON:
     return {"role": turn.role, "content": parts}
 
 
-def _digest(version: bytes, value: JSON) -> bytes:
-    return hashlib.blake2b(version + canonical_json(value), digest_size=32).digest()
-
-
-def _plain(value: JSON) -> JSON:
-    """Mappings and sequences as dict and list, which the encoder takes."""
-    if isinstance(value, str) or value is None or isinstance(value, (bool, int, float)):
-        return value
+def _plain(value: object) -> object:
+    """What the encoder does not know: immutable mappings and other sequences."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value]
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"`{type(value).__name__}` is not JSON")
+
+
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_plain
+)

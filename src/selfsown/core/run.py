@@ -173,7 +173,7 @@ class Run:
             Suspended: the environment, the budget or the user stopped the run. Let it pass.
         """
         model = self._model(role)
-        form = request_form(request)
+        form = canonical_json(request_form(request))
         key = call_key(model.identity, form, sample)
 
         async def produce() -> tuple[str, bool, list[Row]]:
@@ -222,8 +222,8 @@ class Run:
             flow, draw = self._where()
             return Missing(name, "", flow, draw, 0, 0, key)
 
-        label = f"{name} {version}"
-        return decode_value(await self._outcome(key, "effect", label, inputs, produce, missing))
+        label, form = f"{name} {version}", canonical_json(inputs)
+        return decode_value(await self._outcome(key, "effect", label, form, produce, missing))
 
     def flow(
         self,
@@ -394,7 +394,7 @@ class Run:
         key: bytes,
         kind: str,
         label: str,
-        form: JSON,
+        form: bytes,
         produce: Callable[[], Awaitable[tuple[str, bool, list[Row]]]],
         missing: Callable[[], Missing],
     ) -> str:
@@ -436,13 +436,12 @@ class Run:
         key: bytes,
         kind: str,
         label: str,
-        form: JSON,
+        form: bytes,
         produce: Callable[[], Awaitable[tuple[str, bool, list[Row]]]],
     ) -> str:
         copied, source = self._copied(key)
         text, ok, rows = (copied, True, []) if copied else await produce()
-        request = canonical_json(form).decode()
-        values = (key, kind, label, request, text, int(ok), source, self._clock.stamp())
+        values = (key, kind, label, form.decode(), text, int(ok), source, self._clock.stamp())
         await self._journal.append([Row("outcomes", values), *rows])
         if not ok:
             self.progress.failures += 1
@@ -503,11 +502,11 @@ class Run:
                 await asyncio.sleep(0)
 
     def _new_request(
-        self, flow: str, stored: StoredDelivery, asked: frozenset[bytes], form: JSON
+        self, flow: str, stored: StoredDelivery, asked: frozenset[bytes], form: bytes
     ) -> Exception:
         error = self.mismatch(flow, stored, asked)
         assert isinstance(error, ReplayMismatch)
-        new = canonical_json(form).decode()[:500]
+        new = form.decode()[:500]
         return ReplayMismatch(f"{error.what}: `{new}`", why=error.why, fix=error.fix)
 
     def _describe(self, prefix: bytes) -> str:

@@ -178,7 +178,10 @@ class Stage:
                 "accepted.jsonl", self._number, candidate, {name: candidate.id, **payload}
             )
         extra: dict[str, JSON] = {} if score is None else {"score": score}
-        self._provenance(candidate, "accepted" if self.counts.output else "passed", payload, extra)
+        if self.counts.output:
+            self._provenance(candidate, "accepted", payload, extra)
+        else:  # no data file has it, so its own line does
+            self._provenance(candidate, "passed", payload, {**extra, "record": payload})
 
     def rejected(self, candidate: Candidate, reason: str, score: float | None) -> None:
         """Count and write a rejected candidate; `Candidate.reject` calls it."""

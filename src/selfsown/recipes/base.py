@@ -53,8 +53,8 @@ class Recipe(Generic[OptionsT]):
     target: int | None = None
     """Default target; None: the recipe ends with its rows."""
     target_unit: str = "record"
-    target_stage: str = ""
-    """Stage whose kept candidates the target counts."""
+    target_stage: Callable[[OptionsT], str] | None = None
+    """Options → the stage whose kept candidates the target counts."""
     operational: frozenset[str] = frozenset()
     """Options that only decide when to stop, so that they may change between starts."""
     bound: Callable[[OptionsT, int, int], tuple[CallBound, ...]] | None = None

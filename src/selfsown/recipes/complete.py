@@ -37,9 +37,10 @@ async def complete(run: Run, options: Options) -> None:
     rows = run.stage("rows", unit="row", output=True)
     for text in filter(None, (options.prompt, options.system)):
         template(text)  # a broken template stops the run before the first call
+    sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
 
     async def work(row: Mapping[str, JSON]) -> Completion:
-        return await run.ask("generator", _request(run, options, row))
+        return await run.ask("generator", _request(run, options, sampling, row))
 
     async for done in run.map(run.rows(), work):
         candidate = rows.enter(done.item, order=(done.draw,), keys=done.keys)
@@ -58,9 +59,10 @@ async def complete(run: Run, options: Options) -> None:
     run.stop("rows")
 
 
-def _request(run: Run, options: Options, row: Mapping[str, JSON]) -> Request:
+def _request(
+    run: Run, options: Options, sampling: Mapping[str, Any], row: Mapping[str, JSON]
+) -> Request:
     prompt = render(options.prompt, row)
-    sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
     if not run.is_chat("generator"):
         return Request(prompt=prompt, schema=options.json_schema, **sampling)
     turns: tuple[Message, ...] = (message("user", prompt),)

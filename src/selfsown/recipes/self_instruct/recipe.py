@@ -149,5 +149,6 @@ RECIPE = Recipe(
     inputs="seeds",
     target=100,
     target_unit="task",
+    target_stage=lambda options: options.target_counts,
     bound=call_bounds,
 )
