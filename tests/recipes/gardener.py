@@ -15,13 +15,15 @@ from selfsown.core.model import Capabilities
 from selfsown.core.request import Request
 from selfsown.models.scripted import ScriptedModel
 
-VERBS = "Name List Describe Sort Count Compare Explain Rewrite Translate Summarise".split()
-WORDS = """apple boat castle dragon engine forest garden harbour island jacket kettle lantern
+_VERBS = "Name List Describe Sort Count Compare Explain Rewrite Translate Summarise"
+VERBS = _VERBS.split()
+_WORDS = """apple boat castle dragon engine forest garden harbour island jacket kettle lantern
 mountain needle orchard pencil quarry river saddle teapot umbrella valley window yard zebra bridge
 candle donkey eagle feather goose hammer iron jungle kitten ladder mirror nest otter piano rabbit
 ship tunnel uncle violin whale barrel copper desert fabric glacier hotel lemon market novel ocean
 palace queen rocket silver temple voyage winter anchor basket cotton dinner empire flower guitar
-honey insect jewel""".split()
+honey insect jewel"""
+WORDS = _WORDS.split()
 
 BASE = Capabilities(chat=False, completion=True, batch_invariant=True)
 CHAT = Capabilities(chat=True, completion=False)
@@ -31,7 +33,7 @@ SEEDS: list[Mapping[str, object]] = [
     {
         "id": f"s{k}",
         "name": "",
-        "instruction": f"{VERBS[k % 10]} the {WORDS[k]} beside the {WORDS[k + 20]} of {WORDS[k + 40]}.",
+        "instruction": f"{VERBS[k % 10]} the {WORDS[k]} by the {WORDS[k + 20]} of {WORDS[k + 40]}.",
         "instances": [{"input": "" if k % 3 else f"text {k}", "output": f"answer {k}"}],
         "is_classification": k % 4 == 0,
     }
@@ -71,7 +73,9 @@ def gardener(
         if "Class label:" in prompt:
             return f"Class label: red\nInput: {rng.choice(WORDS)}\nClass label: blue\nInput: sky"
         given = rng.choice(WORDS)
-        return f"Example 1\nInput: {given}\nOutput: {given.upper()}\nExample 2\nInput: two\nOutput: 2"
+        return (
+            f"Example 1\nInput: {given}\nOutput: {given.upper()}\nExample 2\nInput: two\nOutput: 2"
+        )
 
     def _list(prompt: str, rng: random.Random) -> str:
         items = [_item(rng) for _ in range(new)]
