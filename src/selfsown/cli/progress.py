@@ -177,8 +177,8 @@ class LiveView:
         self._say(plain_line(now))
         if now.is_stopping and now.in_flight:
             self._say(
-                f"stopping: {count(now.in_flight)} calls in flight may end within 10 s, since they"
-                " are paid; Ctrl-C again stops at once"
+                f"stopping: {count(now.in_flight)} calls in flight get 10 s to end, so that their"
+                " answers are kept; Ctrl-C again stops at once"
             )
 
     def tell_rest(self) -> None:

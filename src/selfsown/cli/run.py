@@ -76,6 +76,7 @@ def perform(
     ask: Callable[[Plan, RunConfig], bool] | None = None,
     quiet: bool = False,
     as_json: bool = False,
+    hints: bool = True,
 ) -> int:
     """Run to the end or to a stop, print what came of it, and return the exit code.
 
@@ -85,6 +86,7 @@ def perform(
         ask: shows the plan of a run that costs money and has no cap; whether to go on.
         quiet: print errors only.
         as_json: print the manifest on stdout, with the directory and the command that resumes.
+        hints: name the commands to run next.
     """
     from selfsown.core.errors import Suspended
     from selfsown.runner import run_loop
@@ -111,6 +113,7 @@ def perform(
     _tell_rest(start)
     if not quiet:
         _print_ending(directory)
+    if hints and not quiet:
         _print_next(directory, asked, result)
     if as_json:
         _print_json(directory, "")

@@ -1,0 +1,125 @@
+"""`selfsown demo`: Self-Instruct on the embedded lab model, explained before and after."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from selfsown.cli.arguments import Asked
+from selfsown.cli.main import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEEDS: Final = "lab:25"
+RECORDS_SHOWN: Final = 3
+_START_S: Final = 4.0
+_PER_TASK_S: Final = 0.05
+"""Both measured on two cores of a 2.5 GHz server: loading, and then per accepted task."""
+
+
+@click.command()
+@click.option("-o", "--out", default="runs/demo", show_default=True, metavar="DIR")
+@click.option("-n", "target", default=100, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0))
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
+@click.pass_context
+def demo(ctx: click.Context, /, out: str, target: int, seed: int, as_json: bool) -> int:
+    """Grow an instruction data set from 25 seeds on the embedded lab model, offline.
+
+    Needs the extra `local` (torch); no key, no network, no cost. Again: resume or extend it.
+    """
+    from selfsown.cli.progress import LiveView
+    from selfsown.cli.run import perform, resume_command
+    from selfsown.runner import Start
+
+    asked = demo_run(out, target, seed)
+    click.echo("\n".join(opening_lines(asked)), err=True)
+    start = Start(view=LiveView(asked.recipe), signals=True, resume=resume_command(ctx))
+    code = perform(asked, start, as_json=as_json, hints=False)
+    if code == 0:
+        click.echo("\n".join(["", *sample_lines(Path(out)), "", *closing_lines(out)]), err=True)
+    return code
+
+
+def demo_run(out: str, target: int, seed: int) -> Asked:
+    """The demo as a run: everything else is the recipe's own default."""
+    from selfsown.core.config import make_config
+    from selfsown.recipes.base import get_recipe
+
+    recipe = get_recipe("self-instruct")
+    config = make_config(
+        {
+            "recipe": recipe.name,
+            "preset": "lab" if "lab" in recipe.presets else "default",
+            "models": {"generator": "lab"},
+            "seeds": SEEDS,
+            "target": target,
+            "seed": seed,
+            "order": "strict",
+            "out": out,
+        }
+    )
+    return Asked(config, recipe)
+
+
+def opening_lines(asked: Asked) -> list[str]:
+    """What is about to happen, and how long it takes."""
+    from selfsown.recipes.seeds import read_seeds
+    from selfsown.report.words import duration
+
+    target = asked.config.target or 0
+    seconds = _START_S + _PER_TASK_S * target
+    seeds = len(read_seeds(str(asked.config.seeds)))
+    return [
+        f"The lab model (a small base model that ships with selfsown) reads {seeds} human-written",
+        "tasks of a micro-world and writes new ones, a few demonstrations at a time. Each new",
+        "instruction must be well formed and differ from all others; the model then says whether",
+        "it is a classification task and writes its inputs and outputs, which are filtered too.",
+        f"It stops at {target} tasks, in roughly {duration(max(10.0, seconds))} on two cores, offline",
+        "and without cost. Ctrl-C stops it; the same command resumes.",
+        "",
+    ]
+
+
+def sample_lines(directory: Path, shown_count: int = RECORDS_SHOWN) -> list[str]:
+    """A few accepted records, evenly spread over the run."""
+    lines = []
+    for record in sampled(directory, shown_count):
+        lines.append(f"{record['id']}  {shown(str(record['instruction']))}")
+        if record["input"]:
+            lines += _labelled("input", str(record["input"]))
+        lines += _labelled("output", str(record["output"]))
+    return lines
+
+
+def sampled(directory: Path, most: int) -> Sequence[dict[str, Any]]:
+    """At most so many accepted records of a run, from its first to its last."""
+    from selfsown.core.rundir import read_lines
+
+    records = [line for line in read_lines(directory / "accepted.jsonl") if isinstance(line, dict)]
+    step = max(1, (len(records) - 1) // max(1, most - 1))
+    return records[::step][:most]
+
+
+def closing_lines(out: str) -> list[str]:
+    """Where to look and what to try next."""
+    from selfsown.cli.run import program
+
+    name, where = program(), shlex.quote(out)
+    record = sampled(Path(out), RECORDS_SHOWN)[-1]["id"]
+    return [
+        f"report:   {out}/report.html",
+        f"explain:  {name} why {where} {record}",
+        f"verify:   {name} replay {where} --shuffle",
+        f"export:   {name} export {where} --format messages -o train.jsonl",
+        f"your own: {name} run self-instruct --seeds FILE --model URI -n 200 -o runs/mine",
+    ]
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    first, *rest = shown(text).splitlines() or [""]
+    return [f"    {label + ':':<8}{first}", *(f"    {'':<8}{line}" for line in rest)]
