@@ -225,14 +225,15 @@ def write_self_instruct(
 
 def write_complete(directory: Path, rows: int = 8) -> Path:
     """A run of the one-stage recipe over independent rows."""
-    run = RunWriter(directory, Origin("complete", "1.0", {"generator": MODEL}))
-    stage = run.stage("completions", "row", output=True)
+    run = RunWriter(directory, Origin("complete", "1", {"generator": MODEL}))
+    stage = run.stage("rows", "row", output=True)
     for number in range(rows):
-        prompt = f"Summarise: text number {number}"
-        key = run.call(prompt, f"Summary {number}.")
-        row = {"id": f"row-{number}", "prompt": prompt, "completion": f"Summary {number}."}
-        stage.enter(row, order=(number, 0), keys=[key]).keep()
-    return run.write(seeds=())
+        key = run.call(f"Summarise: text number {number}", f"Summary {number}.")
+        candidate = stage.enter(
+            {"id": f"row-{number}", "text": f"text number {number}"}, order=(number,), keys=[key]
+        )
+        candidate.keep({"completion": f"Summary {number}."})
+    return run.write(seeds=(), stop="rows")
 
 
 def _instances(

@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", default=7, show_default=True, help="Seed of the split.")
 @click.option(
-    "--prompt-field", help="Field with the whole user turn, for records without `instruction`."
+    "--prompt-field",
+    metavar="NAME",
+    help="Field with the whole request; default `instruction` and `input`, or else what was sent.",
 )
-@click.option("--completion-field", help="Field with the answer; default `output` or `completion`.")
-@click.option("--system-field", help="Field with the system text; default none.")
+@click.option(
+    "--completion-field",
+    metavar="NAME",
+    help="Field with the answer; default `output`, `completion`.",
+)
+@click.option("--system-field", metavar="NAME", help="Field with the system text; default none.")
 @click.option(
     "--tokenizer",
     type=click.Path(path_type=Path),

@@ -30,12 +30,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Which fields of a record hold what; an empty `input` or `system` stands for none."""
+    """Which fields of a record hold what."""
 
-    instruction: str = "instruction"
-    input: str = "input"
-    output: str = "output"
+    instruction: str
+    """Empty: the request is what the journal says was sent."""
+    input: str
+    """Empty: there is no such field."""
+    output: str
     system: str = ""
+    """Empty: there is no such field."""
 
 
 def fields_for(
@@ -47,32 +50,31 @@ def fields_for(
 ) -> Fields:
     """Where the examples are in rows like this one.
 
-    Named fields win. Otherwise a row with `instruction` and `output` is read as such, and one with
-    `prompt` and `completion` as a row of `complete`.
-
     Args:
         row: the first accepted record.
-        prompt: field with the whole user turn, or None to look for it.
-        completion: field with the answer, or None to look for it.
-        system: field with the system text, or None for no system text.
+        prompt: field with the whole user turn; None for `instruction` (and `input`), or, without
+            such a field, what was sent to the model.
+        completion: field with the answer; None for `output`, else `completion`.
+        system: field with the system text, or None for no such field.
 
     Raises:
-        InputError: the row has no such field, or none can be guessed.
+        InputError: the row has no such field.
     """
-    answer = completion or next((name for name in ("output", "completion") if name in row), None)
-    if prompt is not None or "instruction" not in row:
-        asked, extra = prompt or "prompt", ""
-    else:
-        asked, extra = "instruction", "input" if "input" in row else ""
-    if answer is None:
-        raise _unknown_fields(row, "the answer", "--completion-field")
+    answer = completion or ("output" if "output" in row else "completion")
+    asked = prompt or ("instruction" if "instruction" in row else "")
     for name, meaning, option in (
-        (asked, "the prompt", "--prompt-field"),
+        (asked, "the request", "--prompt-field"),
         (answer, "the answer", "--completion-field"),
-        (system or asked, "the system text", "--system-field"),
+        (system, "the system text", "--system-field"),
     ):
-        if name not in row:
-            raise _unknown_fields(row, meaning, option, name)
+        if name and name not in row:
+            raise InputError(
+                f"the records have no field `{name}`; they have "
+                + ", ".join(f"`{key}`" for key in row),
+                why=f"an export needs to know which field holds {meaning}",
+                fix=f"name it with {option} NAME",
+            )
+    extra = "input" if asked == "instruction" and prompt is None and "input" in row else ""
     return Fields(asked, extra, answer, system or "")
 
 
@@ -87,42 +89,29 @@ def read_example(row: Mapping[str, JSON], fields: Fields, place: str) -> Example
     Raises:
         InputError: a field is missing or not text, or request or answer are blank.
     """
-    instruction = _text(row, fields.instruction, place)
-    output = _text(row, fields.output, place)
-    for name, value in ((fields.instruction, instruction), (fields.output, output)):
-        if not value.strip():
-            raise InputError(
-                f"{place}: field `{name}` is blank",
-                why="a trainer needs a request and an answer in every line",
-                fix="name other fields with --prompt-field and --completion-field",
-            )
     return Example(
-        instruction,
-        _text(row, fields.input, place) if fields.input else "",
-        output,
-        _text(row, fields.system, place) if fields.system else "",
+        text_field(row, fields.instruction, place),
+        text_field(row, fields.input, place, blank=True) if fields.input else "",
+        text_field(row, fields.output, place),
+        text_field(row, fields.system, place, blank=True) if fields.system else "",
     )
 
 
-def _text(row: Mapping[str, JSON], name: str, place: str) -> str:
+def text_field(row: Mapping[str, JSON], name: str, place: str, *, blank: bool = False) -> str:
+    """The text in a field.
+
+    Raises:
+        InputError: it is missing or not text, or blank where `blank` is off.
+    """
     value = row.get(name)
-    if not isinstance(value, str):
+    if isinstance(value, str) and (blank or value.strip()):
+        return value
+    if isinstance(value, str):
+        found = "blank"
+    else:
         found = "missing" if value is None else f"{type(value).__name__}, not text"
-        raise InputError(
-            f"{place}: field `{name}` is {found}",
-            why="exports are made of text fields that every record has",
-            fix="name the fields with --prompt-field and --completion-field",
-        )
-    return value
-
-
-def _unknown_fields(
-    row: Mapping[str, JSON], meaning: str, option: str, name: str = ""
-) -> InputError:
-    there = ", ".join(f"`{key}`" for key in row)
-    what = f"the records have no field `{name}`" if name else f"no field holds {meaning}"
-    return InputError(
-        f"{what}; they have {there}",
-        why=f"an export needs to know which field holds {meaning}",
-        fix=f"name it with {option} NAME",
+    raise InputError(
+        f"{place}: field `{name}` is {found}",
+        why="a trainer needs a request and an answer, both text, in every line",
+        fix="name the right fields with --prompt-field, --completion-field and --system-field",
     )

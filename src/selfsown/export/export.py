@@ -8,18 +8,18 @@ everything is written.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
-from selfsown.export.example import Example, Fields, fields_for, read_example
+from selfsown.export.example import Fields, fields_for
 from selfsown.export.files import RowWriter, open_rows, refuse_overwrite
 from selfsown.export.formats import Format, find_format
 from selfsown.export.lengths import Lengths, Summary, estimate_tokens, load_tokenizer
-from selfsown.export.provenance import ProvenanceIndex, open_provenance
-from selfsown.export.run_files import Row, RunFiles, open_run, record_id
+from selfsown.export.provenance import open_provenance
+from selfsown.export.run_files import RunFiles, open_run
+from selfsown.export.source import ExampleSource
 from selfsown.export.split import Split
 
 
@@ -34,9 +34,9 @@ class ExportOptions:
     seed: int = 7
     """Seed of the split."""
     prompt_field: str | None = None
-    """Field with the whole user turn; None to look for it."""
+    """Field with the whole user turn; None for `instruction` and `input`, or else what was sent."""
     completion_field: str | None = None
-    """Field with the answer; None to look for it."""
+    """Field with the answer; None for `output` or else `completion`."""
     system_field: str | None = None
     """Field with the system text; None for none."""
     tokenizer: Path | None = None
@@ -73,8 +73,7 @@ def export_run(run_dir: Path, out: Path, options: ExportOptions | None = None) -
     Args:
         run_dir: a run directory.
         out: file to write; Parquet if its name ends in `.parquet`, else JSONL. The validation set
-            goes to
-            `NAME.validation.SUFFIX` beside it.
+            goes to `NAME.validation.SUFFIX` beside it.
         options: format, split, fields; the defaults of `ExportOptions` if None.
 
     Raises:
@@ -93,19 +92,14 @@ def export_run(run_dir: Path, out: Path, options: ExportOptions | None = None) -
         force=options.force,
     )
     count = load_tokenizer(options.tokenizer) if options.tokenizer else estimate_tokens
-    unit = "tokens" if options.tokenizer else "tokens (estimated)"
-    lengths = Lengths(count, unit)
-    split = Split(
-        (example.instruction for _, example in _examples(run, fields)),
-        options.validation,
-        options.seed,
-    )
-    written = _write(run, fields, make_row, split, targets, lengths)
-    return ExportResult(
-        tuple(written),
-        lengths.table(),
-        f"tokenizer `{options.tokenizer}`" if options.tokenizer else "estimated: UTF-8 bytes / 4",
-    )
+    lengths = Lengths(count, "tokens" if options.tokenizer else "tokens (estimated)")
+    with open_provenance(run.path) as index, run.journal() as journal:
+        source = ExampleSource(run, fields, index, journal)
+        instructions = (example.instruction for example, _ in source.examples())
+        split = Split(instructions if options.validation else (), options.validation, options.seed)
+        files = _write(source, make_row, split, targets, lengths)
+    how = f"tokenizer `{options.tokenizer}`" if options.tokenizer else "estimated: UTF-8 bytes / 4"
+    return ExportResult(files, lengths.table(), how)
 
 
 def provenance_path(path: Path) -> Path:
@@ -134,32 +128,21 @@ class _Side:
 
 
 def _write(
-    run: RunFiles,
-    fields: Fields,
+    source: ExampleSource,
     make_row: Format,
     split: Split,
     targets: tuple[Path, ...],
     lengths: Lengths,
-) -> list[ExportedFile]:
+) -> tuple[ExportedFile, ...]:
     with contextlib.ExitStack() as stack:
-        index = stack.enter_context(open_provenance(run.path))
         sides = [_Side(path, stack) for path in targets]
-        for row, example in _examples(run, fields):
+        for example, origin in source.examples():
             lengths.add(example)
             side = sides[split.is_validation(example.instruction)]
-            side.write(make_row(example), _source(row, index))
-    return [ExportedFile(side.path, side.row_count, provenance_path(side.path)) for side in sides]
-
-
-def _source(row: Row, index: ProvenanceIndex) -> dict[str, JSON]:
-    identifier = record_id(row)
-    return {"id": identifier, **(index.find(identifier) or {})}
-
-
-def _examples(run: RunFiles, fields: Fields) -> Iterator[tuple[Row, Example]]:
-    file = run.path / "accepted.jsonl"
-    for line_no, row in enumerate(run.rows("accepted"), start=1):
-        yield row, read_example(row, fields, f"`{file}` line {line_no}")
+            side.write(make_row(example), origin)
+    return tuple(
+        ExportedFile(side.path, side.row_count, provenance_path(side.path)) for side in sides
+    )
 
 
 def _fields(run: RunFiles, options: ExportOptions) -> Fields:

@@ -105,4 +105,3 @@ class _ParquetRows:
             self._writer = self._open(self._file, table.schema)
         self._writer.write_table(table)
         self._waiting.clear()
-

@@ -1,36 +1,29 @@
-"""Every export format on one screen: its name, its columns, the function that makes a row.
+"""Every export format on one screen: its name and where the function is that makes its rows.
 
 A format is a function from `Example` to the row of a trainer's file. A new one is one file and one
-line here.
+line here; a package outside adds one as the entry point `exporters.<name>` (see `extensions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
-from selfsown.export.alpaca import to_alpaca
 from selfsown.export.example import Example
-from selfsown.export.messages import to_messages
-from selfsown.export.prompt_completion import to_conversational, to_prompt_completion
-from selfsown.export.sharegpt import to_sharegpt
-from selfsown.export.text import to_text
+from selfsown.extensions import load_extension
 
 Format: TypeAlias = Callable[[Example], dict[str, JSON]]
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
-    {
-        "messages": to_messages,  # messages
-        "prompt-completion": to_prompt_completion,  # prompt, completion as text
-        "prompt-completion-chat": to_conversational,  # prompt, completion as turns
-        "alpaca": to_alpaca,  # instruction, input, output
-        "sharegpt": to_sharegpt,  # conversations
-        "text": to_text,  # text
-    }
-)
+FORMATS: Final[dict[str, str]] = {
+    "messages": "selfsown.export.messages:to_messages",
+    "prompt-completion": "selfsown.export.prompt_completion:to_prompt_completion",
+    "prompt-completion-chat": "selfsown.export.prompt_completion:to_conversational",
+    "alpaca": "selfsown.export.alpaca:to_alpaca",
+    "sharegpt": "selfsown.export.sharegpt:to_sharegpt",
+    "text": "selfsown.export.text:to_text",
+}
 
 
 def find_format(name: str) -> Format:
@@ -39,11 +32,11 @@ def find_format(name: str) -> Format:
     Raises:
         InputError: there is none.
     """
-    try:
-        return FORMATS[name]
-    except KeyError:
+    found = load_extension("exporters", FORMATS, name)
+    if found is None:
         raise InputError(
             f"unknown export format `{name}`",
             why="each format writes the columns of one family of trainers",
             fix="choose one of: " + ", ".join(FORMATS),
-        ) from None
+        )
+    return found

@@ -62,13 +62,13 @@ def run_facts(run: RunFiles) -> RunFacts:
     effective = mapping(config.get("effective"))
     target = config.get("target")
     return RunFacts(
-        name=run.path.resolve().name,
+        name=shown_line(run.path.resolve().name),
         recipe=run.recipe,
         recipe_version=str(data.get("recipe_version") or config.get("recipe_version") or ""),
         status=string(ended.get("status")) or "not ended",
         reason=shown_line(string(ended.get("reason"))),
         stop=string(data.get("stop")),
-        resume=string(ended.get("resume")),
+        resume=shown_line(string(ended.get("resume")), 400),
         seed=integer(data.get("seed")) or integer(config.get("seed")),
         target=target if isinstance(target, int) else None,
         order=string(config.get("order")),

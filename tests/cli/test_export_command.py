@@ -1,0 +1,76 @@
+"""`selfsown export` prints files on stdout, the length table on stderr, and explains refusals."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import orjson
+import pytest
+
+from selfsown.cli.main import main
+
+RUNS = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = RUNS["write_self_instruct"](tmp_path_factory.mktemp("runs") / "small", answers=9)
+    return path
+
+
+def test_files_go_to_stdout_and_the_table_to_stderr(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "train.jsonl"
+    command = ["export", str(run), "--format", "messages", "-o", str(out), "--validation", "0.1"]
+    assert main(command) == 0
+    printed, err = capsys.readouterr()
+    assert printed == f"{out}\n{tmp_path / 'train.validation.jsonl'}\n"
+    assert "tokens (estimated) in all" in err
+    assert "estimated: UTF-8 bytes / 4" in err
+    assert out.with_name("train.jsonl.provenance.jsonl").is_file()
+
+
+def test_json_says_what_was_written(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "train.jsonl"
+    assert main(["export", str(run), "--format", "text", "-o", str(out), "--json"]) == 0
+    said = orjson.loads(capsys.readouterr().out)
+    assert said["files"][0]["path"] == str(out)
+    assert said["files"][0]["rows"] == len(out.read_bytes().splitlines())
+    assert {line["name"] for line in said["lengths"]} >= {"prompt words", "answer words"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "chatml"], "unknown export format `chatml`"),
+        (["--format", "text", "--validation", "2"], "validation share"),
+        (["--format", "text", "--prompt-field", "nope"], "no field `nope`"),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_2_and_a_hint(
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert main(["export", str(run), "-o", str(tmp_path / "x.jsonl"), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert "hint:" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_export_needs_force(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(run), "--format", "text", "-o", str(tmp_path / "x.jsonl")]
+    assert main(command) == 0
+    assert main(command) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
