@@ -117,25 +117,27 @@ def answer_body(
     if len(words) > most:
         said, finish = " ".join(words[:most]), "length"
     said, finish = _stop_at(said, request.get("stop"), finish)
-    choice: dict[str, JSON] = {"index": 0, "finish_reason": finish}
-    if path.endswith("/chat/completions"):
-        choice["message"] = {"role": "assistant", "content": said}
+    read, written = max(1, len(body) // 4), len(said.split(" "))
+    reply_id = "chatcmpl-" + hashlib.blake2b(body, digest_size=8).hexdigest()
+    reply: dict[str, JSON] = {"id": reply_id, "model": model or request.get("model")}
+    if path.endswith("/v1/messages"):
+        reply["content"] = [{"type": "text", "text": said}]
+        reply["stop_reason"] = "max_tokens" if finish == "length" else "end_turn"
+        counts: dict[str, JSON] = {"input_tokens": read, "output_tokens": written}
     else:
-        choice["text"] = said
-    reply: dict[str, JSON] = {
-        "id": "chatcmpl-" + hashlib.blake2b(body, digest_size=8).hexdigest(),
-        "object": "chat.completion" if "message" in choice else "text_completion",
-        "created": 0,
-        "model": model or request.get("model"),
-        "choices": [choice],
-    }
-    if usage:
-        read, written = max(1, len(body) // 4), len(said.split(" "))
-        reply["usage"] = {
+        is_chat = path.endswith("/chat/completions")
+        text: dict[str, JSON] = {"role": "assistant", "content": said}
+        choice: dict[str, JSON] = {"message": text} if is_chat else {"text": said}
+        reply["object"] = "chat.completion" if is_chat else "text_completion"
+        reply["created"] = 0
+        reply["choices"] = [{"index": 0, "finish_reason": finish, **choice}]
+        counts = {
             "prompt_tokens": read,
             "completion_tokens": written,
             "total_tokens": read + written,
         }
+    if usage:
+        reply["usage"] = counts
     return orjson.dumps(reply)
 
 

@@ -38,6 +38,12 @@ from selfsown.testing.replies import (
 )
 
 _HOST: Final = "127.0.0.1"
+_CALLS: Final = {
+    "/v1/chat/completions": "messages",
+    "/v1/completions": "prompt",
+    "/v1/messages": "messages",  # Anthropic's
+}
+"""Paths of model calls, and the key that their bodies must have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,7 @@ class LocalServer:
 
     def _handle(self, incoming: Incoming) -> Turn:
         path, _, query = incoming.path.partition("?")
-        if incoming.method == "POST" and path in ("/v1/chat/completions", "/v1/completions"):
+        if incoming.method == "POST" and path in _CALLS:
             return self._call(path, incoming)
         if path == "/v1/models":
             listed: list[JSON] = [{"id": name, "object": "model"} for name in self.options.models]
@@ -168,7 +174,10 @@ class LocalServer:
     def _refusal(self, incoming: Incoming, headers: dict[str, str]) -> Planned | None:
         """A 401 or 429 that needs no look at the body; fills in rate-limit headers."""
         options = self.options
-        if options.api_key and incoming.header("authorization") != f"Bearer {options.api_key}":
+        if options.api_key and options.api_key not in (
+            incoming.header("authorization").removeprefix("Bearer "),
+            incoming.header("x-api-key"),
+        ):
             return error_reply(401, "invalid_api_key", "Incorrect API key provided.")
         wait = {"Retry-After": f"{options.retry_after_s:g}"}
         if options.capacity is not None and self.counters.in_flight > options.capacity:
@@ -197,7 +206,7 @@ class LocalServer:
         """A 400 or 404 for a body that no server would answer."""
         if not isinstance(request, Mapping):
             return error_reply(400, "invalid_json", "The body is not a JSON object.")
-        needed = "messages" if path.endswith("/chat/completions") else "prompt"
+        needed = _CALLS[path]
         if needed not in request or request.get("stream"):
             return error_reply(
                 400, "invalid_request", f"`{needed}` is missing, or `stream` is set."
