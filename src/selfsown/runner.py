@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -282,7 +283,8 @@ class Session:
         journal = Journal(self.directory / JOURNAL_NAME)
         reuse = [(path, _open_other(path)) for path in self.config.reuse]
         try:
-            return await self._run(journal, reuse)
+            with _rare_collections():
+                return await self._run(journal, reuse)
         finally:
             journal.close()
             for _, other in reuse:
@@ -569,6 +571,20 @@ def _signals(run: Run) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the garbage collector look less often while calls come and go by the thousand.
+
+    Measured: a fifth of the engine's CPU per call. Calls leave no cycles behind that matter.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(max(50_000, before[0]), before[1], before[2])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _derive(directory: Path) -> None:

@@ -6,6 +6,8 @@ import json
 from dataclasses import fields
 from typing import Final, cast
 
+import orjson
+
 from selfsown.core.errors import CallFailed
 from selfsown.core.request import JSON, Completion, Usage, canonical_json
 
@@ -28,12 +30,12 @@ def encode_completion(completion: Completion) -> str:
     }
     if usage:
         form["usage"] = usage
-    return canonical_json(form).decode()
+    return _encode(form)
 
 
 def encode_error(error: CallFailed) -> str:
     """The JSON of a final failure."""
-    return canonical_json({"error": [error.kind, error.what]}).decode()
+    return _encode({"error": [error.kind, error.what]})
 
 
 def encode_value(value: JSON) -> str:
@@ -66,8 +68,15 @@ def decode_value(text: str) -> JSON:
     return cast("JSON", _decode(text)["value"])
 
 
+def _encode(form: dict[str, JSON]) -> str:
+    try:
+        return orjson.dumps(form).decode()
+    except TypeError:  # integers beyond 64 bits, immutable mappings
+        return canonical_json(form).decode()
+
+
 def _decode(text: str) -> dict:  # type: ignore[type-arg]  # JSON of our own making
-    form = json.loads(text)
+    form = json.loads(text)  # orjson would turn integers beyond 64 bits into floats
     if "error" in form:
         kind, what = form["error"]
         raise CallFailed(kind, what)

@@ -8,6 +8,7 @@ sorted by (stage, order) whatever the order of arrival.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import struct
 from collections import Counter
@@ -104,7 +105,8 @@ class Candidate:
         self.keys = keys
         self.parent_depth = parent_depth
         self.content_id = short_id(payload)
-        self.id = short_id([stage.name, self.content_id, list(keys), list(order)], prefix="r-")
+        whole = f"{stage.name} {self.content_id} {keys} {order}".encode()
+        self.id = "r-" + hashlib.blake2b(whole, digest_size=8).hexdigest()
 
     def keep(
         self, add: Mapping[str, JSON] = MappingProxyType({}), *, score: float | None = None
