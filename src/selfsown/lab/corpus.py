@@ -223,9 +223,8 @@ def _wrong_answer(rng: random.Random, item: Item) -> str:
 
 
 def example_sheet(rng: random.Random) -> Document:
-    """Tasks with one to three right examples each, numbered or just repeated."""
+    """Tasks with one to three right examples each, numbered, so that a plain sheet stays the blank one."""
     names = rng.choices(list(FIELD_NAMES), list(FIELD_NAMES.values()))[0]
-    is_numbered = rng.random() < 0.75
     most = rng.choice((1, 2, 2, 3))
     spans = _header(rng, EXAMPLE_HEADERS, 0.5)
     for _ in range(rng.randint(8, 12) if rng.random() < 0.12 else rng.randint(2, 6)):
@@ -235,7 +234,7 @@ def example_sheet(rng: random.Random) -> Document:
         if not items[0].input:
             items = items[:1]
         for number, item in enumerate(items, 1):
-            if is_numbered and item.input:
+            if item.input:
                 spans.append(Span(f"Example {number}\n"))
             spans += _fields(item, names, INPUT_WEIGHT)
             spans += [Span(f" {item.answer}", ANSWER_WEIGHT), Span("\n")]
