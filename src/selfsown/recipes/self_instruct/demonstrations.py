@@ -18,7 +18,7 @@ from selfsown.recipes.seeds.task import SeedTask
 from selfsown.recipes.self_instruct.layouts import Shots
 from selfsown.recipes.self_instruct.options import Options
 
-_TRIES: Final = 32
+_TRIES: Final = 64
 """Draws per place before the least crowded one seen is taken."""
 
 
@@ -64,17 +64,18 @@ class SpreadSampler:
     At most `max_per_opening` demonstrations of a prompt share their first two words, and at most
     `max_per_verb_noun` their root verb and its object. A member is drawn uniformly and kept with
     the probability of its weight, which costs the same for every pool size; if nothing fits after
-    32 draws, the best seen is taken, so a prompt is never short of demonstrations.
+    64 draws, the best seen is taken, so a prompt is never short of demonstrations.
     """
 
-    def __init__(self, max_per_opening: int, max_per_verb_noun: int) -> None:
-        """An empty sampler."""
+    def __init__(self, max_per_opening: int, max_per_verb_noun: int, strength: float) -> None:
+        """An empty sampler; `strength` is the power of the inverse density."""
         from selfsown.curate.clusters import DensityIndex
 
         self._density = DensityIndex()
         self._index: dict[str, int] = {}
         self._traits: dict[str, tuple[str, str | None]] = {}
         self._caps = (max_per_opening, max_per_verb_noun)
+        self._strength = strength
 
     def add(self, member: Member) -> None:
         """Place the instruction among its neighbours."""
@@ -109,7 +110,7 @@ class SpreadSampler:
             member = members[rng.randrange(len(members))]
             if member.id in taken:
                 continue
-            weight = self._density.weight(self._index[member.id])
+            weight = self._density.weight(self._index[member.id]) ** self._strength
             fits = all(
                 value is None or used[part, value] < self._caps[part]
                 for part, value in enumerate(self._traits[member.id])
@@ -127,7 +128,9 @@ def make_sampler(options: Options) -> Sampler:
     """The sampler that option `demonstrations_from` names."""
     if options.demonstrations_from == "uniform":
         return UniformSampler()
-    return SpreadSampler(options.max_per_opening, options.max_per_verb_noun)
+    return SpreadSampler(
+        options.max_per_opening, options.max_per_verb_noun, options.spread_strength
+    )
 
 
 def list_demonstrations(

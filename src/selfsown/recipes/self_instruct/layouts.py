@@ -22,12 +22,14 @@ from selfsown.recipes.self_instruct.templates import Templates
 T = TypeVar("T")
 CallKind = Literal["lists", "classification", "input_first", "output_first"]
 
-_MAX_TOKENS: Final[Mapping[CallKind, int]] = {
-    "lists": 1024,
-    "classification": 16,
-    "input_first": 512,
-    "output_first": 512,
+_MAX_TOKENS: Final[Mapping[CallKind, tuple[int, int]]] = {
+    "lists": (1024, 2048),
+    "classification": (16, 512),
+    "input_first": (512, 2048),
+    "output_first": (512, 2048),
 }
+"""Kind → most tokens for base models, which stop strings end, and for chat models, whose hidden
+reasoning counts."""
 _BYTES_PER_TOKEN: Final = 2
 _BARE_QUESTION: Final = (
     "A classification task is one whose output is picked from a small fixed set of labels."
@@ -197,9 +199,10 @@ def max_tokens(kind: CallKind, sampling: Sampling, voice: Voice) -> int:
     """Most tokens of one answer: as set, or our value, or a quarter of a smaller context."""
     if sampling.max_tokens is not None:
         return sampling.max_tokens
+    ours = _MAX_TOKENS[kind][voice.chat]
     if voice.context_tokens is None:
-        return _MAX_TOKENS[kind]
-    return min(_MAX_TOKENS[kind], max(1, voice.context_tokens // 4))
+        return ours
+    return min(ours, max(1, voice.context_tokens // 4))
 
 
 def prompt_limit(options: Options, kind: CallKind, voice: Voice) -> int | None:

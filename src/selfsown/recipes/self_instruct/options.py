@@ -110,6 +110,13 @@ class Options(BaseModel):
         ge=1,
         description="`spread`: most demonstrations with one root verb and object. Ours.",
     )
+    spread_strength: float = Field(
+        default=2.0,
+        ge=0,
+        description="`spread`: power of the inverse density that weights are made with; 0 keeps the"
+        " caps alone. 2 measured on a model that imitates its demonstrations: entropy of openings"
+        " 4.2 bits at 300 tasks, 3.9 with 1, 3.7 with `uniform`.",
+    )
     new_per_request: int = Field(
         default=7,
         ge=1,

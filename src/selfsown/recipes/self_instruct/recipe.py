@@ -130,7 +130,7 @@ def _voice(run: Run, options: Options, role: str) -> Voice:
 
 def _bound(options: Options, kind: str, call: CallKind, calls: int) -> CallBound:
     """The bound of one kind; answers are as long as the options let them be anywhere."""
-    unknown = Voice(False, False, None)
+    unknown = Voice(True, False, None)
     return CallBound(kind, "generator", calls, max_tokens(call, getattr(options, call), unknown))
 
 

@@ -14,7 +14,8 @@ class Sampling(BaseModel):
         default=None,
         ge=1,
         description="Most tokens of one answer. Empty: 1,024 for lists, 16 for the classification"
-        " question, 512 for instances; at most a quarter of the model's context where it is known.",
+        " question, 512 for instances (chat, where hidden reasoning counts: 2,048, 512, 2,048); at"
+        " most a quarter of the model's context where it is known.",
     )
     temperature: float | None = Field(
         default=None, ge=0, description="0 is greedy; empty leaves it to the server."
