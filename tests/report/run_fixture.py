@@ -55,6 +55,7 @@ class RunWriter:
         self.journal = Journal(directory / "journal.sqlite")
         self.sink = Sink(directory / ".derived.sqlite", origin)
         self.stages: list[Stage] = []
+        self.rows: list[Row] = []
         self.calls = 0
 
     def stage(self, name: str, unit: str, *, output: bool = False) -> Stage:
@@ -84,7 +85,7 @@ class RunWriter:
             cost = tokens[0] * 500 + tokens[1] * 1500
             head = (key, 1, number, kind, 200 if kind == "ok" else 429, self.rng.uniform(0.4, 2.5))
             rows.append(Row("attempts", (*head, *tokens, cost, sum(tokens[:2]), "", created)))
-        self.journal.append_now(rows)
+        self.rows += rows
         self.calls += 1
         return key.hex()
 
@@ -98,6 +99,7 @@ class RunWriter:
     ) -> Path:
         """Write what a run leaves when it ends with this status."""
         check_conservation(self.stages)
+        self.journal.append_now(self.rows)
         self._write_inputs(seeds)
         self._write_config()
         if data_files:
