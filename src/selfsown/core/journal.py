@@ -2,7 +2,7 @@
 
 One writer thread owns the writing connection. It takes whatever has been queued, writes it in one
 transaction and commits (WAL, `synchronous=FULL`), so a thousand answers that arrive together cost
-a few commits. An idle journal commits at once; a busy one waits 10 ms for company. Whoever waits
+a few commits. An idle journal commits at once; a busy one waits 50 ms for company. Whoever waits
 for rows is woken once per commit.
 
 Every row has a sequence number, unique and increasing over all tables, and a checksum over its
@@ -30,10 +30,10 @@ from selfsown.core.errors import EnvironmentFailure, JournalDamaged
 SCHEMA_VERSION: Final = 1
 JOURNAL_NAME: Final = "journal.sqlite"
 PAGE_BYTES: Final = 4096
-BUSY_S: Final = 0.05
-"""A commit that begins sooner than this after the last one waits for company."""
-LINGER_S: Final = 0.01
-"""How long it waits; an idle journal commits at once."""
+BUSY_PER_S: Final = 200.0
+"""Appends a second from which on a commit waits for company."""
+LINGER_S: Final = 0.05
+"""How long it waits; below that rate the journal commits at once."""
 
 Value: TypeAlias = "int | float | str | bytes | None"
 
@@ -264,9 +264,9 @@ class Journal:
             for table in TABLES
         )
         try:
-            ended = -BUSY_S
+            ended, rate = time.monotonic(), 0.0
             while (job := self._queue.get()) is not None:
-                if time.monotonic() - ended < BUSY_S:
+                if rate > BUSY_PER_S:
                     time.sleep(LINGER_S)
                 jobs = [job]
                 with contextlib.suppress(queue.Empty):
@@ -275,7 +275,8 @@ class Journal:
                     if len(jobs) < 1024:
                         self._queue.put(None)  # the end mark was among them: handle it next
                 seq = self._commit(connection, jobs, seq)
-                ended = time.monotonic()
+                began, ended = ended, time.monotonic()
+                rate = len(jobs) / (ended - began)
         finally:
             connection.close()
 
