@@ -101,6 +101,7 @@ async def test_nobody_listening_is_reported_at_once_and_cannot_have_been_billed(
         await model.attempt(ASK, timeout_s=5)
     await model.close()
     assert (caught.value.kind, caught.value.may_be_billed) == ("connection", False)
+    assert caught.value.detail == "cannot connect: Connection refused"
 
 
 async def test_a_host_without_address_is_a_connection_failure() -> None:

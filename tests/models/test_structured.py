@@ -61,6 +61,17 @@ def test_prose_is_never_repaired_into_a_value() -> None:
         parse_structured("The name is a.", {})
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["{", "[", '{"a":', "{'a", '{"a', "{,", '"', '\\"', "{}", '{"a": "b"', "[[]"]
+)
+def test_hostile_texts_do_not_stall_the_repair(piece: str) -> None:
+    with pytest.raises(SchemaMissed):
+        parse_structured('{"name": ' + piece * 50_000, NAME)
+    with pytest.raises(SchemaMissed):
+        parse_structured('{"x": "' + piece * 3_000, NAME)
+
+
 def test_without_repair_only_whole_json_counts() -> None:
     with pytest.raises(SchemaMissed):
         parse_structured('{"name": "a"', NAME, repair=False)

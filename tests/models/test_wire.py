@@ -101,6 +101,7 @@ def test_the_enumeration_really_covers_the_library() -> None:
     [
         (make(aiohttp.ClientConnectorError), "connection", False),
         (make(aiohttp.ClientConnectorCertificateError), "connection", False),
+        (aiohttp.ClientConnectorError(KEY, OSError(24, "Too many open files")), "local", False),
         (aiohttp.ConnectionTimeoutError(), "connection", False),
         (aiohttp.SocketTimeoutError(), "timeout", True),
         (TimeoutError(), "timeout", True),

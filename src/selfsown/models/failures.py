@@ -15,6 +15,7 @@ from selfsown.core.request import JSON, clean_text
 from selfsown.models.rate_headers import rate_state, retry_after_s
 
 _LONGEST_DETAIL: Final = 300
+_LONGEST_SAID: Final = 4000
 
 _QUOTA: Final = re.compile(
     r"insufficient_quota|exceeded your current quota|billing_hard_limit|billing_not_active"
@@ -51,7 +52,7 @@ _NOISE: Final = (
     (re.compile(r"\b(?:req|request|chatcmpl|cmpl|msg|trace)[-_][A-Za-z0-9_\-]{6,}"), "<id>"),
     (re.compile(r"\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}\b"), "<id>"),
     (re.compile(r"\b\d{9,}(?:\.\d+)?\b"), "<number>"),
-    (re.compile(r"(?<=[A-Za-z0-9\]]):\d{2,5}\b(?!\s*[}\]]?\s*tokens)"), ""),
+    (re.compile(r"(\blocalhost|\]|\.[A-Za-z0-9-]+|//[A-Za-z0-9-]+):\d{2,5}\b"), r"\1"),
     (re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|h|m|s))+(?!\w)"), "<duration>"),
     (
         re.compile(r"(?<![\w.])\d+(?:\.\d+)? ?(?:milliseconds?|seconds?|minutes?|hours?)\b"),
@@ -66,7 +67,7 @@ def clean_detail(text: str, secrets: Sequence[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "<secret>")
-    text = _CONTROL.sub(" ", clean_text(text[: 4 * _LONGEST_DETAIL])).strip()
+    text = _CONTROL.sub(" ", clean_text(text[:_LONGEST_SAID])).strip()
     for pattern, stand_in in _NOISE:
         text = pattern.sub(stand_in, text)
     return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
@@ -86,7 +87,11 @@ def status_failure(
     """
     code, said = error_text(payload)
     if payload is None and body:
-        said = "an HTML page" if looks_like_html(body) else body[:1200].decode("utf-8", "replace")
+        said = (
+            "an HTML page"
+            if looks_like_html(body)
+            else body[:_LONGEST_SAID].decode("utf-8", "replace")
+        )
     kind = classify(status, f"{code} {said}")
     detail = f"HTTP {status}" + (f": {said}" if said else "") + (f" (`{code}`)" if code else "")
     if 300 <= status < 400:
@@ -138,7 +143,8 @@ def error_text(payload: JSON) -> tuple[str, str]:
     inner = error.get("innererror")
     if isinstance(inner, Mapping) and isinstance(inner.get("code"), str):
         code = f"{code} {inner['code']}"
-    return str(code), said if isinstance(said, str) else str(said)
+    said = said if isinstance(said, str) else str(said)
+    return str(code)[:_LONGEST_SAID], said[:_LONGEST_SAID]
 
 
 def looks_like_html(body: bytes) -> bool:

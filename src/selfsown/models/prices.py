@@ -14,10 +14,11 @@ from typing import Final
 from selfsown.core.model import Price
 from selfsown.models.uri import ModelURI
 
-AS_OF: Final = "2025-10"
+AS_OF: Final = "2025-11"
 """Month of the newest price in the table."""
 
 _OPENAI: Final[dict[str, tuple[float, float, float | None]]] = {
+    "gpt-5.1": (1.25, 10.0, 0.125),
     "gpt-5": (1.25, 10.0, 0.125),
     "gpt-5-mini": (0.25, 2.0, 0.025),
     "gpt-5-nano": (0.05, 0.40, 0.005),
@@ -25,7 +26,9 @@ _OPENAI: Final[dict[str, tuple[float, float, float | None]]] = {
     "gpt-4.1-mini": (0.40, 1.60, 0.10),
     "gpt-4.1-nano": (0.10, 0.40, 0.025),
     "gpt-4o": (2.50, 10.0, 1.25),
+    "gpt-4o-2024-05-13": (5.0, 15.0, None),  # the first snapshot kept its first price
     "gpt-4o-mini": (0.15, 0.60, 0.075),
+    "o1": (15.0, 60.0, 7.50),
     "o3": (2.0, 8.0, 0.50),
     "o3-mini": (1.10, 4.40, 0.55),
     "o4-mini": (1.10, 4.40, 0.275),
@@ -37,6 +40,7 @@ _OPENAI: Final[dict[str, tuple[float, float, float | None]]] = {
     "babbage-002": (0.40, 0.40, None),
 }
 _ANTHROPIC: Final[dict[str, tuple[float, float, float | None]]] = {
+    "claude-opus-4-5": (5.0, 25.0, 0.50),
     "claude-opus-4-1": (15.0, 75.0, 1.50),
     "claude-opus-4": (15.0, 75.0, 1.50),
     "claude-sonnet-4-5": (3.0, 15.0, 0.30),
@@ -45,6 +49,7 @@ _ANTHROPIC: Final[dict[str, tuple[float, float, float | None]]] = {
     "claude-3-7-sonnet": (3.0, 15.0, 0.30),
     "claude-3-5-sonnet": (3.0, 15.0, 0.30),
     "claude-3-5-haiku": (0.80, 4.0, 0.08),
+    "claude-3-opus": (15.0, 75.0, 1.50),
     "claude-3-haiku": (0.25, 1.25, 0.03),
 }
 _SNAPSHOT: Final = re.compile(r"-(?:\d{4}-\d\d-\d\d|\d{8}|latest|0)$")

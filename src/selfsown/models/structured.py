@@ -15,7 +15,10 @@ from selfsown.models.json_schema import Schema
 ParseMode = Literal["strict", "repaired"]
 
 _FENCE: Final = re.compile(r"\A\s*```[A-Za-z0-9]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
-_LONGEST_REPAIR: Final = 200_000
+_LONGEST_REPAIR: Final = 50_000
+_DEEPEST_REPAIR: Final = 64
+"""json-repair is quadratic on some hostile texts; within both bounds it takes under a second."""
+_BRACKET: Final = re.compile(r"[{}\[\]]")
 _CACHE_SIZE: Final = 64
 _compiled: dict[int, tuple[Mapping[str, JSON], Schema]] = {}
 
@@ -69,7 +72,7 @@ def parse_structured(
         if not problems:
             return value, "strict" if mode == "strict" else "repaired"
         missed = problems[0]
-    if repair and len(text) <= _LONGEST_REPAIR and ("{" in text or "[" in text):
+    if repair and _is_repairable(text):
         value = _repair(text)
         if value is not None:
             problems = compiled.problems(value)
@@ -98,6 +101,17 @@ def read_json(text: str) -> JSON:
 
 def _refuse_constant(name: str) -> JSON:
     raise ValueError(f"{name} is not JSON")
+
+
+def _is_repairable(text: str) -> bool:
+    """Whether a text holds a brace or bracket, and is neither too long nor nested too deep."""
+    if len(text) > _LONGEST_REPAIR:
+        return False
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(text):
+        depth += 1 if bracket in "{[" else -1
+        deepest = max(deepest, depth)
+    return 0 < deepest <= _DEEPEST_REPAIR
 
 
 def _repair(text: str) -> JSON:

@@ -9,7 +9,10 @@ environment and netrc file on every call). Redirects are not followed.
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import os
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -168,8 +171,7 @@ def translate(
     if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
         return AttemptFailed("connection", f"no secure connection: {said}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        reason = clean_detail(error.os_error.strerror or str(error.os_error), secrets)
-        return AttemptFailed("connection", f"cannot connect: {reason}")
+        return _unreachable(error.os_error)
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
         return AttemptFailed(
             "connection", "the connection was cut during the reply", may_be_billed=True
@@ -178,6 +180,16 @@ def translate(
         return AttemptFailed("malformed", "the reply is not valid HTTP", may_be_billed=True)
     name = type(error).__name__
     return AttemptFailed("connection", f"the connection broke ({name})", may_be_billed=True)
+
+
+def _unreachable(error: OSError) -> AttemptFailed:
+    """The failure to connect, by its number: asyncio's own text names address and port."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return AttemptFailed("local", "too many open files: raise `ulimit -n` or lower concurrency")
+    if isinstance(error, socket.gaierror):
+        return AttemptFailed("connection", "cannot connect: the host name has no address")
+    reason = f": {os.strerror(error.errno)}" if error.errno else ""
+    return AttemptFailed("connection", f"cannot connect{reason}")
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
