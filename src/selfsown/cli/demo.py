@@ -79,8 +79,8 @@ def opening_lines(asked: Asked) -> list[str]:
         "tasks of a micro-world and writes new ones, a few demonstrations at a time. Each new",
         "instruction must be well formed and differ from all others; the model then says whether",
         "it is a classification task and writes its inputs and outputs, which are filtered too.",
-        f"It stops at {target} tasks, in roughly {duration(max(10.0, seconds))} on two cores, offline",
-        "and without cost. Ctrl-C stops it; the same command resumes.",
+        f"It stops at {target} tasks, in roughly {duration(max(10.0, seconds))} on two cores,",
+        "without network or cost. Ctrl-C stops it; the same command resumes.",
         "",
     ]
 
