@@ -14,6 +14,7 @@ from selfsown.core.errors import ConfigError, InputError, Interrupted
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import Completion, Request
 from selfsown.models.scripted import ScriptedModel
+from selfsown.offline import replay
 from selfsown.recipes.self_instruct.options import Options
 from selfsown.recipes.self_instruct.recipe import RECIPE, call_bounds
 from selfsown.runner import RunResult, run
@@ -171,6 +172,26 @@ def test_a_run_extends_without_asking_anything_again(
     assert stages(long)["tasks"]["accepted"] >= 40
     total = first.call_count + second.call_count + third.call_count
     assert total == long.manifest["run"]["calls"], "each call was made once"
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_replay_rebuilds_a_run_and_its_extension(tmp_path: Path, preset: str) -> None:
+    for target in (10, 30):
+        grow(tmp_path / "a", target=target, preset=preset)
+        for shuffle in (False, True):
+            found = replay(tmp_path / "a", shuffle=shuffle)
+            assert found.complete and found.identical, found.different
+
+
+@pytest.mark.parametrize("kill_after", [1, 4, 9, 23, 41])
+def test_a_resumed_run_in_order_of_arrival_replays(tmp_path: Path, kill_after: int) -> None:
+    first, second = gardener(new=3), gardener(new=3)
+    first._stop_after = kill_after
+    with pytest.raises(Interrupted):
+        grow(tmp_path / "a", first, target=20)
+    resumed = grow(tmp_path / "a", second, target=20)
+    assert first.call_count + second.call_count == resumed.manifest["run"]["calls"]
+    assert replay(tmp_path / "a").identical
 
 
 def test_in_strict_order_concurrency_does_not_matter(tmp_path: Path) -> None:
