@@ -154,8 +154,8 @@ def _base(source: str) -> tuple[dict[str, Any], Path | None]:
         path = path / CONFIG
     if path.suffix not in _CONFIG_SUFFIXES and not path.is_file():
         return {"recipe": source}, None
-    form = read_config(path)
-    form.pop("effective", None)
+    given = read_config(path)
+    form = {key: value for key, value in given.items() if value is not None and key != "effective"}
     if path.name == CONFIG and (path.parent / JOURNAL_NAME).exists():
         form["out"] = str(path.parent)
         return form, path.parent
