@@ -1,14 +1,16 @@
-"""A model on a fake clock, with a hidden capacity, random faults and a bill that the test can read."""
+"""A model on a fake clock, with a hidden capacity, faults, and books of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Callable
+from fractions import Fraction
+
+from tests.core.fake_clock import FakeClock
 
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Price, RateState
 from selfsown.core.request import Completion, Request, Usage
-from tests.core.fake_clock import FakeClock
 
 Fault = Callable[["SimulatedModel", int], AttemptFailed | None]
 
@@ -27,7 +29,7 @@ class SimulatedModel:
         price: Price | None = None,
         local: bool = False,
         name: str = "m",
-        rate: Callable[["SimulatedModel"], RateState | None] = lambda model: None,
+        rate: Callable[[SimulatedModel], RateState | None] = lambda model: None,
         refusal_s: float = 0.02,
         retry_after_s: float | None = 1.0,
     ) -> None:
@@ -37,7 +39,7 @@ class SimulatedModel:
         self._price = price
         self._local = local
         self.attempts = self.answered = self.refused = self.in_flight = self.most_in_flight = 0
-        self.billed_usd = 0.0
+        self.billed_usd = Fraction()
         self.billed_tokens = 0
         self.sent_at: list[float] = []
         self.prompts: list[str] = []
@@ -105,8 +107,11 @@ class SimulatedModel:
     def bill(self, usage: Usage) -> None:
         self.billed_tokens += usage.input_tokens + usage.output_tokens
         if self._price is not None:
-            cost = usage.input_tokens * self._price.input_usd
-            self.billed_usd += (cost + usage.output_tokens * self._price.output_usd) / 1e6
+            prompt, answer = (
+                Fraction(str(each)) for each in (self._price.input_usd, self._price.output_usd)
+            )
+            cost = usage.input_tokens * prompt + usage.output_tokens * answer
+            self.billed_usd += cost / 1_000_000
 
     async def close(self) -> None:
         await asyncio.sleep(0)

@@ -69,7 +69,7 @@ class Budget:
                     fix=f"give `{name}` 0 or more",
                 )
         self.capped: bool = cap_usd is not None or cap_tokens is not None
-        self._cap_usd = None if cap_usd is None else round(cap_usd * NANO)
+        self._cap_usd = None if cap_usd is None else int(cap_usd * NANO)
         self._cap_tokens = cap_tokens
         self._before = Amount(round(spent_usd * NANO), spent_tokens)
         self._grant = grant
@@ -94,11 +94,9 @@ class Budget:
     @property
     def committed(self) -> Amount:
         """What would count as spent if the process died now. Never above the cap."""
-        if not self.capped:
-            return self.spent
-        return Amount(
-            self._before.nano_usd + self._granted_usd, self._before.tokens + self._granted_tokens
-        )
+        usd = self._settled_usd if self._cap_usd is None else self._granted_usd
+        tokens = self._settled_tokens if self._cap_tokens is None else self._granted_tokens
+        return Amount(self._before.nano_usd + usd, self._before.tokens + tokens)
 
     def require_price(self, uri: str, tariff: Tariff | None) -> None:
         """Refuse a model whose price is not known where money is capped.

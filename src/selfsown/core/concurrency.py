@@ -15,12 +15,18 @@ from typing import Final
 
 _TOLERATED: Final = 0.05
 """Share of refused calls that needs no answer."""
-_SIGMAS: Final = 3.0
+_SIGMAS_AT_ONCE: Final = 3.0
+_SIGMAS_PER_ROUND: Final = 2.0
+"""How far above the tolerated share refusals must be, after each and once per round trip."""
 _FEWEST: Final = 4
 """Fewer refusals than these prove nothing."""
-_WINDOW: Final = 50
-_STEP: Final = 10
-"""The limit recovers by a tenth per round trip."""
+_SHORT_ROUND: Final = 8
+_LONG_ROUND: Final = 50
+"""Fewest replies in a round trip: without noteworthy refusals, and to judge those there are."""
+_RELEASE: Final = 8
+"""A refused call's place stays empty for so many replies, lest waiting calls run into refusals."""
+_STEP: Final = 8
+"""The limit recovers by an eighth per round trip."""
 _PATIENCE: Final = 2
 _MOST_PATIENCE: Final = 32
 
@@ -32,18 +38,23 @@ class AdaptiveLimit:
     """
 
     __slots__ = (
-        "_barrier", "_ceiling", "_clean", "_depths", "_full", "_loaded", "_mark", "_patience",
-        "_seen", "_since_pass", "limit", "serial",
+        "_barrier", "_ceiling", "_clean", "_depths", "_full", "_held", "_loaded", "_mark", "_passed",
+        "_patience", "_replies", "_seen", "_since_pass", "_start", "limit", "room", "serial",
     )  # fmt: skip
 
     def __init__(self, start: int, ceiling: int) -> None:
         """Start at `start` (>= 1) and never go above `ceiling`."""
         self.limit = start
         """Calls that may be in flight now, >= 1."""
+        self.room = start
+        """The limit without the places of calls that were refused a moment ago, >= 1."""
         self.serial = 0
         """Number of calls sent so far."""
         self._ceiling = max(start, ceiling)
+        self._held = 0  # places of refused calls
+        self._replies = 0  # since the last place was released
         self._mark = 0  # calls with a smaller serial were sent before the last move
+        self._start = 0  # serial at the beginning of the round trip
         self._seen = 0
         self._depths: list[int] = []  # of refused calls
         self._loaded = 0
@@ -51,20 +62,41 @@ class AdaptiveLimit:
         self._barrier: int | None = None  # a depth that was refused
         self._patience = _PATIENCE
         self._clean = 0
+        self._passed = 0  # the last barrier that was tried again, and round trips since then
         self._since_pass = _MOST_PATIENCE
 
     def replied(self, serial: int, depth: int) -> None:
         """Count a reply that was no refusal."""
+        if self._held:
+            self._replies += 1
+            if self._replies >= _RELEASE:
+                self._hold(self._held - 1)
         if serial < self._mark:
             return
         self._seen += 1
-        if depth >= self.limit:
+        if depth >= self.room:
             self._full = True
-        if self._seen >= self.limit and self._seen >= _WINDOW:
-            self._end_of_round_trip()
+        if self._seen < self.limit or self._seen < _SHORT_ROUND:
+            return
+        if len(self._depths) <= _TOLERATED * self._seen:
+            self._raise()
+        elif self._seen >= _LONG_ROUND:
+            if len(self._depths) >= _FEWEST and self._too_many(_SIGMAS_PER_ROUND):
+                self._lower()
+            else:
+                self._move(self.limit)
 
-    def refused(self, serial: int, depth: int, *, nothing_left: bool) -> None:
-        """Count a refusal; `nothing_left` if the endpoint said that it is close to its limit."""
+    def refused(self, serial: int, depth: int, *, in_flight: int, nothing_left: bool) -> None:
+        """Count a refusal.
+
+        Args:
+            serial: number of the refused call.
+            depth: its depth.
+            in_flight: calls still in flight.
+            nothing_left: the endpoint said that it is close to its own limit.
+        """
+        if self.room > max(1, in_flight):
+            self._hold(self._held + 1)
         if serial < self._mark:
             return
         self._seen += 1
@@ -72,29 +104,29 @@ class AdaptiveLimit:
         self._depths.append(depth)
         self._loaded += nothing_left
         count = len(self._depths)
-        if count >= _FEWEST and (self._loaded >= _FEWEST or count > self._tolerated()):
+        if count >= _FEWEST and (self._loaded >= _FEWEST or self._too_many(_SIGMAS_AT_ONCE)):
             self._lower()
 
-    def _tolerated(self) -> float:
-        expected = _TOLERATED * self._seen
-        return expected + _SIGMAS * math.sqrt(expected)
+    def _too_many(self, sigmas: float) -> bool:
+        # refusals come back sooner than answers: what was sent and has not come back counts as well
+        expected = _TOLERATED * max(self._seen, self.serial - self._start)
+        return len(self._depths) > expected + sigmas * math.sqrt(expected)
 
     def _lower(self) -> None:
         depths = sorted(self._depths)
         shallow = depths[
             len(depths) // 5
         ]  # not the very least: a few refusals may have other causes
-        answered = self.limit * (self._seen - len(depths)) // self._seen
+        answered = self.room * (self._seen - len(depths)) // self._seen
         goal = max(shallow - 1, answered, self.limit // 2, 1)
         lowered = max(1, min(goal, self.limit - 1))
         self._barrier = max(lowered + 1, min(shallow, self.limit))
-        soon = self._since_pass <= 2
+        soon = self._since_pass <= 2 and 2 * lowered > self._passed
         self._patience = min(_MOST_PATIENCE, self._patience * 2) if soon else _PATIENCE
         self._clean = 0
-        self._since_pass = _MOST_PATIENCE
         self._move(lowered)
 
-    def _end_of_round_trip(self) -> None:
+    def _raise(self) -> None:
         self._since_pass += 1
         goal = min(self._ceiling, self.limit + max(1, self.limit // _STEP))
         if not self._full or goal == self.limit:
@@ -106,15 +138,25 @@ class AdaptiveLimit:
                 self._clean += 1
                 goal = self.limit
             else:
+                self._passed = self._barrier
                 self._barrier = None
                 self._clean = 0
                 self._since_pass = 0
         self._move(goal)
 
     def _move(self, limit: int) -> None:
+        """Begin another round trip, at this limit."""
         if limit != self.limit:
             self._mark = self.serial
-        self.limit = limit
+            held = max(0, self._held - max(0, self.limit - limit))
+            self.limit = limit
+            self._hold(min(held, limit - 1))
+        self._start = self.serial
         self._seen = self._loaded = 0
         self._depths.clear()
         self._full = False
+
+    def _hold(self, places: int) -> None:
+        self._held = places
+        self._replies = 0
+        self.room = self.limit - places

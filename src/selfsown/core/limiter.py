@@ -117,7 +117,7 @@ class Limiter:
 
     def try_enter(self, now: float, tokens: int = 0) -> Permit | None:
         """A permit if the call may be sent at once and nobody waits, else None."""
-        if self._queue or self.in_flight >= self._adaptive.limit:
+        if self._queue or self.in_flight >= self._adaptive.room:
             return None
         if not self._free and self._wait_s(now, tokens) != 0:
             return None
@@ -178,7 +178,12 @@ class Limiter:
         elif verdict == "refused" or verdict == "gateway":
             self.refusals += 1
             self.last_reply_at = now
-            self._adaptive.refused(permit.serial, permit.depth, nothing_left=_nothing_left(rate))
+            self._adaptive.refused(
+                permit.serial,
+                permit.depth,
+                in_flight=self.in_flight,
+                nothing_left=_nothing_left(rate),
+            )
         if verdict == "replied" or verdict == "refused":
             if self._circuit.replied():
                 self._reachable_again()
@@ -254,7 +259,7 @@ class Limiter:
             if turn.done():  # cancelled
                 self._queue.popleft()
                 continue
-            if self.in_flight >= self._adaptive.limit:
+            if self.in_flight >= self._adaptive.room:
                 return
             if not self._free:
                 wait = self._wait_s(now, tokens)
