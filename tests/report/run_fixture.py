@@ -188,6 +188,7 @@ def write_self_instruct(
     pool = [f"seed:{name}" for name, _ in SEEDS]
     known: set[str] = set()
     for ordinal in range(answers):
+        place_in_flow = 2 * ordinal  # other deliveries lie between the lists
         parents = run.rng.sample(pool, 3) if len(pool) > 3 else pool[:3]
         texts = [_instruction(run.rng) for _ in range(6)]
         if ordinal == 1:
@@ -198,20 +199,19 @@ def write_self_instruct(
         if ordinal % 17 == 16:
             key = run.call(prompt, "", error="content_filter")
             failed = stages[0].enter(
-                {"draw": ordinal}, order=(ordinal, 0), parents=parents, keys=[key]
+                {"draw": ordinal}, order=(place_in_flow,), parents=parents, keys=[key]
             )
             failed.fail(CallFailed("content_filter", "the provider refused the prompt"))
             continue
         answer = "\n".join(f"{n}. {text}" for n, text in enumerate(texts))
         key = run.call(prompt, answer, retried=ordinal % 9 == 5)
-        completion = (
-            stages[0]
-            .enter({"text": answer}, order=(ordinal, 0), parents=parents, keys=[key])
-            .keep()
+        listed = stages[0].enter(
+            {"completion": answer}, order=(place_in_flow,), parents=parents, keys=[key]
         )
+        listed.keep()
         for place, text in enumerate(texts):
             candidate = stages[1].enter(
-                {"instruction": text}, order=(ordinal, place), parents=[completion.id], keys=[key]
+                {"instruction": text}, order=(place_in_flow, place), parents=parents, keys=[key]
             )
             if text in known:
                 candidate.reject("rouge_l_too_similar", 1.0)
@@ -221,7 +221,7 @@ def write_self_instruct(
                 known.add(text)
                 kept = candidate.keep(score=0.31)
                 pool.append(kept.id)
-                _instances(run, stages, kept.id, text, (ordinal, place))
+                _instances(run, stages, kept.id, text, (place_in_flow, place))
     return run.write(status=status, stop=stop, data_files=data_files)
 
 

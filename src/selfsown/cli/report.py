@@ -22,13 +22,15 @@ def report(run_dir: Path, as_json: bool, card: bool, open_page: bool) -> None:
 
     Prints the path of the page on stdout.
     """
+    from selfsown.report.numbers import read_numbers
     from selfsown.report.page import write_report
 
-    write_report(run_dir)
+    numbers = read_numbers(run_dir)
+    write_report(run_dir, numbers)
     if card:
         from selfsown.report.card import write_card
 
-        write_card(run_dir)
+        write_card(run_dir, numbers)
         click.echo(f"wrote `{run_dir / 'README.md'}`", err=True)
     click.echo(f"wrote `{run_dir / 'report.html'}` and `report.json`", err=True)
     if as_json:

@@ -65,8 +65,6 @@ def _working_spans(journal: Journal) -> list[Span]:
     """Stretches of time with attempts in flight, in order, pauses above a minute between them."""
     spans: list[Span] = []
     for attempt in read_attempts(journal):
-        if not attempt.ended_s:
-            continue
         start, end = attempt.started_s, max(attempt.ended_s, attempt.started_s + 1)
         while spans and start <= spans[-1][1] + PAUSE_S and end >= spans[-1][0] - PAUSE_S:
             low, high = spans.pop()
@@ -110,8 +108,6 @@ def _activity(journal: Journal, spans: Sequence[Span]) -> Activity:
     width = axis.length / count
     answers, tokens, busy = [0] * count, [0] * count, [0.0] * count
     for attempt in read_attempts(journal):
-        if not attempt.ended_s:
-            continue
         low, high = axis.position(attempt.started_s), axis.position(attempt.ended_s)
         last = min(int(high / width), count - 1)
         answers[last] += attempt.is_ok

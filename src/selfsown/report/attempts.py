@@ -14,8 +14,8 @@ _COLUMN: Final = {name: place for place, name in enumerate(TABLES["attempts"], s
 class Attempt(NamedTuple):
     """One attempt of one call."""
 
-    ended_s: float
-    """Seconds since 1970, UTC, to the accuracy of the journal's stamp; 0 if it has none."""
+    started_s: float
+    """When it was sent, in seconds since 1970, UTC, to the journal's accuracy of a second."""
     duration_s: float
     kind: str
     """`ok` or the kind of failure."""
@@ -26,9 +26,9 @@ class Attempt(NamedTuple):
     cost_nano_usd: int
 
     @property
-    def started_s(self) -> float:
-        """When it was sent."""
-        return self.ended_s - self.duration_s
+    def ended_s(self) -> float:
+        """When it was over, likewise."""
+        return self.started_s + self.duration_s
 
     @property
     def is_ok(self) -> bool:
@@ -40,7 +40,7 @@ def read_attempts(journal: Journal) -> Iterator[Attempt]:
     """All attempts in the order they were journaled."""
     for row in journal.rows("attempts"):
         yield Attempt(
-            ended_s=_seconds(row[_COLUMN["created"]]),
+            started_s=_seconds(row[_COLUMN["created"]]),
             duration_s=max(0.0, float(row[_COLUMN["duration_s"]] or 0)),
             kind=str(row[_COLUMN["kind"]] or "ok"),
             input_tokens=_whole(row[_COLUMN["input_tokens"]]),

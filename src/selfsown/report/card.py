@@ -35,15 +35,19 @@ _LOOKED_AT: Final = 300
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|!])")
 
 
-def write_card(run_dir: Path) -> None:
+def write_card(run_dir: Path, numbers: Numbers | None = None) -> None:
     """Write the data-set card of a run directory, as a whole or not at all.
+
+    Args:
+        run_dir: a run directory, finished or not.
+        numbers: what `read_numbers` said about it, where that is known; None reads it.
 
     Raises:
         InputError: the directory is no run directory, or a file in it cannot be read.
         JournalDamaged: the journal's checksums do not hold.
         EnvironmentFailure: the file cannot be written.
     """
-    numbers = read_numbers(run_dir)
+    numbers = numbers or read_numbers(run_dir)
     rows = islice(open_run(run_dir).rows("accepted"), _LOOKED_AT)
     write_text(run_dir / "README.md", render_card(numbers, languages=_languages(rows)))
 

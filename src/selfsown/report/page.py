@@ -35,15 +35,19 @@ WIDE, NARROW = 1000.0, 360.0
 _SERIES: Final = {"instruction": 0, "input": 4, "output": 2, "completion": 2}
 
 
-def write_report(run_dir: Path) -> None:
+def write_report(run_dir: Path, numbers: Numbers | None = None) -> None:
     """Write `report.html` and `report.json` of a run directory, each as a whole or not at all.
+
+    Args:
+        run_dir: a run directory, finished or not.
+        numbers: what `read_numbers` said about it, where that is known; None reads it.
 
     Raises:
         InputError: the directory is no run directory, or a file in it cannot be read.
         JournalDamaged: the journal's checksums do not hold.
         EnvironmentFailure: the files cannot be written.
     """
-    numbers = read_numbers(run_dir)
+    numbers = numbers or read_numbers(run_dir)
     for name, content in (
         ("report.json", to_json(numbers)),
         ("report.html", render_page(numbers).encode()),

@@ -150,27 +150,15 @@ def _answer(outcome: Mapping[str, JSON]) -> str:
 
 
 def _instructions(run: RunFiles, index: ProvenanceIndex, wanted: set[str]) -> dict[str, str]:
-    """Demonstrations: seeds from the seed file, earlier instructions from their descendants."""
+    """Texts of demonstrations: seeds from their file, earlier instructions from the provenance."""
     texts: dict[str, str] = {}
     for row in run.seeds():
         if (identifier := f"{SEED_PREFIX}{row.get('id')}") in wanted:
             texts[identifier] = payload_text(row)
-    for row in _records(run):
-        if len(texts) == len(wanted):
-            break
-        for step in _lineage(index, string(row.get("id"))):
-            if (identifier := string(step.get("id"))) in wanted and "instruction" in row:
-                texts[identifier] = payload_text({"instruction": row["instruction"]})
+    for identifier in sorted(wanted - texts.keys()):
+        if (found := index.find(identifier)) is not None and (kept := mapping(found.get("record"))):
+            texts[identifier] = payload_text(kept)
     return texts
-
-
-def _records(run: RunFiles) -> Iterator[Row]:
-    """Every record with a payload in the data files, its id under `id`."""
-    for row in run.rows("accepted"):
-        yield {**row, "id": record_id(row)}
-    for name in ("rejected", "failed"):
-        for row in run.rows(name):
-            yield {**mapping(row.get("record")), "id": row.get("id")}
 
 
 def _parents(row: Row) -> list[str]:

@@ -1,17 +1,20 @@
 """Whether the run still finds something new: what each answer yields, over the order of deliveries.
 
 A growing pool rejects what it already holds, so the yield of an answer falls as the pool fills. The
-curve counts the candidates that passed the novelty stage per answer of the stage before it.
+curve counts the candidates that passed the second stage per answer of the first. Answers are ranked
+by the ordinal of their delivery, 8 bytes each, because other deliveries lie between them.
 """
 
 from __future__ import annotations
 
 import itertools
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from selfsown.core.request import JSON
-from selfsown.export.run_files import RunFiles, integer, sequence
+from selfsown.export.run_files import Row, RunFiles, integer, sequence
 from selfsown.report.absent import Absent
 from selfsown.report.funnel import Funnel
 
@@ -48,22 +51,20 @@ def read_saturation(run: RunFiles, funnel: Funnel | Absent) -> Saturation | Abse
     """Count yields from the provenance, if the recipe has a stage of completions and a next one."""
     if isinstance(funnel, Absent):
         return funnel
-    names = [stage for stage in funnel.stages if stage.unit != "completion"]
-    if not names or funnel.stages[0].unit != "completion":
+    if len(funnel.stages) < 2 or funnel.stages[0].unit != "completion":
         return Absent("the rows of this recipe are independent: there is no pool that fills up")
-    first, stage = funnel.stages[0].stage, names[0]
-    answers = 1 + max(
-        (_ordinal(row) for row in run.rows("provenance") if row["stage"] in (first, stage.stage)),
-        default=-1,
-    )
+    first, stage = funnel.stages[:2]
+    ordinals = array("Q", sorted(_ordinal(row) for row in _rows(run, first.stage)))
+    answers = len(ordinals)
     if not answers:
         return Absent("no answer has been delivered yet")
     parts, fine = min(EIGHTHS, answers), min(POINTS, answers)
     eighths, bins = [0] * parts, [0] * fine
-    for row in run.rows("provenance"):
-        if row["stage"] == stage.stage and row.get("end") in ("accepted", "passed"):
-            eighths[_ordinal(row) * parts // answers] += 1
-            bins[_ordinal(row) * fine // answers] += 1
+    for row in _rows(run, stage.stage):
+        if row.get("end") in ("accepted", "passed"):
+            rank = bisect_right(ordinals, _ordinal(row)) - 1
+            eighths[rank * parts // answers] += 1
+            bins[rank * fine // answers] += 1
     return Saturation(
         stage=stage.stage,
         unit=stage.unit,
@@ -75,6 +76,10 @@ def read_saturation(run: RunFiles, funnel: Funnel | Absent) -> Saturation | Abse
         ),
         curve=_smooth(bins, answers),
     )
+
+
+def _rows(run: RunFiles, stage: str) -> Iterator[Row]:
+    return (row for row in run.rows("provenance") if row.get("stage") == stage)
 
 
 def _smooth(bins: list[int], answers: int) -> tuple[Point, ...]:
@@ -95,6 +100,6 @@ def _sizes(answers: int, parts: int) -> list[int]:
     return [high - low for low, high in itertools.pairwise(edges)]
 
 
-def _ordinal(row: dict[str, JSON]) -> int:
+def _ordinal(row: Row) -> int:
     order = sequence(row.get("order"))
     return integer(order[0]) if order else 0
