@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import orjson
 import pytest
 
+from selfsown.core.errors import ConfigError
 from selfsown.core.model import Answer, AttemptFailed, Model
 from selfsown.core.request import JSON, Image, Message, Request, message
 from selfsown.models.endpoint import EndpointModel
@@ -414,6 +415,36 @@ async def test_without_a_key_the_provider_is_not_even_asked() -> None:
     await model.close()
     assert caught.value.kind == "auth"
     assert "OPENAI_API_KEY" in caught.value.detail
+
+
+async def test_a_401_without_a_key_says_how_to_give_one() -> None:
+    async with LocalServer(ServerOptions(api_key=CANARY)) as server:
+        model = open_model(server.model_uri(), environ={})
+        with pytest.raises(AttemptFailed) as caught:
+            await model.attempt(ASK)
+        await model.close()
+    assert "api_key_env" in caught.value.detail
+
+
+async def test_paths_with_spaces_and_escapes_are_sent_as_valid_urls() -> None:
+    async with LocalServer() as server:
+        model = open_model(server.url + "/a b/%2Fc?k=x%2By#test-model", environ={})
+        with pytest.raises(AttemptFailed) as caught:
+            await model.attempt(ASK)
+        await model.close()
+    assert caught.value.kind == "not_found"
+
+
+@pytest.mark.parametrize("host", ["a..b", "h\u0000h", "-", "[::1", "x" * 300])
+async def test_a_host_that_cannot_exist_is_refused_or_fails_as_data(host: str) -> None:
+    try:
+        model = open_model(f"http://{host}/v1#m", environ={})
+    except ConfigError:
+        return
+    with pytest.raises(AttemptFailed) as caught:
+        await model.attempt(ASK, timeout_s=10)
+    await model.close()
+    assert caught.value.kind in ("connection", "not_found")
 
 
 async def test_environment_variables_name_address_and_key() -> None:

@@ -71,6 +71,10 @@ def test_what_names_no_model_is_refused_with_a_fix(text: str) -> None:
         "http://me:s3cret@host/v1?key=s3cret",
         "ftp//me:s3cret@host/v1",
         "http://me:s3cret@:1/v1#m",
+        "http://me:s3cret/x@host/v1#m",
+        "http://me:s3cret?x@host/v1#m",
+        "http://me:s3cret#x@host/v1#m",
+        "http://host?key=s3cret",
     ],
 )
 def test_errors_about_urls_hide_their_secrets(text: str) -> None:

@@ -55,6 +55,7 @@ class HttpModel:
         self._capabilities = capabilities
         self._price = price_of(settings.uri, settings.price, host=parts.hostname or "")
         self._missing_key = "" if api_key else key_from
+        self._has_key = bool(api_key or where.credentials or settings.headers)
         self._timeout_s = settings.timeout_s
         self._reported = ""
         sent, self._secrets = headers_of(settings, where, api_key, key_header)
@@ -114,7 +115,12 @@ class HttpModel:
         """The JSON object of a good reply; any other reply is raised as the failure it is."""
         payload = decode(reply.body)
         if not 200 <= reply.status < 300:
-            raise status_failure(reply.status, reply.headers, reply.body, payload, self._secrets)
+            failure = status_failure(
+                reply.status, reply.headers, reply.body, payload, self._secrets
+            )
+            if failure.kind == "auth" and not self._has_key:
+                failure.detail += "; no API key was sent, `api_key_env` names a variable with one"
+            raise failure
         if not isinstance(payload, Mapping):
             what = "an HTML page" if looks_like_html(reply.body) else "not a JSON object"
             raise malformed(f"the reply is {what}" if reply.body else "the reply is empty")

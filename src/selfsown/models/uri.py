@@ -121,12 +121,12 @@ def _parse_http(text: str) -> ModelURI:
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port
-    except ValueError as error:
+    except ValueError:
         raise ConfigError(
-            f"model URL `{_hide_url_secrets(text)}` cannot be read: {error}",
+            f"model URL `{_hide_url_secrets(text)}` cannot be read",
             why="the port must be a number from 0 to 65535 and the host a name or address",
             fix="write `http://HOST:PORT/v1#NAME`",
-        ) from error
+        ) from None  # the parser's own text may repeat a password
     if not host:
         raise ConfigError(
             f"model URL `{_hide_url_secrets(text)}` has no host",
@@ -153,12 +153,14 @@ def _parse_http(text: str) -> ModelURI:
 
 
 def _hide_url_secrets(text: str) -> str:
-    """The URL without user info and query, also when it is too broken to be parsed as one."""
+    """The URL without user info and query, also when it is too broken to be parsed as one.
+
+    A password may hold any delimiter, so everything before the last `@` goes.
+    """
     head, slashes, rest = text.partition("//")
     if not slashes:
         return text
-    address, slash, path = rest.partition("/")
-    path, _, fragment = path.partition("#")
-    path = path.partition("?")[0]
-    address = address.rpartition("@")[2].partition("?")[0].partition("#")[0]
-    return f"{head}//{address}{slash}{path}" + (f"#{fragment}" if fragment else "")
+    before, at, rest = rest.rpartition("@")
+    rest, mark, name = rest.partition("#")
+    hidden = "…@" if before or at else ""
+    return f"{head}//{hidden}{rest.partition('?')[0]}{mark}{name}"

@@ -31,7 +31,8 @@ from selfsown.models.failures import clean_detail
 
 LARGEST_BODY_BYTES: Final = 64 * 2**20
 """Longer answers are refused, after decompression."""
-_KEEP_ALIVE_S: Final = 15.0
+_KEEP_ALIVE_S: Final = 4.0
+"""Idle connections go before common servers drop them (uvicorn: 5 s), which would lose a call."""
 _LARGE_REQUEST_BYTES: Final = 2**20
 
 
@@ -96,9 +97,9 @@ class Wire:
             AttemptFailed: no complete reply came.
         """
         shared = self._shared or self._open()
-        url = self._urls.get(path) or self._remember_url(path)
         timeout = self._timeouts.get(timeout_s) or self._remember_timeout(timeout_s)
         try:
+            url = self._urls.get(path) or self._remember_url(path)
             async with shared.session.post(
                 url,
                 data=body if len(body) < _LARGE_REQUEST_BYTES else io.BytesIO(body),
@@ -135,7 +136,7 @@ class Wire:
 
     def _remember_url(self, path: str) -> URL:
         head, mark, query = self._base.partition("?")
-        url = self._urls[path] = URL(head + path + mark + query, encoded=True)
+        url = self._urls[path] = URL(head + path + mark + query)
         return url
 
     def _remember_timeout(self, timeout_s: float | None) -> aiohttp.ClientTimeout:
