@@ -403,6 +403,17 @@ def test_a_run_without_classification_seeds_goes_input_first(tmp_path: Path) -> 
     assert not any("Class label:" in prompt for prompt in prompts(model))
 
 
+def test_further_filters_are_chosen_by_name(tmp_path: Path) -> None:
+    strict = {"length": {"least": 99}}
+    result = grow(tmp_path / "a", filters=strict, saturation_window=5)
+    assert stages(result)["instructions"]["rejected"].keys() == {"too_short"}
+    with pytest.raises(ConfigError, match="languag"):
+        grow(tmp_path / "b", filters={"languag": {"allowed": ["en"]}})
+    with pytest.raises(ConfigError, match="allow"):
+        grow(tmp_path / "c", filters={"language": {"allow": ["en"]}})
+    assert grow(tmp_path / "d", filters={"language": {"allowed": ["en"]}}).stop == "target"
+
+
 def test_an_unknown_option_names_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="novelty_treshold") as caught:
         grow(tmp_path / "a", novelty_treshold=0.5)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import selfsown.curate.language  # noqa: F401 - registers its filter; `rules` brings the others
 from selfsown.core.errors import CallFailed
 from selfsown.core.request import JSON, Completion
 from selfsown.core.run import Run
@@ -16,6 +17,7 @@ from selfsown.core.stages import Candidate
 from selfsown.curate.instances import Instance, filter_instances
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.curate.rules import first_drop, instruction_rules
+from selfsown.curate.steps import filter_named
 from selfsown.recipes.self_instruct.answers import instructions_in
 from selfsown.recipes.self_instruct.demonstrations import Member
 from selfsown.recipes.self_instruct.layouts import Voice
@@ -43,7 +45,8 @@ class Funnel:
         self._instructions = run.stage("instructions", unit="instruction")
         self._tasks = run.stage("tasks", unit="task")
         self._instances = run.stage("instances", unit="instance", output=True)
-        self._rules = instruction_rules(options.rules)
+        further = (filter_named(name, **given) for name, given in options.filters.items())
+        self._rules = (*instruction_rules(options.rules), *further)
         self._pool = NoveltyPool(
             options.novelty_threshold, options.tokenizer, keep_equal=options.keep_equal
         )

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from selfsown.recipes.self_instruct.sampling import (
     ClassificationSampling,
@@ -143,6 +143,11 @@ class Options(BaseModel):
     rules: Literal["default", "paper"] = Field(
         default="default",
         description="Rule filters on instructions (section 2.2, `paper`), or ours.",
+    )
+    filters: dict[str, dict[str, JsonValue]] = Field(
+        default_factory=dict,
+        description="Further filters on instructions after the rules: name → its options, for"
+        " example `language: {allowed: [en]}`. None by default.",
     )
     novelty_threshold: float = Field(
         default=0.7,
