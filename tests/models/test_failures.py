@@ -10,7 +10,7 @@ from selfsown.core.request import JSON
 from selfsown.models.failures import classify, clean_detail, error_text, status_failure
 
 CONTEXT_MESSAGES = [
-    # as OpenAI, vLLM, llama.cpp, Ollama, TGI, SGLang, LM Studio and Anthropic say it
+    # as OpenAI, vLLM, llama.cpp, Ollama, TGI, SGLang, LM Studio, Anthropic and others say it
     "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000.",
     "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
     "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
@@ -24,6 +24,10 @@ CONTEXT_MESSAGES = [
     "prompt is too long: 210000 tokens > 200000 maximum",
     "input length and `max_tokens` exceed context limit: 199000 + 4096 > 200000",
     "Input is too long for requested model.",
+    "max_tokens must be at least 1, got -186.",
+    "max_tokens=131072 cannot be greater than max_model_len=max_total_tokens=40960",
+    "The sum of 'inputs' tokens and 'max_new_tokens' must not exceed 4097.",
+    "Requested tokens (2285) exceed context window of 2048",
 ]
 
 

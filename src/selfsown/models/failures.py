@@ -34,7 +34,8 @@ _CONTEXT_LENGTH: Final = re.compile(
     r"|context (?:size|length|window|limit)\w* (?:has been |is |was )?exceeded"
     r"|longer than the (?:model's|maximum) (?:context|model) length"
     r"|prompt is too long|input is too (?:long|large)|too many tokens|context the overflows"
-    r"|tokens` must be <= \d+|reduce the length of the (?:messages|prompt)",
+    r"|tokens` must be <= \d+|reduce the length of the (?:input )?(?:messages|prompt)"
+    r"|tokens'? must not exceed \d+|max_model_len|max_tokens must be at least 1, got -",
     re.IGNORECASE,
 )
 _MODEL_MISSING: Final = re.compile(
