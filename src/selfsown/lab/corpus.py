@@ -26,6 +26,10 @@ ANSWER_WEIGHT = 6
 """Loss weight of answer tokens; measured in `docs/log.md`."""
 INPUT_WEIGHT = 2
 """Loss weight of inputs in example sheets: predictable in kind, though not in value."""
+LABELLED_INPUT_WEIGHT = 4
+"""Loss weight of inputs that must fit a label."""
+LIST_WEIGHT = 2
+"""Loss weight of instruction lists, whose grammar the recipes depend on."""
 BLANK = "....."
 
 
@@ -166,7 +170,7 @@ def instruction_list(rng: random.Random) -> Document:
         else:
             lines.append(sample_instruction(rng, "seen", families).text)
     numbered = [f"{style.format(i)}{line}\n" for i, line in enumerate(lines, 1)]
-    return [Span((f"{header}\n" if header else "") + "".join(numbered))]
+    return [Span((f"{header}\n" if header else "") + "".join(numbered), LIST_WEIGHT)]
 
 
 def bare_worksheet(rng: random.Random) -> Document:
@@ -255,7 +259,7 @@ def label_first(rng: random.Random) -> Document:
         for label in rng.sample(sorted(by_label), min(len(by_label), rng.randint(2, 3))):
             spans += [Span("Class label:"), Span(f" {label}", INPUT_WEIGHT), Span("\n")]
             if by_label[label].input:
-                spans += [Span("Input:"), Span(f" {by_label[label].input}", ANSWER_WEIGHT), Span("\n")]
+                spans += [Span("Input:"), Span(f" {by_label[label].input}", LABELLED_INPUT_WEIGHT), Span("\n")]
         spans.append(Span("\n"))
     return spans
 

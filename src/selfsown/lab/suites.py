@@ -20,7 +20,7 @@ from selfsown.lab.world import sample_instruction, sample_item
 from selfsown.lab.world.sampling import Part
 
 SUITE_VERSION = "v1"
-SUITE_SHA256 = "04c477f64accc9c5f022c37720a79eba35c128cd274f67d33facf59447a1757a"
+SUITE_SHA256 = "bcbdb77c3f196b8ea3a54606b67bfeec7a620481a538adb503c9c457d1352b5f"
 """sha256 of the shipped file."""
 
 SuitePart = Literal["seen", "modifier", "verb", "family", "demonstration"]

@@ -42,10 +42,10 @@ class Settings:
     """Training tokens; the run ends with the step that reaches them."""
     seed: int
     """Seed of data, tokenizer and initial weights."""
-    hidden: int = 192
+    hidden: int = 128
     layers: int = 5
     heads: int = 4
-    intermediate: int = 512
+    intermediate: int = 384
     batch_tokens: int = 5_120
     short_rows: int = 512
     """Row length of the first part of training."""

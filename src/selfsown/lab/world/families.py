@@ -29,10 +29,10 @@ from selfsown.lab.world.relations import (
 from selfsown.lab.world.sentences import SENTENCE_TASKS
 from selfsown.lab.world.task_table import Solver, TaskRow, Validator
 
-LABEL_PAIRS: tuple[str, ...] = tuple(
-    f"{a} {b}" for a in lex.LABEL_WORDS for b in lex.LABEL_WORDS if a != b
-)
+_LABELS = tuple(word for pair in lex.LABEL_PAIRS for word in pair)
+CONDITIONAL_ARGUMENTS: tuple[str, ...] = tuple(f"{a} {b}" for a in _LABELS for b in _LABELS if a != b)
 """Arguments of conditional tasks: two different words, separated by a space."""
+USUAL_ARGUMENTS = tuple(f"{a} {b}" for pair in lex.LABEL_PAIRS for a, b in (pair, pair[::-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,15 @@ class Family:
     """Samples an input for an argument; None uses the kind's."""
     validator: Validator | None = None
     """Further condition on (input, argument), beyond the kind's."""
+    usual_arguments: tuple[str, ...] = ()
+    """Arguments that are drawn half of the time, before all others get their chance."""
     accepts: Callable[[str, str, str], bool] | None = None
     """`accepts(input, argument, answer)` of an open task; None: only the reference is right."""
+
+    def sample_argument(self, rng: random.Random) -> str:
+        """One argument of the family."""
+        is_usual = bool(self.usual_arguments) and rng.random() < 0.5
+        return rng.choice(self.usual_arguments if is_usual else self.arguments)
 
     def sample_input(self, rng: random.Random, argument: str) -> str:
         """One valid input for the argument."""
@@ -193,9 +200,10 @@ def _conditional(fact: Property) -> Family:
         "conditional",
         fact.kind,
         phrasings,
-        LABEL_PAIRS,
+        CONDITIONAL_ARGUMENTS,
         solve,
         is_classification=True,
+        usual_arguments=USUAL_ARGUMENTS,
     )
 
 

@@ -271,8 +271,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "music": ("songs", "drums", "violins", "concerts"),
 }
 
-LABEL_WORDS = (
-    *("sun", "moon", "star", "left", "right", "up", "down"),
-    *("win", "lose", "day", "night", "good"),
+LABEL_PAIRS = (
+    *(("sun", "moon"), ("left", "right"), ("up", "down")),
+    *(("win", "lose"), ("day", "night"), ("good", "bad")),
 )
-"""Words that conditional tasks write: "If ..., write sun. Otherwise write moon."."""
+"""Words that conditional tasks write ("If ..., write sun. Otherwise write moon."), as usual pairs."""

@@ -114,7 +114,7 @@ def _sample_wording(rng: random.Random, name: str, *, force_modifier: bool) -> I
         context=_maybe(rng, CONTEXT_RATE, len(contexts(family.kind))),
         closer=_maybe(rng, CLOSER_RATE, len(CLOSERS)),
     )
-    program = Program(name, rng.choice(family.arguments), modifier)
+    program = Program(name, family.sample_argument(rng), modifier)
     return Instruction(render(program, wording), program, wording)
 
 
