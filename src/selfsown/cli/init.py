@@ -63,7 +63,7 @@ def config_text(recipe: Recipe[Any]) -> str:
 
     lines = [
         f"# {recipe.name}: {recipe.summary}",
-        "# Flags of `selfsown run` override what stands here. Remove the `#` before an option to set it.",
+        "# Flags of `selfsown run` override what stands here. To set an option, remove its `#`.",
     ]
     for key, about, value in _config_keys(recipe):
         lines += ["", *_comment(about)]
