@@ -88,6 +88,38 @@ async def test_greedy_texts_are_those_of_transformers_generate(tiny_llama: Path)
     await model.close()
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "qwen3", "mistral"])
+async def test_models_of_other_makes_answer_as_generate_does(
+    kind: str, tiny_llama: Path, tmp_path: Path
+) -> None:
+    """Learned positions; shared key heads; a sliding window shorter than the prompts."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    sizes = {"vocab_size": 2048, "hidden_size": 32, "intermediate_size": 64}
+    sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    ids = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
+    if kind == "gpt2":
+        sizes = {"vocab_size": 2048, "n_embd": 32, "n_layer": 2, "n_head": 4}
+    window = {"sliding_window": 16} if kind == "mistral" else {}
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(kind, **sizes, **ids, **window, initializer_range=0.5)
+    reference = AutoModelForCausalLM.from_config(config).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    reference.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    prompts = ["Name three animals.", "Sort the list: " * 8, "Give the colour of snow. " * 3]
+    model = _hf(tmp_path)
+    texts = await _texts(
+        model, [Request(prompt=p, max_tokens=12, temperature=0.0) for p in prompts]
+    )
+    await model.close()
+    for prompt, text in zip(prompts, texts, strict=True):
+        read = tokenizer(prompt, return_tensors="pt")["input_ids"]
+        made = reference.generate(read, max_new_tokens=12, do_sample=False)[0]
+        whole, before = (tokenizer.decode(x, skip_special_tokens=True) for x in (made, read[0]))
+        assert text == whole[len(before) :]
+
+
 async def test_equal_seeds_repeat_an_answer_and_others_change_it(tiny_llama: Path) -> None:
     model = _hf(tiny_llama)
     request = Request(prompt="Write:", max_tokens=20)

@@ -246,10 +246,31 @@ async def test_broken_weights_fail_every_call_with_a_reason(
     await model.close()
 
 
-def test_the_row_quantum_of_this_machine_is_small(tiny_llama: Path) -> None:
+def test_a_product_that_depends_on_the_row_has_no_quantum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     weight = torch.randn(128, 64, generator=torch.Generator().manual_seed(0))
-    quantum = _on_one_thread(lambda: row_quantum(weight, 32))
-    assert 32 % quantum == 0
+    assert _on_one_thread(lambda: row_quantum(weight, 32)) in (4, 8, 16, 32)
+    linear = torch.nn.functional.linear
+
+    def uneven(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return linear(x, weight) + 1e-6 * torch.arange(len(x))[:, None]
+
+    monkeypatch.setattr("torch.nn.functional.linear", uneven)
+    assert _on_one_thread(lambda: row_quantum(weight, 32)) == 0
+
+
+async def test_where_rows_influence_each_other_they_are_generated_one_by_one(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = _requests(8)
+    usual = _lab(tiny_llama)
+    expected = await _answers(usual, requests, 8)
+    await usual.close()
+    monkeypatch.setattr("selfsown.models.llama.row_quantum", lambda weight, rows: 0)
+    careful = _lab(tiny_llama)
+    assert await _answers(careful, requests, 8) == expected  # other bits, the same tokens
+    await careful.close()
 
 
 def test_the_decoder_of_a_worker_leaves_other_threads_their_cores() -> None:

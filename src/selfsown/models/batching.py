@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -143,7 +144,7 @@ class _Worker:
         self._unfinished = unfinished
         self._linger_s = linger_s
         self._generation = Generation(model.decoder, model.detokenizer, model.end)
-        self._waiting: list[Row] = []
+        self._waiting: deque[Row] = deque()
         self._limit = model.decoder.rows
 
     def run(self) -> None:
@@ -198,19 +199,23 @@ class _Worker:
 
     def _next_rows(self, free: int) -> list[Row]:
         """Rows to start now: in order of arrival, or the oldest and others of like length."""
-        self._waiting = [row for row in self._waiting if not row.is_dropped()]
-        if not free or not self._waiting:
-            return []
-        if self._model.decoder.joins or len(self._waiting) <= free:
-            rows = self._waiting[:free]
-        else:
-            oldest = self._waiting[0]
-            by_length = sorted(self._waiting, key=lambda row: len(row.prompt.ids))
-            at = by_length.index(oldest) // free * free
-            rows = by_length[at : at + free]
-        taken = set(rows)
-        self._waiting = [row for row in self._waiting if row not in taken]
+        if free and not self._model.decoder.joins and len(self._waiting) > free:
+            self._bring_forward(free)
+        rows: list[Row] = []
+        while len(rows) < free and self._waiting:
+            row = self._waiting.popleft()
+            if not row.is_dropped():
+                rows.append(row)
         return rows
+
+    def _bring_forward(self, count: int) -> None:
+        """Put `count` rows of like length at the front of the queue, the oldest among them."""
+        waiting = [row for row in self._waiting if not row.is_dropped()]
+        by_length = sorted(waiting, key=lambda row: len(row.prompt.ids))
+        at = by_length.index(waiting[0]) // count * count if waiting else 0
+        together = by_length[at : at + count]
+        taken = set(together)
+        self._waiting = deque([*together, *(row for row in waiting if row not in taken)])
 
     def _halve(self, error: Exception) -> None:
         """Memory ran out: begin again with half as many rows."""
@@ -220,7 +225,7 @@ class _Worker:
             said = clean_detail(f"out of memory with a single call: {error}")
             rows[0].finish(AttemptFailed("local", said))
             return
-        self._waiting = rows + self._waiting
+        self._waiting.extendleft(reversed(rows))
         if self._limit == self._model.decoder.rows:
             warnings.warn(
                 f"out of memory with {len(rows)} calls at a time; going on with {len(rows) // 2}, "

@@ -127,10 +127,11 @@ class LlamaDecoder:
         self._head_width = shape.width // shape.heads  # h
         first = weights.layers[0]
         linears = (first.qkv, first.out, first.gate_up, first.down, weights.head)
-        self._quantum = max(row_quantum(weight, rows) for weight in linears)
-        self.rows = rows
+        quanta = [row_quantum(weight, rows) for weight in linears]
+        self.rows = rows if all(quanta) else 1
+        self._quantum = max(quanta) if all(quanta) else 1
         self._lengths: list[int] = []
-        slots = -(-rows // self._quantum) * self._quantum
+        slots = -(-self.rows // self._quantum) * self._quantum
         cache = (shape.layers, slots, shape.heads, shape.context, self._head_width)
         self._keys = torch.zeros(cache)  # (layers, S, H, context, h)
         self._values = torch.zeros(cache)
@@ -270,18 +271,18 @@ class _SharedChunks:
 
 
 def row_quantum(weight: Tensor, rows: int) -> int:
-    """Of which number of rows every batch must be a multiple, so that a row's product never varies.
+    """The least multiple of rows at which a row's product with `weight` is the same everywhere.
 
     One random row is multiplied at every position of every batch up to `rows` among random
-    neighbours (milliseconds). If no multiple passes, each step gets all `rows` rows: then
-    neighbours still cannot matter, only positions could.
+    neighbours (milliseconds). 0 if its bits vary on this machine even when all batches are of one
+    size: then rows must be generated one by one.
     """
     import torch
     from torch.nn.functional import linear
 
     generator = torch.Generator().manual_seed(0)
     row = torch.randn(weight.shape[1], generator=generator)
-    for quantum in _QUANTA:
+    for quantum in (quantum for quantum in _QUANTA if quantum <= rows):
         seen: set[bytes] = set()
         for size in range(quantum, rows + 1, quantum):
             for position in range(size):
@@ -290,7 +291,7 @@ def row_quantum(weight: Tensor, rows: int) -> int:
                 seen.add(linear(x, weight)[position].numpy().tobytes())
         if len(seen) == 1:
             return quantum
-    return rows
+    return 0
 
 
 def _rotary(context: int, width: int, theta: float) -> tuple[Tensor, Tensor]:

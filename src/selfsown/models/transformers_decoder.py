@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ class TransformersDecoder:
         self.rows = rows
         self._model = model
         self._device = model.device
+        self._takes = set(inspect.signature(model.forward).parameters)
         self._cache: Any = None
         self._mask: Tensor | None = None
         """(B, tokens so far); 0 where a shorter prompt is padded."""
@@ -55,13 +57,13 @@ class TransformersDecoder:
         self._mask = self._mask[index]
 
     def _forward(self, ids: Tensor, places: Tensor) -> Tensor:
+        given: dict[str, Any] = {"position_ids": places, "logits_to_keep": 1}
         out = self._model(
             input_ids=ids,
             attention_mask=self._mask,
-            position_ids=places,
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=1,
+            **{name: value for name, value in given.items() if name in self._takes},
         )
         self._cache = out.past_key_values
         logits: Tensor = out.logits[:, -1]
