@@ -170,7 +170,7 @@ def test_a_storm_of_429_kills_no_row() -> None:
         await caller.close()
 
     clock.run(run())
-    assert clock.now < 1690
+    assert clock.now < 1650
 
 
 def test_an_endpoint_that_only_ever_refuses_suspends_the_run_in_the_end() -> None:

@@ -442,6 +442,24 @@ def test_a_loading_server_behind_a_gateway_is_waited_for() -> None:
     assert model.answered == 200
 
 
+def test_an_endpoint_that_swallows_everything_suspends_the_run_and_no_call_fails() -> None:
+    clock = FakeClock()
+    model = SimulatedModel(clock, latency=lambda number: 1.0 if clock.now < 1010 else 1e7)
+
+    async def run() -> None:
+        caller = Caller(clock=clock)
+        calls = [caller.call(model, ask(), key_of(number)) for number in range(1000)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        failed = [each for each in results if isinstance(each, EnvironmentFailure)]
+        assert failed
+        assert "within the time-out" in failed[0].why
+        assert all(each.completion is not None for each in results if each not in failed)  # type: ignore[union-attr]
+        await caller.close()
+
+    clock.run(run())
+    assert clock.now < 1200
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 20)), max_size=60))
 def test_a_circuit_opens_only_on_a_row_of_failures_and_is_down_only_after_its_bound(

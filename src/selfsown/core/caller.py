@@ -194,7 +194,7 @@ class Caller:
             EnvironmentFailure: the endpoint is down, or refuses everything.
         """
         limiter = route.limiter
-        if limiter.down and failure.kind == "connection":
+        if limiter.down:
             raise limiter.down_error()
         wait = tries.wait_s(failure, self._clock.monotonic())
         if wait is None and failure.kind == "rate_limit":

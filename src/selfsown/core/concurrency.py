@@ -20,13 +20,14 @@ _SIGMAS_PER_ROUND: Final = 2.0
 """How far above the tolerated share refusals must be, after each and once per round trip."""
 _FEWEST: Final = 4
 """Fewer refusals than these prove nothing."""
-_SHORT_ROUND: Final = 8
+_SHORT_ROUND: Final = 12
 _LONG_ROUND: Final = 50
 """Fewest replies in a round trip: without noteworthy refusals, and to judge those there are."""
 _RELEASE: Final = 8
 """A refused call's place stays empty for so many replies, lest waiting calls run into refusals."""
 _STEP: Final = 8
-"""The limit recovers by an eighth per round trip."""
+_LEAST_STEP: Final = 4
+"""The limit recovers by an eighth per round trip, by more while it is small."""
 _PATIENCE: Final = 2
 _MOST_PATIENCE: Final = 32
 
@@ -38,8 +39,9 @@ class AdaptiveLimit:
     """
 
     __slots__ = (
-        "_barrier", "_ceiling", "_clean", "_depths", "_full", "_held", "_loaded", "_mark", "_passed",
-        "_patience", "_replies", "_seen", "_since_pass", "_start", "limit", "room", "serial",
+        "_barrier", "_ceiling", "_clean", "_clear", "_depths", "_full", "_held", "_loaded",
+        "_mark", "_passed", "_patience", "_replies", "_seen", "_since_pass", "_start", "limit",
+        "room", "serial",
     )  # fmt: skip
 
     def __init__(self, start: int, ceiling: int) -> None:
@@ -56,6 +58,7 @@ class AdaptiveLimit:
         self._mark = 0  # calls with a smaller serial were sent before the last move
         self._start = 0  # serial at the beginning of the round trip
         self._seen = 0
+        self._clear = 0  # replies since the last refusal
         self._depths: list[int] = []  # of refused calls
         self._loaded = 0
         self._full = False
@@ -76,9 +79,11 @@ class AdaptiveLimit:
         self._seen += 1
         if depth >= self.room:
             self._full = True
+        self._clear += 1
         if self._seen < self.limit or self._seen < _SHORT_ROUND:
             return
-        if len(self._depths) <= _TOLERATED * self._seen:
+        rarely = len(self._depths) <= _TOLERATED * self._seen
+        if rarely or self._clear >= max(self.limit, _SHORT_ROUND):
             self._raise()
         elif self._seen >= _LONG_ROUND:
             if len(self._depths) >= _FEWEST and self._too_many(_SIGMAS_PER_ROUND):
@@ -101,6 +106,7 @@ class AdaptiveLimit:
             return
         self._seen += 1
         self._full = True
+        self._clear = 0
         self._depths.append(depth)
         self._loaded += nothing_left
         count = len(self._depths)
@@ -113,14 +119,13 @@ class AdaptiveLimit:
         return len(self._depths) > expected + sigmas * math.sqrt(expected)
 
     def _lower(self) -> None:
-        depths = sorted(self._depths)
-        shallow = depths[
-            len(depths) // 5
-        ]  # not the very least: a few refusals may have other causes
-        answered = self.room * (self._seen - len(depths)) // self._seen
+        # not the very least depth: a few refusals may have other causes
+        shallow = sorted(self._depths)[len(self._depths) // 5]
+        answered = self.room * (self._seen - len(self._depths)) // self._seen
         goal = max(shallow - 1, answered, self.limit // 2, 1)
         lowered = max(1, min(goal, self.limit - 1))
-        self._barrier = max(lowered + 1, min(shallow, self.limit))
+        # a call that is refused though it is alone says nothing about depth
+        self._barrier = max(lowered + 1, min(shallow, self.limit)) if shallow > 1 else None
         soon = self._since_pass <= 2 and 2 * lowered > self._passed
         self._patience = min(_MOST_PATIENCE, self._patience * 2) if soon else _PATIENCE
         self._clean = 0
@@ -128,7 +133,8 @@ class AdaptiveLimit:
 
     def _raise(self) -> None:
         self._since_pass += 1
-        goal = min(self._ceiling, self.limit + max(1, self.limit // _STEP))
+        step = max(self.limit // _STEP, min(self.limit, _LEAST_STEP))
+        goal = min(self._ceiling, self.limit + step)
         if not self._full or goal == self.limit:
             goal = self.limit
         elif self._barrier is not None and goal >= self._barrier:
@@ -152,7 +158,7 @@ class AdaptiveLimit:
             self.limit = limit
             self._hold(min(held, limit - 1))
         self._start = self.serial
-        self._seen = self._loaded = 0
+        self._seen = self._clear = self._loaded = 0
         self._depths.clear()
         self._full = False
 

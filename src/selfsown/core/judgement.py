@@ -32,7 +32,7 @@ def verdict(failure: AttemptFailed) -> Verdict:
     if failure.kind == "connection":
         return "unreached" if never_connected(failure) else "cut"
     if failure.kind == "timeout":
-        return "unknown"
+        return "late"
     return "gateway" if failure.status in _GATEWAY_STATUSES else "replied"
 
 

@@ -25,11 +25,18 @@ from selfsown.core.errors import EnvironmentFailure
 from selfsown.core.limits import LimitSettings
 from selfsown.core.model import RateState
 
-Verdict: TypeAlias = Literal["replied", "refused", "gateway", "cut", "unreached", "unknown"]
+Verdict: TypeAlias = Literal["replied", "refused", "gateway", "cut", "unreached", "late", "unknown"]
 """What a call's end says about the endpoint: it replied; refused for load; its gateway could not
-reach it; the connection was cut; none came about; or nothing (time-out, cancelled)."""
+reach it; the connection was cut; none came about; no reply came in time; or nothing."""
 
 _NEARLY_NOTHING: Final = 0.01
+
+_WHY_DOWN: Final[dict[Verdict, str]] = {
+    "gateway": "its gateway keeps saying that it is not available (HTTP 502 or 503)",
+    "cut": "every connection to it is cut before a reply",
+    "unreached": "every connection to it is refused",
+    "late": "no call gets a reply within the time-out",
+}
 
 
 class Permit:
@@ -83,6 +90,7 @@ class Limiter:
         self._circuit = Circuit(
             down_after_s=settings.down_after_s, down_at_start_s=settings.down_at_start_s
         )
+        self._why_down = ""
         self._clock = clock
         self._on_event = on_event
         self._queue: deque[_Waiter] = deque()
@@ -168,7 +176,7 @@ class Limiter:
         self.in_flight -= 1
         if permit.probe:
             self._circuit.probing = False
-        if rate is not None:
+        if rate is not None and not self.local:
             self._learn(now, permit, rate)
         if self._tokens is not None and used is not None:
             self._tokens.give(permit.tokens - used)
@@ -187,8 +195,8 @@ class Limiter:
         if verdict == "replied" or verdict == "refused":
             if self._circuit.replied():
                 self._reachable_again()
-        elif verdict != "unknown":
-            self._out_of_reach(now, refused=verdict == "unreached")
+        elif verdict != "unknown" and not (verdict == "late" and self._replied_since(permit)):
+            self._out_of_reach(now, verdict)
         if self._queue:
             self._pump()
 
@@ -208,7 +216,7 @@ class Limiter:
         """Why nothing is sent any more."""
         return EnvironmentFailure(
             f"`{self.endpoint}` cannot be reached",
-            why="every connection failed, and the calls need an answer",
+            why=self._why_down,
             fix="start the server or correct its address, then run the same command again; "
             "it resumes here",
         )
@@ -307,10 +315,15 @@ class Limiter:
         self._free = self._requests is None and self._tokens is None
         self._on_event(f"`{self.endpoint}` replies again")
 
-    def _out_of_reach(self, now: float, *, refused: bool) -> None:
+    def _replied_since(self, permit: Permit) -> bool:
+        """Whether the endpoint said anything while a call was in flight."""
+        return self.last_reply_at is not None and self.last_reply_at >= permit.sent_at
+
+    def _out_of_reach(self, now: float, verdict: Verdict) -> None:
         circuit = self._circuit
         was_down = circuit.down
-        if circuit.failed(now, refused=refused):
+        self._why_down = _WHY_DOWN[verdict]
+        if circuit.failed(now, refused=verdict == "unreached"):
             self._free = False
             self._on_event(f"`{self.endpoint}` cannot be reached; probing")
         if circuit.down:
