@@ -117,3 +117,8 @@ def test_a_tip_is_part_of_its_shape() -> None:
     assert '<rect x="0" y="0" width="1" height="1" class="s0"><title>a &lt; b</title></rect>' in (
         svg.render()
     )
+
+
+@given(st.integers(1, 100_000))
+def test_counts_have_no_fractions_on_their_axis(top: int) -> None:
+    assert all(mark == int(mark) for mark in ticks(top, whole=True))

@@ -15,7 +15,7 @@ from typing import IO
 import orjson
 
 from selfsown.core.request import JSON
-from selfsown.export.run_files import string
+from selfsown.export.run_files import read_jsonl_places, string
 
 
 class ProvenanceIndex:
@@ -37,20 +37,17 @@ class ProvenanceIndex:
 
 @contextlib.contextmanager
 def open_provenance(run_dir: Path) -> Iterator[ProvenanceIndex]:
-    """Index `provenance.jsonl` of a run directory; empty where the file is missing."""
+    """Index `provenance.jsonl` of a run directory; empty where the file is missing.
+
+    Raises:
+        InputError: a line is not a JSON object.
+    """
     path = run_dir / "provenance.jsonl"
     with contextlib.ExitStack() as stack:
         index = stack.enter_context(contextlib.closing(sqlite3.connect("")))
         index.execute("CREATE TABLE rows(id TEXT PRIMARY KEY, offset INTEGER) WITHOUT ROWID")
         file = stack.enter_context(path.open("rb")) if path.is_file() else None
         if file is not None:
-            index.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", _offsets(file))
+            places = ((string(row.get("id")), at) for at, row in read_jsonl_places(path))
+            index.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", places)
         yield ProvenanceIndex(file, index)
-
-
-def _offsets(file: IO[bytes]) -> Iterator[tuple[str, int]]:
-    offset = 0
-    for line in file:
-        row = orjson.loads(line)
-        yield string(row.get("id")), offset
-        offset += len(line)

@@ -114,19 +114,24 @@ def read_jsonl(path: Path) -> Iterator[Row]:
     Raises:
         InputError: a line is not a JSON object; the message names the line.
     """
+    for _, row in read_jsonl_places(path):
+        yield row
+
+
+def read_jsonl_places(path: Path) -> Iterator[tuple[int, Row]]:
+    """The same, each with the byte offset of its line.
+
+    Raises:
+        InputError: a line is not a JSON object; the message names the line.
+    """
     if not path.is_file():
         return
+    offset = 0
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.isspace():
-                continue
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise _bad_line(path, number, str(error)) from error
-            if not isinstance(row, dict):
-                raise _bad_line(path, number, "the line is no JSON object")
-            yield row
+        for line_no, line in enumerate(lines, start=1):
+            if not line.isspace():
+                yield offset, _object(line, path, line_no)
+            offset += len(line)
 
 
 def record_id(row: Mapping[str, JSON]) -> str:
@@ -189,6 +194,16 @@ def _unreadable(file: Path, reason: str, run_dir: Path) -> InputError:
         why="it is written by the engine as a whole, so it was changed or damaged afterwards",
         fix=f"run the command of `{run_dir}` again: it writes the file from the journal",
     )
+
+
+def _object(line: bytes, path: Path, line_no: int) -> Row:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _bad_line(path, line_no, str(error)) from error
+    if not isinstance(row, dict):
+        raise _bad_line(path, line_no, "the line is no JSON object")
+    return row
 
 
 def _bad_line(path: Path, line_no: int, reason: str) -> InputError:

@@ -32,6 +32,8 @@ from selfsown.report.svg import CHART_CSS
 from selfsown.report.texts import Openings, Texts
 
 WIDE, NARROW = 1000.0, 360.0
+LEAST_MOMENTS: Final = 4
+"""Bins of time below which a curve would say nothing."""
 _SERIES: Final = {"instruction": 0, "input": 4, "output": 2, "completion": 2}
 
 
@@ -86,7 +88,7 @@ def _charts(numbers: Numbers) -> Mapping[str, Markup]:
         drawn["funnel_narrow"] = draw_funnel(numbers.funnel, NARROW)
     if isinstance(numbers.saturation, Saturation):
         drawn["saturation"] = _draw_saturation(numbers.saturation)
-    if isinstance(numbers.activity, Activity):
+    if isinstance(numbers.activity, Activity) and len(numbers.activity.moments) >= LEAST_MOMENTS:
         drawn |= _draw_activity(numbers.activity)
     drawn |= _draw_texts(numbers.texts)
     return {name: Markup(text) for name, text in drawn.items()}  # noqa: S704 escaped by Svg

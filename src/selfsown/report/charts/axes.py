@@ -10,14 +10,14 @@ from selfsown.report.svg import Svg
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The plotting area inside a drawing and the values at its far edges; both axes start at 0."""
+    """The plotting area inside a drawing and its scales; both axes start at 0."""
 
     left: float
     top: float
     right: float
     bottom: float
     x_max: float
-    y_max: float
+    y_ticks: tuple[float, ...]
 
     def x(self, value: float) -> float:
         """Horizontal position of a value."""
@@ -25,17 +25,21 @@ class Frame:
 
     def y(self, value: float) -> float:
         """Vertical position of a value."""
-        return self.bottom - (self.bottom - self.top) * value / self.y_max
+        return self.bottom - (self.bottom - self.top) * value / self.y_ticks[-1]
 
 
-def frame(width: float, height: float, x_max: float, y_top: float) -> Frame:
-    """A frame with room for labels; the y axis ends at the first round tick at or above `y_top`."""
-    return Frame(44, 22, width - 10, height - 38, x_max or 1.0, ticks(y_top)[-1])
+def frame(width: float, height: float, x_max: float, y_top: float, *, whole: bool = False) -> Frame:
+    """A frame with room for labels; the y axis ends at the first round tick at or above `y_top`.
+
+    With `whole`, the y axis counts things.
+    """
+    y_ticks = tuple(ticks(y_top, whole=whole))
+    return Frame(44, 22, width - 10, height - 38, x_max or 1.0, y_ticks)
 
 
 def draw_y_axis(svg: Svg, area: Frame, label: str, percent: bool = False) -> None:
     """Grid lines with numbers, and the axis' label above them."""
-    for value in ticks(area.y_max):
+    for value in area.y_ticks:
         y = area.y(value)
         svg.line((area.left, y), (area.right, y), "axis" if value == 0 else "grid")
         svg.text(
@@ -56,10 +60,15 @@ def draw_x_ticks(svg: Svg, area: Frame, count: int = 5) -> None:
             svg.text(area.x(value), area.bottom + 17, short(value), "quiet", anchor="middle")
 
 
-def ticks(top: float, count: int = 4) -> list[float]:
-    """Round numbers from 0 to at least `top` in about `count` steps of 1, 2 or 5 times 10^n."""
+def ticks(top: float, count: int = 4, *, whole: bool = False) -> list[float]:
+    """Round numbers from 0 to at least `top` in about `count` steps of 1, 2 or 5 times 10^n.
+
+    With `whole`, no step is below 1.
+    """
     if top <= 0:
         return [0.0, 1.0]
+    if whole:
+        count = max(1, min(count, int(top)))
     rough = top / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)

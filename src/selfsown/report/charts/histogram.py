@@ -33,7 +33,9 @@ def draw_histogram(title: str, values: Histogram, *, unit: str, of: str, series:
         WIDTH,
         HEIGHT,
     )
-    area = frame(WIDTH, HEIGHT, len(values.bins) * values.width, max(values.bins, default=0))
+    area = frame(
+        WIDTH, HEIGHT, len(values.bins) * values.width, max(values.bins, default=0), whole=True
+    )
     draw_y_axis(svg, area, of)
     for number, count in enumerate(values.bins):
         if count:
