@@ -121,7 +121,7 @@ class HttpModel:
             if failure.kind == "auth" and not self._has_key:
                 failure.detail += "; no API key was sent, `api_key_env` names a variable with one"
             raise failure
-        if not isinstance(payload, Mapping):
+        if not isinstance(payload, dict):
             what = "an HTML page" if looks_like_html(reply.body) else "not a JSON object"
             raise malformed(f"the reply is {what}" if reply.body else "the reply is empty")
         if payload.get("error") and not payload.get("choices"):

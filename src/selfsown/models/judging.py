@@ -66,8 +66,9 @@ def text_only(request: Request) -> None:
         AttemptFailed: `bad_request` for images and tools.
     """
     for turn in request.messages:
-        if not all(isinstance(part, Text) for part in turn.parts):
-            raise AttemptFailed("bad_request", "this backend takes text only, not images")
+        for part in turn.parts:
+            if not isinstance(part, Text):
+                raise AttemptFailed("bad_request", "this backend takes text only, not images")
     if request.tools:
         raise AttemptFailed("bad_request", "tools are not supported by this backend")
 

@@ -132,12 +132,12 @@ def read_completion(payload: Mapping[str, JSON], request: Request) -> tuple[Comp
     """
     choices = payload.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         raise malformed("the reply has no choices")
     refusal, thought = "", ""
     if request.is_chat:
         turn = choice.get("message")
-        if not isinstance(turn, Mapping):
+        if not isinstance(turn, dict):
             raise malformed("the reply's choice has no message")
         text = _content(turn.get("content"))
         refusal = _string(turn.get("refusal"))
@@ -196,15 +196,15 @@ def _content(content: JSON) -> str:
 
 
 def _usage(reported: JSON, request: Request, generated: str) -> Usage:
-    if not isinstance(reported, Mapping) or "prompt_tokens" not in reported:
+    if not isinstance(reported, dict) or "prompt_tokens" not in reported:
         return estimated_usage(request, generated)
     cached = count(reported, "prompt_cache_hit_tokens")  # DeepSeek's name
     reasoning = 0
     details = reported.get("prompt_tokens_details")
-    if isinstance(details, Mapping):
+    if isinstance(details, dict):
         cached = count(details, "cached_tokens") or cached
     details = reported.get("completion_tokens_details")
-    if isinstance(details, Mapping):
+    if isinstance(details, dict):
         reasoning = count(details, "reasoning_tokens")
     return Usage(
         count(reported, "prompt_tokens"), count(reported, "completion_tokens"), cached, reasoning
@@ -213,7 +213,7 @@ def _usage(reported: JSON, request: Request, generated: str) -> Usage:
 
 def _logprobs(reported: JSON) -> tuple[Mapping[str, float], ...]:
     """Alternatives per generated token, from the chat or the legacy form; empty if none came."""
-    if not isinstance(reported, Mapping):
+    if not isinstance(reported, dict):
         return ()
     content = reported.get("content")
     if isinstance(content, list):

@@ -23,6 +23,8 @@ def estimated_usage(request: Request, generated: str) -> Usage:
 def count(numbers: Mapping[str, JSON], name: str) -> int:
     """A non-negative count in a usage object; 0 if it is absent or no number."""
     value = numbers.get(name)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e12:
+    if type(value) is int and 0 <= value < 10**12:
+        return value
+    if isinstance(value, float) and 0 <= value < 1e12:
         return int(value)
     return 0
