@@ -126,6 +126,7 @@ def resolve(given: RunArguments) -> Asked:
     config = make_config(form, source=given.source)
     recipe = get_recipe(config.recipe)
     _check_fit(recipe, given)
+    recipe.resolve(config.preset, config.options)  # wrong options are told before models load
     if home is None:
         return Asked(config, recipe)
     kept = _kept_inputs(home, recipe)

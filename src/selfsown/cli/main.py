@@ -113,7 +113,7 @@ class Program(click.Group):
         return code
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("selfsown", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 def cli() -> None:
     """Grow training data from a language model: journaled, curated, budgeted, reproducible.
