@@ -57,15 +57,19 @@ def text_of(piece: object) -> str:
 # -- every reader
 
 
-@given(MODEL_TEXT, st.booleans(), st.booleans())
-def test_no_text_makes_a_reader_raise(text: str, cut_off: bool, flag: bool) -> None:
-    parse.read_list(text, cut_off=cut_off, open_item=flag)
+def read_every_way(text: str, cut_off: bool, open_item: bool) -> None:
+    parse.read_list(text, cut_off=cut_off, open_item=open_item)
     parse.read_instances(text, cut_off=cut_off)
     parse.read_labelled(text, cut_off=cut_off)
     published.read_list(text)
     published.read_instances(text, cut_off=cut_off)
     published.read_labelled(text, cut_off=cut_off)
     parse.read_yes_no(text)
+
+
+@given(MODEL_TEXT, st.booleans(), st.booleans())
+def test_no_text_makes_a_reader_raise(text: str, cut_off: bool, open_item: bool) -> None:
+    read_every_way(text, cut_off, open_item)
 
 
 @given(
@@ -102,6 +106,28 @@ def test_what_is_no_mark_ends_in_an_item_or_in_a_loss(
         found = Counter("".join("".join(map(text_of, pieces)).split()))
         assert not found - present, "a reader invents nothing"
         assert set(present - found) <= MARK_CHARACTERS, "only marks disappear"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 10**6,
+        "\n" * 10**6,
+        "Output" + " " * 10**6 + "x",
+        "Example 1" + " " * 10**6 + "x",
+        "Input 1" + " " * 10**6 + "x\nOutput: y",
+        "1. a:\n" * 10**5,
+        "Output:" * 10**5,
+        "Class label:\n" * 10**5,
+        "Example 1\n" * 10**5,
+        "\n" + "9" * 10**6,
+    ],
+    ids=lambda text: repr(text[:12]),
+)
+def test_a_megabyte_of_anything_is_read_in_linear_time(text: str) -> None:
+    # A quadratic reader would take hours here and run into the suite's time-out.
+    read_every_way(text, cut_off=False, open_item=True)
+    read_every_way(text, cut_off=True, open_item=False)
 
 
 # -- lists

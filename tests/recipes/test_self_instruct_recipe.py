@@ -176,11 +176,10 @@ def test_a_run_extends_without_asking_anything_again(
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_replay_rebuilds_a_run_and_its_extension(tmp_path: Path, preset: str) -> None:
-    for target in (10, 30):
+    for target, shuffle in ((10, False), (25, True)):
         grow(tmp_path / "a", target=target, preset=preset)
-        for shuffle in (False, True):
-            found = replay(tmp_path / "a", shuffle=shuffle)
-            assert found.complete and found.identical, found.different
+        found = replay(tmp_path / "a", shuffle=shuffle)
+        assert found.complete and found.identical, found.different
 
 
 @pytest.mark.parametrize("kill_after", [1, 4, 9, 23, 41])

@@ -281,13 +281,13 @@ class Options(BaseModel):
         " 0.35 accepted per request within 4,000 instructions.",
     )
     least_yield: float = Field(
-        default=0.05,
+        default=0.1,
         ge=0,
         description="The run is saturated when fewer new instructions per list request than this"
         " were accepted over the window. 0 never stops.",
     )
     least_task_yield: float = Field(
-        default=0.05,
+        default=0.1,
         ge=0,
         le=1,
         description="The run also stops when a smaller share of the window's tasks than this kept"

@@ -21,6 +21,7 @@ from selfsown.curate.instances import Instance
 
 T = TypeVar("T")
 
+# Possessive quantifiers (`*+`) keep every pattern linear, also on a megabyte of spaces.
 _MARK: Final = re.compile(
     r"[ \t]{0,3}[*_#>]{0,4}[ \t]?(?:Task[ \t]{0,2})?#?\(?"
     r"(?P<number>\d{1,3})[ \t]?[*_]{0,2}[.):][*_]{0,2}(?=\s|$)",
@@ -28,11 +29,12 @@ _MARK: Final = re.compile(
 )
 _BULLET: Final = re.compile(r"[ \t]{0,3}[-*\u2022\u2013][ \t]+")
 _EXAMPLE: Final = re.compile(
-    r"[ \t]*[*_#>\-]{0,4}[ \t]*Example[ \t]?\d+[ \t]*(?:[*_]{0,2}[.:)][*_]{0,2}|[*_]{0,2}[ \t]*$)",
+    r"[ \t]*+[*_#>\-]{0,4}[ \t]*+Example[ \t]?\d++[ \t]*+"
+    r"(?:[*_]{0,2}[.:)][*_]{0,2}|[*_]{0,2}[ \t]*+$)",
     re.IGNORECASE,
 )
 _FIELD: Final = re.compile(
-    r"[ \t]*[*_#>\-]{0,4}[ \t]*(?P<name>Input|Output|Class label|Task)"
+    r"[ \t]*+[*_#>\-]{0,4}[ \t]*+(?P<name>Input|Output|Class label|Task)"
     r"[ \t]?\d{0,2}[*_]{0,2}[ \t]?:[*_]{0,2}",
     re.IGNORECASE,
 )
@@ -166,20 +168,21 @@ def _list_pieces(
     for line in lines:
         found = mark.match(line)
         if found is None:
-            if line.strip() or kind != "item" or not any(part):
+            if line.strip():
                 part.append(line)
-            else:
+            elif kind == "item" and part:
                 yield kind, part
                 kind, part = "stray_text", []
             continue
         number = int(found.groupdict().get("number", -1))
-        announced = number == 1 and "".join(part).rstrip().endswith(":")
+        announced = number == 1 and bool(part) and part[-1].rstrip().endswith(":")
         if kind == "item" and (announced or number == nested):
             nested = number + 1
             part.append(line)
             continue
         yield kind, part
-        kind, part, nested = "item", [line[found.end() :]], 0
+        rest = line[found.end() :]
+        kind, part, nested = "item", [rest] if rest.strip() else [], 0
     yield kind, part
 
 

@@ -13,13 +13,14 @@ from typing import Final, Literal
 from selfsown.curate.instances import Instance
 from selfsown.recipes.self_instruct.parse import Loss
 
+# Possessive quantifiers match the same texts and keep the patterns linear.
 _ITEM: Final = {
     "numbered": re.compile(r"\n\d+\s?\. "),
     "task": re.compile(r"\nTask \d+\s?: "),
 }
 _EXAMPLE: Final = re.compile(r"Example\s?\d*\.?")
-_OUTPUT: Final = re.compile(r"Output\s*\d*\s*:")
-_INPUT: Final = re.compile(r"Input\s*\d*\s*:")
+_OUTPUT: Final = re.compile(r"Output\s*+\d*+\s*+:")
+_INPUT: Final = re.compile(r"Input\s*+\d*+\s*+:")
 
 
 def read_list(text: str, style: Literal["numbered", "task"] = "numbered") -> tuple[str | Loss, ...]:
