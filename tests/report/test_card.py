@@ -100,3 +100,17 @@ def test_names_cannot_break_the_yaml_or_the_markdown(run: Path, tmp_path: Path) 
     assert fields["pretty_name"].startswith("a: [b] #c | `d` ⟨U+202E⟩ --- $(x)")
     assert "\u202e" not in text
     assert "selfsown replay 'a: [b]" in text
+
+
+def test_only_settings_that_say_something_are_listed_and_nested_ones_by_their_path(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "recipe: self-instruct\noptions: {lists: {temperature: 0.9, stop: null}, header: ''}\n"
+        "effective: {models: {generator: {uri: lab, identity: 'lab:sha256:1'}}}\n"
+    )
+    text = render_card(read_numbers(tmp_path), languages=[])
+    assert "| `lists.temperature` | 0.9 |" in text
+    assert "lists.stop" not in text
+    assert "`header`" not in text
+    assert "do not train other models on these records" in text

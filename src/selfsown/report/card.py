@@ -75,6 +75,7 @@ def render_card(numbers: Numbers, *, languages: Sequence[str]) -> str:
         n=numbers,
         title=_cell(_title(numbers)),
         models=[_published(model) for model in numbers.run.models],
+        is_lab=any(model.identity.startswith("lab:") for model in numbers.run.models),
         name=shlex.quote(numbers.run.name),
         more=max(1, 2 * (numbers.run.target or numbers.accepted)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from selfsown.core.request import JSON
@@ -46,7 +46,8 @@ class RunFacts:
     started: str
     ended: str
     wall_s: float
-    options: Mapping[str, JSON]
+    settings: Mapping[str, JSON]
+    """Options in force that are not empty; nested ones by their dotted names."""
     versions: Mapping[str, JSON]
     files: Mapping[str, JSON]
     """Data file → sha256, rows, bytes."""
@@ -80,12 +81,20 @@ def run_facts(run: RunFiles) -> RunFacts:
         started=string(ended.get("started")),
         ended=string(ended.get("ended")),
         wall_s=number(ended.get("wall_s")),
-        options=mapping(config.get("options")),
+        settings=dict(_settings(mapping(config.get("options")))),
         versions=mapping(effective.get("versions")),
         files=mapping(data.get("files")),
         notes=mapping(data.get("notes")),
         warnings=tuple(shown(string(line), 1000) for line in sequence(ended.get("warnings"))),
     )
+
+
+def _settings(options: Mapping[str, JSON], above: str = "") -> Iterator[tuple[str, JSON]]:
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{above}{name}.")
+        elif value not in (None, "", []):
+            yield f"{above}{name}", value
 
 
 def _model(role: str, model: Mapping[str, JSON]) -> ModelFacts:

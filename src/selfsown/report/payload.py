@@ -14,7 +14,13 @@ _OURS: Final = frozenset({"id", "record_id"})
 
 
 def payload_text(payload: Mapping[str, JSON], limit: int = 200) -> str:
-    """One line that stands for a record."""
+    """One line that stands for a record; of a worked example, its input and output too."""
+    instruction, output = payload.get("instruction"), payload.get("output")
+    if isinstance(instruction, str) and isinstance(output, str):
+        given = payload.get("input")
+        parts = [instruction, *([given] if isinstance(given, str) and given.strip() else [])]
+        texts = [shown_line(part, limit) or "(blank)" for part in (*parts, output)]
+        return " \N{RIGHTWARDS ARROW} ".join(texts)
     for name in _TELLING:
         if isinstance(text := payload.get(name), str) and text.strip():
             return shown_line(text, limit)

@@ -44,7 +44,7 @@ class Saturation:
     eighths: tuple[float, ...]
     """Accepted per answer in each eighth of the answers, oldest first; fewer below 8 answers."""
     curve: tuple[Point, ...]
-    """Smoothed over windows of a twelfth of the run."""
+    """Means over a sliding window of about a fifth of the run."""
 
 
 def read_saturation(run: RunFiles, funnel: Funnel | Absent) -> Saturation | Absent:
@@ -84,7 +84,7 @@ def _rows(run: RunFiles, stage: str) -> Iterator[Row]:
 
 def _smooth(bins: list[int], answers: int) -> tuple[Point, ...]:
     sizes = _sizes(answers, len(bins))
-    reach = len(bins) // 24
+    reach = len(bins) // 12
     points = []
     for middle in range(len(bins)):
         window = slice(max(0, middle - reach), middle + reach + 1)
