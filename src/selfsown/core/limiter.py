@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-from selfsown.core.bucket import Bucket
+from selfsown.core.buckets import Buckets, Taken, nothing_left
 from selfsown.core.circuit import Circuit
 from selfsown.core.clock import Clock
 from selfsown.core.concurrency import AdaptiveLimit
@@ -28,8 +28,6 @@ from selfsown.core.model import RateState
 Verdict: TypeAlias = Literal["replied", "refused", "gateway", "cut", "unreached", "late", "unknown"]
 """What a call's end says about the endpoint: it replied; refused for load; its gateway could not
 reach it; the connection was cut; none came about; no reply came in time; or nothing."""
-
-_NEARLY_NOTHING: Final = 0.01
 
 _WHY_DOWN: Final[dict[Verdict, str]] = {
     "gateway": "its gateway keeps saying that it is not available (HTTP 502 or 503)",
@@ -42,7 +40,7 @@ _WHY_DOWN: Final[dict[Verdict, str]] = {
 class Permit:
     """The right to have one call in flight, and what the limiter needs to know when it ends."""
 
-    __slots__ = ("depth", "probe", "sent_at", "serial", "taken_requests", "taken_tokens", "tokens")
+    __slots__ = ("depth", "probe", "sent_at", "serial", "taken", "tokens")
 
     def __init__(
         self, serial: int, depth: int, tokens: int, sent_at: float, *, probe: bool
@@ -52,9 +50,10 @@ class Permit:
         self.tokens = tokens
         self.sent_at = sent_at
         self.probe = probe
-        self.taken_requests = 0.0
-        self.taken_tokens = 0.0
+        self.taken = _NOTHING_TAKEN
 
+
+_NOTHING_TAKEN: Final = Taken()
 
 _Waiter: TypeAlias = "tuple[asyncio.Future[Permit], int]"
 
@@ -97,10 +96,12 @@ class Limiter:
         self._timer: asyncio.Task[None] | None = None
         self._timer_due = 0.0
         now = clock.monotonic()
-        rpm, tpm = settings.requests_per_minute, settings.tokens_per_minute
-        self._requests = None if local or rpm is None else Bucket(rpm, now, given=True)
-        self._tokens = None if local or tpm is None else Bucket(tpm, now, given=True)
-        self._free = self._requests is None and self._tokens is None
+        self._buckets = (
+            Buckets(None, None, now)
+            if local
+            else Buckets(settings.requests_per_minute, settings.tokens_per_minute, now)
+        )
+        self._free = not self._buckets
         """No bucket and no open circuit: only the number of calls in flight counts."""
 
     @property
@@ -116,7 +117,7 @@ class Limiter:
     @property
     def counts_tokens(self) -> bool:
         """Whether `enter` wants an estimate of the call's tokens."""
-        return self._tokens is not None
+        return self._buckets.count_tokens
 
     @property
     def down(self) -> bool:
@@ -177,9 +178,10 @@ class Limiter:
         if permit.probe:
             self._circuit.probing = False
         if rate is not None and not self.local:
-            self._learn(now, permit, rate)
-        if self._tokens is not None and used is not None:
-            self._tokens.give(permit.tokens - used)
+            self._buckets.learn(now, rate, permit.sent_at, permit.taken)
+            self._free = self._free and not self._buckets
+        if used is not None and not self._free:
+            self._buckets.give(permit.tokens - used)
         if verdict == "replied":
             self.last_reply_at = self.last_answer_at = now
             self._adaptive.replied(permit.serial, permit.depth)
@@ -190,7 +192,7 @@ class Limiter:
                 permit.serial,
                 permit.depth,
                 in_flight=self.in_flight,
-                nothing_left=_nothing_left(rate),
+                nothing_left=nothing_left(rate),
             )
         if verdict == "replied" or verdict == "refused":
             if self._circuit.replied():
@@ -202,15 +204,8 @@ class Limiter:
 
     def hold(self, seconds: float, rate: RateState | None) -> None:
         """Send nothing for a while if a refusal said that one of the buckets is empty."""
-        if rate is None:
-            return
-        until = self._clock.monotonic() + seconds
-        for bucket, left in (
-            (self._requests, rate.remaining_requests),
-            (self._tokens, rate.remaining_tokens),
-        ):
-            if bucket is not None and left == 0:
-                bucket.hold(until)
+        if rate is not None:
+            self._buckets.hold(self._clock.monotonic() + seconds, rate)
 
     def down_error(self) -> EnvironmentFailure:
         """Why nothing is sent any more."""
@@ -237,27 +232,16 @@ class Limiter:
         permit = Permit(adaptive.serial, self.in_flight, tokens, now, probe=probe)
         if not self._free:
             self._circuit.probing = probe
-            if self._requests is not None:
-                self._requests.take(1)
-                permit.taken_requests = self._requests.taken
-            if self._tokens is not None:
-                self._tokens.take(tokens)
-                permit.taken_tokens = self._tokens.taken
+            permit.taken = self._buckets.take(tokens)
         return permit
 
     def _wait_s(self, now: float, tokens: int) -> float | None:
         """Seconds until buckets and circuit let a call pass; None if the end of a probe decides."""
-        wait = 0.0
-        if not self._circuit.closed:
-            probe = self._circuit.wait_s(now)
-            if probe is None:
-                return None
-            wait = probe
-        if self._requests is not None:
-            wait = max(wait, self._requests.wait_s(now, 1))
-        if self._tokens is not None:
-            wait = max(wait, self._tokens.wait_s(now, tokens))
-        return wait
+        wait = self._buckets.wait_s(now, tokens)
+        if self._circuit.closed:
+            return wait
+        probe = self._circuit.wait_s(now)
+        return None if probe is None else max(wait, probe)
 
     def _pump(self) -> None:
         """Let in who may enter now, first come first served."""
@@ -293,26 +277,8 @@ class Limiter:
         self._timer = None
         self._pump()
 
-    def _learn(self, now: float, permit: Permit, rate: RateState) -> None:
-        if self._requests is None and rate.limit_requests and rate.remaining_requests is not None:
-            self._requests = Bucket(rate.limit_requests, now, given=False)
-        if self._tokens is None and rate.limit_tokens and rate.remaining_tokens is not None:
-            self._tokens = Bucket(rate.limit_tokens, now, given=False)
-        if self._requests is not None:
-            self._free = False
-            self._requests.learn(
-                now, rate.limit_requests, rate.remaining_requests, rate.reset_requests_s,
-                sent_at=permit.sent_at, taken_before=permit.taken_requests,
-            )  # fmt: skip
-        if self._tokens is not None:
-            self._free = False
-            self._tokens.learn(
-                now, rate.limit_tokens, rate.remaining_tokens, rate.reset_tokens_s,
-                sent_at=permit.sent_at, taken_before=permit.taken_tokens,
-            )  # fmt: skip
-
     def _reachable_again(self) -> None:
-        self._free = self._requests is None and self._tokens is None
+        self._free = not self._buckets
         self._on_event(f"`{self.endpoint}` replies again")
 
     def _replied_since(self, permit: Permit) -> bool:
@@ -334,15 +300,3 @@ class Limiter:
                 turn, _ = self._queue.popleft()
                 if not turn.done():
                     turn.set_exception(self.down_error())
-
-
-def _nothing_left(rate: RateState | None) -> bool:
-    if rate is None:
-        return False
-    for left, limit in (
-        (rate.remaining_requests, rate.limit_requests),
-        (rate.remaining_tokens, rate.limit_tokens),
-    ):
-        if left is not None and left <= _NEARLY_NOTHING * (limit or 0):
-            return True
-    return False
