@@ -123,7 +123,8 @@ def test_logits_are_those_of_transformers(tiny_llama: Path) -> None:
 
     reference = LlamaForCausalLM.from_pretrained(tiny_llama).eval()
     shape, end = _read_config("lab", tiny_llama)
-    prompts = [[5, 6, 7], list(range(2, 150)), [11] * 64]
+    middle = list(range(300, 364))  # the same second chunk behind two different first ones
+    prompts = [[5, 6, 7, *[8] * 61, *middle, 9], [*[6] * 64, *middle, 9], [11] * 64]
 
     def work() -> float:
         decoder = _load(tiny_llama, shape, end).decoder
