@@ -1,4 +1,4 @@
-"""One model call, from request to final outcome: retries, time-outs and second attempts.
+"""One model call, from request to final outcome: retries, time-outs, late attempts.
 
 The plain case costs no timer, no lock and no log line: a permit, one attempt (in a task of its own
 where it may be sent a second time or given up), a record.
@@ -214,7 +214,7 @@ class Caller:
             self._backing_off -= 1
 
     async def _race(self, call: Call) -> Answer | AttemptFailed:
-        """An attempt in a task of its own, to which the sweeper may add a second one."""
+        """An attempt in a task of its own, to which the sweeper may add others."""
         race = call.race = Race(call.latencies)
         self._races[race] = call
         self._start(call, race)

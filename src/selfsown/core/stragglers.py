@@ -22,6 +22,8 @@ _LEAST_S: Final = 2.0
 _SHORT_TOKENS: Final = 512
 """Answers up to this length may count as late after `_LEAST_S`; longer ones in proportion."""
 _LEAST_LOST_S: Final = 60.0
+_MOST_FLIGHTS: Final = 4
+"""Attempts at one call that may be under way together."""
 
 
 class Latencies:
@@ -126,10 +128,10 @@ class Race:
             self.result.cancel()
 
     def is_late(self, now: float, late_after_s: float) -> bool:
-        """Whether a second attempt is due."""
-        started = self.flights[0].started
+        """Whether another attempt is due: the last one is late as well."""
+        started = self.flights[-1].started
         return (
-            len(self.flights) == 1
+            len(self.flights) < _MOST_FLIGHTS
             and not self.result.done()
             and started is not None
             and now - started > late_after_s
