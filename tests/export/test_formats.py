@@ -84,3 +84,16 @@ def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="unknown export format `chatml`") as caught:
         find_format("chatml")
     assert all(name in caught.value.fix for name in FORMATS)
+
+
+def test_a_package_outside_can_add_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        def load(self) -> object:
+            return lambda example: {"q": example.request, "a": example.output}
+
+    def entry_points(*, group: str, name: str) -> list[Entry]:
+        assert group == "selfsown.plugins"
+        return [Entry()] if name == "exporters.qa" else []
+
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
+    assert find_format("qa")(BARE) == {"q": "Name a colour.", "a": "blue"}

@@ -21,7 +21,7 @@ from selfsown.report.charts.sunburst import draw_sunburst
 from selfsown.report.funnel import Funnel, StageNumbers
 from selfsown.report.histogram import whole_numbers
 from selfsown.report.svg import Svg, num
-from selfsown.report.texts import Verb, VerbNouns
+from selfsown.report.text_numbers import Verb, VerbNouns
 
 EVIL = "<script>alert('x')</script> & \"quoted\" \x1b[31m\0 \u202e"
 

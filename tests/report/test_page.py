@@ -182,3 +182,12 @@ def test_reading_leaves_the_journal_untouched(run: Path) -> None:
     before = journal.read_bytes(), stat.S_IMODE(journal.stat().st_mode)
     write_report(run)
     assert before == (journal.read_bytes(), stat.S_IMODE(journal.stat().st_mode))
+
+
+def test_odd_values_in_a_config_do_not_stop_the_report(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        f"recipe: x\nseed: {2**80}\noptions: {{day: 2026-01-02, rate: .nan, deep: [{2**70}]}}\n"
+    )
+    write_report(tmp_path)
+    assert report_numbers(tmp_path)["run"]["seed"] == 2**80
+    assert "2026-01-02" in (tmp_path / "report.html").read_text()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from selfsown.core.request import JSON
 from selfsown.export.run_files import RunFiles, integer, mapping, sequence, string
 from selfsown.report.absent import Absent
+from selfsown.report.shown import shown_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +109,5 @@ def _counted(run: RunFiles) -> tuple[StageNumbers, ...]:
 
 
 def _by_count(counts: Mapping[str, JSON] | Counter[str]) -> dict[str, int]:
-    pairs = [(name, integer(count)) for name, count in counts.items()]
+    pairs = [(shown_line(name, 80), integer(count)) for name, count in counts.items()]
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))

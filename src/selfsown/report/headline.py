@@ -10,7 +10,7 @@ from selfsown.report.activity import Activity
 from selfsown.report.funnel import Funnel
 from selfsown.report.numbers import Numbers
 from selfsown.report.spending import Spending
-from selfsown.report.texts import Shares
+from selfsown.report.text_numbers import Shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ The files are read as streams, a few times over, so memory does not grow with th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -21,7 +22,8 @@ from selfsown.report.rejects import Reason, read_reasons
 from selfsown.report.samples import Sample, read_samples
 from selfsown.report.saturation import Saturation, read_saturation
 from selfsown.report.spending import Spending, read_spending
-from selfsown.report.texts import Texts, read_texts
+from selfsown.report.text_numbers import Texts
+from selfsown.report.texts import read_texts
 
 VERSION: Final = 1
 
@@ -82,12 +84,15 @@ def report_numbers(run_dir: Path) -> dict[str, JSON]:
         InputError: the directory is no run directory, or a file in it cannot be read.
         JournalDamaged: the journal's checksums do not hold.
     """
-    return cast("dict[str, JSON]", orjson.loads(to_json(read_numbers(run_dir))))
+    return cast("dict[str, JSON]", json.loads(to_json(read_numbers(run_dir))))
 
 
 def to_json(numbers: Numbers) -> bytes:
     """The bytes of `report.json`."""
-    return orjson.dumps(numbers, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        return orjson.dumps(numbers, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # integers beyond 64 bits: the standard encoder takes them
+        return json.dumps(asdict(numbers), indent=2, default=str).encode() + b"\n"
 
 
 def _count(run: RunFiles) -> int:

@@ -40,4 +40,7 @@ def value_text(value: JSON) -> str:
     """A JSON value as text: strings as they are, anything else as JSON."""
     if isinstance(value, str):
         return clean_text(value)
-    return canonical_json(value).decode()
+    try:
+        return canonical_json(value).decode()
+    except (TypeError, ValueError):  # a date of a hand-written config, or NaN
+        return str(value)

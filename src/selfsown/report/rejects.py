@@ -11,6 +11,7 @@ from typing import Final
 from selfsown.core.request import JSON
 from selfsown.export.run_files import Row, RunFiles, mapping, string
 from selfsown.report.payload import payload_text
+from selfsown.report.shown import shown_line
 
 EXAMPLES: Final = 3
 MAX_REASONS: Final = 60
@@ -86,10 +87,14 @@ def spread(identifier: str) -> int:
 
 def _ended_badly(run: RunFiles) -> Iterator[tuple[tuple[str, str, bool], Row]]:
     for row in run.rows("rejected"):
-        yield (string(row.get("stage")), string(row.get("reason")), False), row
+        yield (_name(row.get("stage")), _name(row.get("reason")), False), row
     for row in run.rows("failed"):
         error = mapping(row.get("error"))
-        yield (string(row.get("stage")), string(error.get("kind")), True), row
+        yield (_name(row.get("stage")), _name(error.get("kind")), True), row
+
+
+def _name(value: JSON) -> str:
+    return shown_line(string(value), 80)
 
 
 def _example(row: Mapping[str, JSON]) -> RejectExample:

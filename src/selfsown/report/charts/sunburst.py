@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from selfsown.report.svg import PALETTE, Point, Svg, fit, num
-from selfsown.report.texts import Verb, VerbNouns
+from selfsown.report.text_numbers import Verb, VerbNouns
 
 SIZE = 440.0
 _CENTER = SIZE / 2
