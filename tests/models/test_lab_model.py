@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -205,6 +207,31 @@ async def test_a_seed_in_the_request_wins_over_the_seed_of_the_call(tiny_llama: 
     ]
     assert texts[0] == texts[2] == texts[3] != texts[1]
     await model.close()
+
+
+def test_opening_a_model_imports_neither_torch_nor_transformers(tiny_llama: Path) -> None:
+    code = (
+        "import sys; from selfsown.models.uri import open_model\n"
+        f"for scheme in ('lab', 'hf'): assert open_model(scheme + ':{tiny_llama}').identity\n"
+        "assert not {'torch', 'transformers', 'numpy', 'safetensors'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_process_that_forgets_to_close_a_model_ends_by_itself(tiny_llama: Path) -> None:
+    code = (
+        "import asyncio; from selfsown.core.request import Request\n"
+        "from selfsown.models.uri import open_model\n"
+        "async def main():\n"
+        f"    model = open_model('lab:{tiny_llama}')\n"
+        "    tasks = [asyncio.ensure_future(model.attempt(Request(prompt='x', max_tokens=n)))"
+        " for n in (1, 200)]\n"
+        "    await tasks[0]\n"
+        "asyncio.run(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_identity_follows_what_decides_the_answers(tiny_llama: Path, tmp_path: Path) -> None:

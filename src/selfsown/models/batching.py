@@ -8,6 +8,7 @@ texts) and one warning says so; a single row that does not fit ends with the kin
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -95,6 +96,7 @@ class GenerationThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
+            atexit.register(self.close)  # an interpreter that ends under torch's feet may crash
         return call
 
     def close(self) -> None:
@@ -107,6 +109,7 @@ class GenerationThread:
             self._arrivals.put(None)
         if self._thread is not None:
             self._thread.join()
+        atexit.unregister(self.close)
 
     def _work(self) -> None:
         failure = _closed()

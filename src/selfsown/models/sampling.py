@@ -75,6 +75,8 @@ def choose(logits: Tensor, rows: Sequence[TokenStream]) -> list[int]:
     """
     import torch
 
+    if logits.device.type == "mps":
+        logits = logits.cpu()  # that device has no double precision
     logits = _penalised(logits.float(), rows)
     tokens = logits.argmax(-1)  # (B,)
     warm = [i for i, row in enumerate(rows) if row.sampling.temperature > _GREEDY_BELOW]
