@@ -1,4 +1,4 @@
-"""Claim: the corpus is a function of its seed, with the stated shares of layouts, styles and noise."""
+"""Claim: the corpus is a function of its seed, with the stated shares."""
 
 from __future__ import annotations
 
@@ -69,7 +69,11 @@ def test_every_answer_of_an_example_sheet_is_right() -> None:
                 continue
             instruction = lines[0][1]
             fields = [value for _, value in lines[1:]]
-            pairs = [("", fields[0])] if len(fields) == 1 else zip(fields[::2], fields[1::2], strict=True)
+            pairs = (
+                [("", fields[0])]
+                if len(fields) == 1
+                else zip(fields[::2], fields[1::2], strict=True)
+            )
             for text, answer in pairs:
                 assert oracle.check(instruction, text, answer).is_correct, block
                 graded += 1

@@ -1,4 +1,4 @@
-"""Claim: the oracle says what is a task, a valid input and a right answer; each expectation is worked out by hand."""
+"""Claim: the oracle is right; each expectation is worked out by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ RIGHT = [
     ("Remove the repeated items from the list.", "red, blue, red", "red, blue"),
     ("Give only the animals of the list.", "dog, Peru, cat", "dog, cat"),
     ("Which item of the list is the odd one out?", "dog, Monday, cat, cow", "Monday"),
-    ("Leave the colour out of the sentence.", "Tom lost the red hat in the park.", "Tom lost the hat in the park."),
+    ("Leave the colour out of the sentence.", "Tom lost the red hat in the park.",
+     "Tom lost the hat in the park."),
     ("What is the opposite of the word hot?", "", "cold"),
     ("How far apart are the two numbers?", "3, 12", "9"),
     ("Make a sentence that says what the person has.", "Ida, cup", "Ida has a cup."),

@@ -1,4 +1,4 @@
-"""Claim: the shipped seeds are what the code makes, a seed file to the letter, and right to the oracle."""
+"""Claim: the shipped seeds are what the code makes, and right to the oracle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claim: what is held out never occurs in corpus or seeds, in no layout, and the suites consist of it."""
+"""Claim: what is held out never occurs in corpus or seeds; the suites consist of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claim: suite v1 is frozen: the file has the pinned hash, the stated parts, and right references."""
+"""Claim: suite v1 is frozen: pinned hash, stated parts, right references."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def test_more_demonstrations_begin_with_the_same_ones() -> None:
 def test_the_two_prompt_formats_to_the_letter() -> None:
     item = SuiteItem("a", "seen", "Give the capital of the country.", "Peru", "Lima")
     bare = SuiteItem("b", "seen", "What is the capital of Peru?", "", "Lima")
-    assert prompt_for(item, "task") == "Task: Give the capital of the country.\nInput: Peru\nOutput:"
+    assert (
+        prompt_for(item, "task") == "Task: Give the capital of the country.\nInput: Peru\nOutput:"
+    )
     assert prompt_for(bare, "task") == "Task: What is the capital of Peru?\nOutput:"
     assert prompt_for(item, "plain") == "Give the capital of the country.\nPeru\n\n"
     assert prompt_for(bare, "plain", [item]) == (

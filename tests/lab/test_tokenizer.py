@@ -1,4 +1,4 @@
-"""Claim: words share their token at a line start and after a space, and no text is changed by the round trip."""
+"""Claim: line-start words share their tokens, and no text is changed by a round trip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claim: every instruction of the micro-world can be read back, and its one solver is consistent."""
+"""Claim: every instruction can be read back, and its one solver is consistent."""
 
 from __future__ import annotations
 

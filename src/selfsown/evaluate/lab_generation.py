@@ -1,8 +1,9 @@
-"""How good and how new the instructions are that a model writes from list prompts, judged by the oracle.
+"""How good and how new the instructions of a model are, judged by the oracle.
 
 A small Self-Instruct step 1 without journal: list prompts of eight demonstrations, rule filters,
-novelty against the pool. It measures the two bars of the lab model: the share of accepted instructions
-that are tasks of the world, and the share that are compositions never seen in pretraining.
+novelty against the pool. It measures the two bars of the lab model: the share of accepted
+instructions that are tasks of the world, and the share that are compositions never seen in
+pretraining.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Generating text with a local causal model for the lab's measurements: batched, sorted by length.
 
-Measurements need nothing of the run machinery (journal, limits), so this calls transformers directly.
+Measurements need nothing of the run machinery (journal, limits), so this calls transformers
+directly.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def load_model(folder: Path) -> LoadedModel:
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import logging as transformers_logging
     except ImportError as error:
         raise MissingExtra(
             f"measuring a model needs `{error.name}`",
@@ -46,10 +48,9 @@ def load_model(folder: Path) -> LoadedModel:
             why="a model folder in Hugging Face form holds one",
             fix="give a folder that `selfsown lab pretrain` or `save_pretrained` wrote",
         )
+    transformers_logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, local_files_only=True, dtype=torch.float32
-    )
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     model.eval()
     return LoadedModel(model, tokenizer)
 
@@ -109,7 +110,10 @@ def _complete_batch(
     tokenizer = loaded.tokenizer
     tokenizer.padding_side = "left"
     encoded = tokenizer(prompts, return_tensors="pt", padding=True)
-    ends = [tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(list(map(_as_token, stop_tokens)))]
+    ends = [
+        tokenizer.eos_token_id,
+        *tokenizer.convert_tokens_to_ids(list(map(_as_token, stop_tokens))),
+    ]
     sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     with torch.no_grad():
         output = loaded.model.generate(

@@ -1,7 +1,8 @@
-"""Scores of a model on the lab's frozen suite: exact match by the oracle, and ROUGE-L, with intervals.
+"""Scores of a model on the lab's frozen suite, with intervals.
 
-Greedy decoding, first output line. A *condition* is a prompt format with a number of demonstrations;
-zero demonstrations in the bare format is what tuning is meant to lift, few-shot is the ceiling.
+Greedy decoding, first output line. A *condition* is a prompt format with a number of
+demonstrations; zero demonstrations in the bare format is what tuning is meant to lift, few-shot is
+the ceiling.
 """
 
 from __future__ import annotations
@@ -146,9 +147,7 @@ def interval(values: Sequence[float], seed: int = 0) -> Interval:
     if not values:
         raise ValueError("an interval needs at least one value")
     rng: random.Random = rng_for(seed, "bootstrap")
-    means = sorted(
-        sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES)
-    )
+    means = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
     low, high = means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
     return Interval(sum(values) / len(values), low, high)
 

@@ -2,9 +2,9 @@
 
 A document is a sequence of spans; the spans that answer something carry a weight, since most other
 text (which exercise comes next) cannot be predicted. Each sheet has one hidden style for all its
-answers: left blank, right and bare, wrapped in words, or wrong. That style is what demonstrations and
-tuning select; because *blank* is the most common one, the base model mostly fails without examples.
-Held-out families and combinations never occur here (`world.splits`).
+answers: left blank, right and bare, wrapped in words, or wrong. That style is what demonstrations
+and tuning select; because *blank* is the most common one, the base model mostly fails without
+examples. Held-out families and combinations never occur here (`world.splits`).
 """
 
 from __future__ import annotations
@@ -145,7 +145,9 @@ def _fact_spans(facts: list[tuple[str, str]]) -> Document:
     spans: Document = []
     for i, (begin, end) in enumerate(facts):
         spans += [Span(begin), Span(end, ANSWER_WEIGHT)]
-        spans.append(Span(("" if begin.endswith("?") else ".") + ("\n" if i + 1 == len(facts) else " ")))
+        spans.append(
+            Span(("" if begin.endswith("?") else ".") + ("\n" if i + 1 == len(facts) else " "))
+        )
     return spans
 
 
@@ -178,7 +180,11 @@ def bare_worksheet(rng: random.Random) -> Document:
     blocks = []
     for _ in range(_sheet_size(rng)):
         item = _item(rng)
-        blocks.append(f"{item.instruction.text}\n{item.input}\n\n" if item.input else f"{item.instruction.text}\n\n")
+        blocks.append(
+            f"{item.instruction.text}\n{item.input}\n\n"
+            if item.input
+            else f"{item.instruction.text}\n\n"
+        )
     return [Span("".join(blocks))]
 
 
@@ -227,7 +233,7 @@ def _wrong_answer(rng: random.Random, item: Item) -> str:
 
 
 def example_sheet(rng: random.Random) -> Document:
-    """Tasks with one to three right examples each, numbered, so that a plain sheet stays the blank one."""
+    """Tasks with one to three right examples each; numbered, so that plain sheets stay blank."""
     names = rng.choices(list(FIELD_NAMES), list(FIELD_NAMES.values()))[0]
     most = rng.choice((1, 2, 2, 3))
     spans = _header(rng, EXAMPLE_HEADERS, 0.5)
@@ -259,7 +265,11 @@ def label_first(rng: random.Random) -> Document:
         for label in rng.sample(sorted(by_label), min(len(by_label), rng.randint(2, 3))):
             spans += [Span("Class label:"), Span(f" {label}", INPUT_WEIGHT), Span("\n")]
             if by_label[label].input:
-                spans += [Span("Input:"), Span(f" {by_label[label].input}", LABELLED_INPUT_WEIGHT), Span("\n")]
+                spans += [
+                    Span("Input:"),
+                    Span(f" {by_label[label].input}", LABELLED_INPUT_WEIGHT),
+                    Span("\n"),
+                ]
         spans.append(Span("\n"))
     return spans
 
@@ -268,7 +278,9 @@ def classification_sheet(rng: random.Random) -> Document:
     """`Task: I / Is it classification? Yes` blocks."""
     spans = _header(rng, CLASSIFICATION_HEADERS, 0.7)
     for _ in range(rng.randint(12, 20) if rng.random() < 0.2 else rng.randint(4, 10)):
-        instruction = sample_instruction(rng, "seen", _CLASSIFICATION if rng.random() < 0.3 else None)
+        instruction = sample_instruction(
+            rng, "seen", _CLASSIFICATION if rng.random() < 0.3 else None
+        )
         answer = "Yes" if instruction.program.spec.is_classification else "No"
         spans.append(Span(f"Task: {instruction.text}\n{CLASSIFICATION_QUESTION}"))
         spans += [Span(f" {answer}", ANSWER_WEIGHT), Span("\n\n")]

@@ -1,16 +1,16 @@
-"""Lines of an instruction list that are no tasks of the world, so that filters have something to find.
+"""Lines of an instruction list that are no tasks of the world, for filters to find.
 
-*Noisy* lines break a rule that Self-Instruct checks (too short, asks for a picture or a program, starts
-with a sign or a foreign letter). *Sloppy* lines look right but are cut off or make no sense; only an
-oracle sees that, so they are kept to a few untidy documents.
+*Noisy* lines break a rule that Self-Instruct checks (too short, asks for a picture or a program,
+starts with a sign or a foreign letter). *Sloppy* lines look right but are cut off or make no
+sense; only an oracle sees that, so they are kept to a few untidy documents.
 """
 
 from __future__ import annotations
 
 import random
 
-from selfsown.lab.world import sample_instruction
 from selfsown.lab.world import lexicon as lex
+from selfsown.lab.world import sample_instruction
 
 _THINGS = (*lex.ANIMALS, *lex.OBJECTS, *lex.PLANTS)
 _BROKEN = (

@@ -1,4 +1,4 @@
-"""The oracle: is this an instruction of the micro-world, is this its input, and is this answer right?"""
+"""The oracle: is this an instruction of the micro-world, and is this answer right?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's 100 human seed tasks, one instance each: made from the world by a fixed draw, shipped as a file.
+"""The lab's 100 human seed tasks, made from the world by a fixed draw, shipped as a file.
 
 The shipped `seeds.jsonl` has exactly the fields of a seed file; a test makes it again and compares.
 The default experiment starts from the first 25, which cover every group of tasks.

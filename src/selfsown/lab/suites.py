@@ -1,8 +1,9 @@
-"""The frozen evaluation suite v1: 300 items and 64 demonstrations, shipped as a file whose sha256 is pinned.
+"""The frozen evaluation suite v1: 300 items and 64 demonstrations, its hash pinned.
 
-140 items are distributed like the corpus; 70 have a held-out (family, modifier) pair, 50 a held-out
-(phrasing, verb) pair, 40 a held-out family. Demonstrations for few-shot prompts come from the corpus'
-distribution. `make_suite` made the file; scores of different days compare only while the file stays.
+140 items are distributed like the corpus; 70 have a held-out (family, modifier) pair, 50 a held-
+out (phrasing, verb) pair, 40 a held-out family. Demonstrations for few-shot prompts come from the
+corpus' distribution. `make_suite` made the file; scores of different days compare only while the
+file stays.
 """
 
 from __future__ import annotations

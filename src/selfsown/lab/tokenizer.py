@@ -1,8 +1,8 @@
-"""The lab's tokenizer: byte-level BPE with 2,048 entries, trained on the corpus, saved in Hugging Face form.
+"""The lab's tokenizer: byte-level BPE with 2,048 entries, in Hugging Face form.
 
-A space is put behind every line break before splitting (and taken away when decoding), so that a word at
-the start of a line is the same token as the word after a space; a blank line is one token and stays one.
-`<|endoftext|>` is id 0 and serves as begin and end of text; `<|pad|>` is id 1.
+A space is put behind every line break before splitting (and taken away when decoding), so that a
+word at the start of a line is the same token as the word after a space; a blank line is one token
+and stays one. `<|endoftext|>` is id 0 and serves as begin and end of text; `<|pad|>` is id 1.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def train_tokenizer(seed: int, document_count: int = 12_000) -> Tokenizer:
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write `tokenizer.json` and `tokenizer_config.json`, as `AutoTokenizer.from_pretrained` reads them."""
+    """Write `tokenizer.json` and `tokenizer_config.json`, as `AutoTokenizer` reads them."""
     from tokenizers import processors
 
     tokenizer.post_processor = processors.TemplateProcessing(

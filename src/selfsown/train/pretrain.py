@@ -1,8 +1,8 @@
-"""Pretraining of the lab model: a small Llama on text about the micro-world, from nothing, on two CPU cores.
+"""Pretraining of the lab model: a small Llama, from nothing, on two CPU cores.
 
-One file, top to bottom: settings, model, optimisers, loss, loop, checkpoint, export. Answer tokens weigh
-more in the loss (see `lab.corpus`), since they are a ninth of the text and nearly all that can be learned.
-Matrices are trained with Muon (as in torch), embeddings and norms with AdamW.
+One file, top to bottom: settings, model, optimisers, loss, loop, checkpoint, export. Answer tokens
+weigh more in the loss (see `lab.corpus`), since they are a ninth of the text and nearly all that
+can be learned. Matrices are trained with Muon (as in torch), embeddings and norms with AdamW.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from selfsown.lab.tokenizer import (
     save_tokenizer,
     train_tokenizer,
 )
-from selfsown.train.token_stream import RowStream, validation_rows
+from selfsown.train.token_stream import SHARD_DOCUMENTS, RowStream, validation_rows
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,7 @@ class Settings:
     decay_share: float = 0.4
     """The rates fall in a straight line to 2 % over this last share of the tokens."""
     tokenizer_documents: int = 12_000
+    shard_documents: int = SHARD_DOCUMENTS
     validation_row_count: int = 64
 
 
@@ -74,6 +75,7 @@ SMOKE = Settings(
     batch_tokens=2_048,
     short_rows=256,
     tokenizer_documents=400,
+    shard_documents=60,
     validation_row_count=8,
 )
 """Settings that run the whole path in seconds and learn nothing worth having."""
@@ -105,8 +107,8 @@ def pretrain(
 ) -> Outcome:
     """Train the lab model and write it as a Hugging Face folder.
 
-    A checkpoint and usable weights are written every `save_every_s` seconds; the same call goes on from
-    the checkpoint and ends with the same data in the same order.
+    A checkpoint and usable weights are written every `save_every_s` seconds; the same call goes on
+    from the checkpoint and ends with the same data in the same order.
 
     Args:
         out: folder of the weights; the checkpoint lies beside it in `checkpoint.pt` until the end.
@@ -124,8 +126,15 @@ def pretrain(
     if tokens <= 0:
         raise ConfigError(f"`tokens` is {tokens}", why="training needs data", fix="give at least 1")
     _require_torch()
-    chosen = replace(SMOKE if smoke else settings or Settings(tokens, seed), tokens=tokens, seed=seed)
+    chosen = chosen_settings(tokens=tokens, seed=seed, smoke=smoke, settings=settings)
     return _Run(chosen, out, on_progress or (lambda line: None)).run(save_every_s)
+
+
+def chosen_settings(
+    *, tokens: int, seed: int, smoke: bool = False, settings: Settings | None = None
+) -> Settings:
+    """The settings that `pretrain` uses for the same arguments."""
+    return replace(SMOKE if smoke else settings or Settings(tokens, seed), tokens=tokens, seed=seed)
 
 
 def build_model(settings: Settings) -> LlamaForCausalLM:
@@ -146,15 +155,15 @@ def build_model(settings: Settings) -> LlamaForCausalLM:
         eos_token_id=END_OF_TEXT_ID,
         pad_token_id=PAD_ID,
     )
-    model = LlamaForCausalLM(config)
-    return model
+    return LlamaForCausalLM(config)
 
 
 def build_optimisers(model: LlamaForCausalLM, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the blocks, AdamW for embeddings and norms."""
     import torch
 
-    matrices, others = [], []
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         is_matrix = parameter.ndim == 2 and "embed" not in name
         (matrices if is_matrix else others).append(parameter)
@@ -165,7 +174,7 @@ def build_optimisers(model: LlamaForCausalLM, settings: Settings) -> list[torch.
 
 
 def rate_at(step: int, progress: float, settings: Settings) -> float:
-    """Learning-rate factor in [0.02, 1]: warm-up by steps, constant, then linear by progress in [0, 1]."""
+    """Learning-rate factor in [0.02, 1]; `progress` in [0, 1] is the share of the tokens done."""
     warm = min(1.0, (step + 1) / settings.warmup_steps)
     left = min(1.0, (1.0 - progress) / settings.decay_share)
     return warm * max(0.02, left)
@@ -174,7 +183,7 @@ def rate_at(step: int, progress: float, settings: Settings) -> float:
 def token_losses(
     model: LlamaForCausalLM, inputs: torch.Tensor, targets: torch.Tensor
 ) -> torch.Tensor:
-    """Negative log-likelihood of every target; inputs and targets (B, T), result (B, T) in float32."""
+    """Negative log-likelihood of every target: (B, T), (B, T) -> (B, T) in float32."""
     import torch
 
     with torch.autocast("cpu", torch.bfloat16):
@@ -220,9 +229,10 @@ class _Run:
         self.model = build_model(settings)
         self.optimisers = build_optimisers(self.model, settings)
         self.base_rates = [group["lr"] for o in self.optimisers for group in o.param_groups]
-        self.stream = RowStream(self.tokenizer, settings.seed)
+        self.stream = RowStream(self.tokenizer, settings.seed, settings.shard_documents)
         self.step = 0
         self.done = 0
+        self.done_here = 0
         self._resume()
 
     def run(self, save_every_s: float) -> Outcome:
@@ -266,9 +276,6 @@ class _Run:
         self.done += count * length
         self.done_here += count * length
         return float(loss.detach())
-
-    done_here: int = 0
-    """Tokens trained by this process."""
 
     def save(self) -> tuple[float, float]:
         """Write weights and checkpoint; returns the validation losses."""
@@ -316,7 +323,7 @@ _CHECKPOINT = "checkpoint.pt"
 
 
 def export_model(model: LlamaForCausalLM, folder: Path) -> None:
-    """Write the model in bfloat16 as `config.json`, `generation_config.json` and `model.safetensors`."""
+    """Write config and weights, in bfloat16, as `from_pretrained` reads them."""
     import copy
 
     import torch
@@ -336,7 +343,7 @@ def _tokenizer_of(out: Path, settings: Settings) -> Tokenizer:
 
 def _require_torch() -> None:
     try:
-        import torch
+        import torch  # noqa: F401  # asked for here so that a missing one is reported by name
         import transformers
     except ImportError as error:
         raise MissingExtra(
@@ -344,6 +351,4 @@ def _require_torch() -> None:
             why="the lab model is trained with torch and transformers",
             fix="pip install 'selfsown[local]'",
         ) from error
-    transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    torch.use_deterministic_algorithms(True, warn_only=True)

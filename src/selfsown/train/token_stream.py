@@ -20,7 +20,7 @@ SHARD_DOCUMENTS = 4_000
 def encode_document(tokenizer: Tokenizer, document: Document) -> tuple[list[int], list[int]]:
     """Token ids and loss weights of a document, led by the end-of-text token.
 
-    A token belongs to the span in which its last character lies: ` Paris` after `Output:` to the answer.
+    A token belongs to the span of its last character: ` Paris` after `Output:` to the answer.
     """
     encoding = tokenizer.encode(text_of(document), add_special_tokens=False)
     ends: list[int] = []
@@ -38,7 +38,7 @@ def encode_document(tokenizer: Tokenizer, document: Document) -> tuple[list[int]
 
 
 def encode_shard(
-    tokenizer: Tokenizer, seed: int, shard: int, document_count: int = SHARD_DOCUMENTS
+    tokenizer: Tokenizer, seed: int, shard: int, document_count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """All tokens of a shard in one line: ids (N,) and weights (N,), both int16."""
     import torch
@@ -53,11 +53,15 @@ def encode_shard(
 
 
 class RowStream:
-    """Rows cut from the endless line of tokens; its position is a number of tokens, so it resumes anywhere."""
+    """Rows cut from the endless line of tokens; `shard` and `offset` are its whole state."""
 
-    def __init__(self, tokenizer: Tokenizer, seed: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, seed: int, shard_documents: int = SHARD_DOCUMENTS
+    ) -> None:
+        """A stream at its start; another size of shards is another stream."""
         self.tokenizer = tokenizer
         self.seed = seed
+        self.shard_documents = shard_documents
         self.shard = 0
         self.offset = 0
         self._loaded: tuple[int, torch.Tensor, torch.Tensor] | None = None
@@ -81,7 +85,8 @@ class RowStream:
 
     def _load(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self._loaded is None or self._loaded[0] != self.shard:
-            self._loaded = (self.shard, *encode_shard(self.tokenizer, self.seed, self.shard))
+            shard = encode_shard(self.tokenizer, self.seed, self.shard, self.shard_documents)
+            self._loaded = (self.shard, *shard)
         return self._loaded[1], self._loaded[2]
 
 
@@ -89,6 +94,6 @@ def validation_rows(
     tokenizer: Tokenizer, seed: int, row_count: int, length: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Rows of documents that training never sees, in batches of eight."""
-    stream = RowStream(tokenizer, seed)
+    stream = RowStream(tokenizer, seed, shard_documents=400)
     for _ in range(row_count // 8):
         yield stream.next_rows(8, length)

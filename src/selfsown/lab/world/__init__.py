@@ -1,8 +1,9 @@
-"""The micro-world: simple English about a closed set of facts and operations, with one solver for all of it.
+"""The micro-world: simple English about a closed set of facts, with one solver for it all.
 
-Read in this order: `lexicon` (facts), `kinds` (inputs), `relations`, `lists`, `sentences` (operations),
-`families` (tasks), `modifiers` (demands on form, idle sentences), `program` (instruction = program +
-wording), `parse` (back from text), `splits` (what pretraining never sees), `sampling`.
+Read in this order: `lexicon` (facts), `kinds` (inputs), `relations`, `lists`, `sentences`
+(operations), `families` (tasks), `modifiers` (demands on form, idle sentences), `program`
+(instruction = program + wording), `parse` (back from text), `splits` (what pretraining never
+sees), `sampling`.
 """
 
 from selfsown.lab.world.families import FAMILIES, Family

@@ -53,7 +53,7 @@ def _sentence(start: str, answer: str) -> tuple[str, str]:
 
 @cache
 def facts_by_subject() -> dict[str, tuple[tuple[str, str], ...]]:
-    """For each word: its facts as (beginning, end) pairs, so that `end` can be weighted in training."""
+    """For each word its facts, as (beginning, end) pairs; the end is what training weights."""
     facts: dict[str, list[tuple[str, str]]] = {}
     for relation in RELATIONS:
         for word in _SUBJECTS.get(relation.kind, ()):

@@ -30,7 +30,9 @@ from selfsown.lab.world.sentences import SENTENCE_TASKS
 from selfsown.lab.world.task_table import Solver, TaskRow, Validator
 
 _LABELS = tuple(word for pair in lex.LABEL_PAIRS for word in pair)
-CONDITIONAL_ARGUMENTS: tuple[str, ...] = tuple(f"{a} {b}" for a in _LABELS for b in _LABELS if a != b)
+CONDITIONAL_ARGUMENTS: tuple[str, ...] = tuple(
+    f"{a} {b}" for a in _LABELS for b in _LABELS if a != b
+)
 """Arguments of conditional tasks: two different words, separated by a space."""
 USUAL_ARGUMENTS = tuple(f"{a} {b}" for pair in lex.LABEL_PAIRS for a, b in (pair, pair[::-1]))
 
@@ -41,7 +43,7 @@ class Family:
 
     name: str
     group: str
-    """`relation`, `map`, `two_step`, `property`, `conditional`, `list`, `sentence`, `closed`, `pair`, `build`, `open`."""
+    """One of the keys of `sampling.GROUP_WEIGHTS`."""
     kind: str
     """Kind of the input, a key of `KINDS`; `none` for tasks without input."""
     phrasings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What an input of the world can be: a word of one category, a list, a pair, a sentence, or nothing.
+"""What an input can be: a word of one category, a list, a pair, a sentence, or nothing.
 
 A kind knows how an instruction names it, how to sample one, and whether a text is one. Sampling
 takes a `random.Random` and nothing else, so that a seed decides everything.
@@ -20,7 +20,7 @@ class Kind:
 
     name: str
     noun: str
-    """How an instruction names it, without article: `country`, `list of animals`; empty: no input."""
+    """How instructions name it, without article: `list of animals`; empty: there is no input."""
     sample: Callable[[random.Random], str]
     is_valid: Callable[[str], bool]
 
@@ -111,7 +111,9 @@ def _list_kind(name: str, noun: str, words: tuple[str, ...]) -> Kind:
         items = split_list(text)
         return _LIST_MIN <= len(items) <= _LIST_MAX and all(item in members for item in items)
 
-    return Kind(name, noun, lambda rng: ", ".join(rng.sample(words, rng.choice((3, 3, 4)))), is_valid)
+    return Kind(
+        name, noun, lambda rng: ", ".join(rng.sample(words, rng.choice((3, 3, 4)))), is_valid
+    )
 
 
 def is_word_list(text: str) -> bool:

@@ -275,4 +275,4 @@ LABEL_PAIRS = (
     *(("sun", "moon"), ("left", "right"), ("up", "down")),
     *(("win", "lose"), ("day", "night"), ("good", "bad")),
 )
-"""Words that conditional tasks write ("If ..., write sun. Otherwise write moon."), as usual pairs."""
+"""Words that conditional tasks write (`If ..., write sun. Otherwise write moon.`)."""

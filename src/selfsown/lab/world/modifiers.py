@@ -1,7 +1,8 @@
 """Everything that can be added to the core of an instruction.
 
-*Modifiers* change the answer (capital letters, quotation marks ...). Openers, contexts and closers do not:
-they are surface language, so that a pool of thousands of instructions that are mutually unlike exists.
+*Modifiers* change the answer (capital letters, quotation marks ...). Openers, contexts and closers
+do not: they are surface language, so that a pool of thousands of instructions that are mutually
+unlike exists.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Literal
 
 from selfsown.lab.world.kinds import KINDS
 
-Position = Literal["suffix", "prefix", "infix"]
+Position = Literal["", "suffix", "prefix", "infix"]
+"""Where a modifier stands; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,8 @@ class Modifier:
 
     def wordings(self, position: Position) -> tuple[str, ...]:
         """The wordings for one position."""
-        if position == "suffix":
-            return self.suffixes
-        return self.prefixes if position == "prefix" else (self.infix,)
+        texts = {"": (), "suffix": self.suffixes, "prefix": self.prefixes, "infix": (self.infix,)}
+        return texts[position]
 
 
 def _between(left: str, right: str) -> Callable[[str], str | None]:

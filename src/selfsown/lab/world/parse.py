@@ -1,8 +1,9 @@
 """Reading an instruction back into its program.
 
-Idle sentences and modifiers are peeled off from both ends, and the remaining core is looked up in the
-table of all cores (some tens of thousands, built once on first use). A parse counts only if rendering
-it gives the very same text, so whatever parses is exactly a sentence of the world's language.
+Idle sentences and modifiers are peeled off from both ends, and the remaining core is looked up in
+the table of all cores (some tens of thousands, built once on first use). A parse counts only if
+rendering it gives the very same text, so whatever parses is exactly a sentence of the world's
+language.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def core_table() -> dict[str, Core]:
 
 
 def all_cores() -> Iterator[tuple[str, Core]]:
-    """Every core sentence of every family; two equal texts would be an ambiguity of the language."""
+    """Every core sentence of every family; two equal ones would make the language ambiguous."""
     for family in FAMILIES.values():
         for index in range(len(family.phrasings)):
             for verb, the in slot_values(family, index):
@@ -84,9 +85,7 @@ def slot_values(family: Family, phrasing: int) -> list[tuple[str, str]]:
 _OPENER_INDEX = {text: i for i, text in enumerate(OPENERS)}
 _CLOSER_INDEX = {text: i for i, text in enumerate(CLOSERS)}
 _CONTEXT_INDEX = {text: i for kind in KINDS for i, text in enumerate(contexts(kind))}
-_SUFFIX_INDEX = {
-    text: (m.name, i) for m in MODIFIERS.values() for i, text in enumerate(m.suffixes)
-}
+_SUFFIX_INDEX = {text: (m.name, i) for m in MODIFIERS.values() for i, text in enumerate(m.suffixes)}
 
 
 def _key(text: str) -> str:
@@ -116,7 +115,7 @@ def _context_readings(text: str) -> Iterator[tuple[str, int | None]]:
     yield text, None
 
 
-def _modifier_readings(text: str) -> Iterator[tuple[str, str, Position | str, int]]:
+def _modifier_readings(text: str) -> Iterator[tuple[str, str, Position, int]]:
     """All ways to take a modifier off: (core, modifier, position, wording)."""
     yield text, "", "", 0
     for sentence, (name, index) in _SUFFIX_INDEX.items():

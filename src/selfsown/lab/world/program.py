@@ -1,13 +1,13 @@
 """An instruction is a program plus a wording; `render` writes it down.
 
-The *program* (family, argument, modifier) says what to do and fixes the right answer. The *wording* says
-it: which phrasing, verb and determiner, where the modifier stands, and which idle sentences go around it.
+The *program* (family, argument, modifier) says what to do and fixes the right answer. The
+*wording* says it: which phrasing, verb and determiner, where the modifier stands, and which idle
+sentences go around it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from selfsown.lab.world.families import FAMILIES, Family
 from selfsown.lab.world.modifiers import (
@@ -50,7 +50,7 @@ class Wording:
     """One of `VERBS` if the phrasing has a verb slot, else empty."""
     the: str = ""
     """One of `DETERMINERS` if the phrasing has a determiner slot, else empty."""
-    position: Position | Literal[""] = ""
+    position: Position = ""
     """Where the modifier stands; empty without modifier."""
     modifier_wording: int = 0
     opener: int | None = None
@@ -77,9 +77,7 @@ def render_core(family: Family, argument: str, phrasing: int, verb: str, the: st
 
 def render(program: Program, wording: Wording) -> str:
     """The instruction as text."""
-    core = render_core(
-        program.spec, program.argument, wording.phrasing, wording.verb, wording.the
-    )
+    core = render_core(program.spec, program.argument, wording.phrasing, wording.verb, wording.the)
     parts: list[str] = []
     if wording.opener is not None:
         parts.append(OPENERS[wording.opener])

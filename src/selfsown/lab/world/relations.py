@@ -1,9 +1,9 @@
 """The 34 word relations and 17 properties from which most families of tasks are composed.
 
-A relation maps a word to its answer and comes with noun phrases ("the capital of {s}") and questions
-("Which city is the capital of {s}?"), where `{s}` is filled by "the country", "each country in the
-list" or "France". Relations, lists, two-step tasks and closed questions all share these phrases:
-that is what makes an unseen composition solvable.
+A relation maps a word to its answer and comes with noun phrases ("the capital of {s}") and
+questions ("Which city is the capital of {s}?"), where `{s}` is filled by "the country", "each
+country in the list" or "France". Relations, lists, two-step tasks and closed questions all share
+these phrases: that is what makes an unseen composition solvable.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def _sample_wording(rng: random.Random, name: str, *, force_modifier: bool) -> I
     verb, the = rng.choice(slot_values(family, phrasing))
     has_modifier = force_modifier or rng.random() < MODIFIER_RATE
     modifier = rng.choice(list(MODIFIERS)) if has_modifier else ""
-    position: Position | Literal[""] = ""
+    position: Position = ""
     index = 0
     if modifier:
         choices: list[Position] = ["suffix", "suffix", "prefix"]

@@ -1,7 +1,7 @@
-"""What pretraining never sees: some families, some (family, modifier) and some (phrasing, verb) pairs.
+"""What pretraining never sees: families, (family, modifier) and (phrasing, verb) pairs.
 
-Membership is a fixed hash, not a list, so it cannot drift with the order of tables. Corpus and seeds
-are sampled outside these sets; the suites are sampled inside them, one set at a time.
+Membership is a fixed hash, not a list, so it cannot drift with the order of tables. Corpus and
+seeds are sampled outside these sets; the suites are sampled inside them, one set at a time.
 """
 
 from __future__ import annotations
