@@ -140,8 +140,11 @@ def test_tiny_and_unfinished_runs_have_a_page(
     page = _Page(render_page(read_numbers(run)))
     words = " ".join(page.words)
     assert ("suspended" if data_files else "not ended") in words
-    if data_files:
-        assert "selfsown run self-instruct -o runs/small -n 200" in words
+    assert (
+        "selfsown run self-instruct -o runs/small -n 200"
+        if data_files
+        else "selfsown run run/config.yaml"
+    ) in words
 
 
 def test_a_recipe_over_rows_has_a_page_that_says_what_is_left_out(tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ def test_a_recipe_over_rows_has_a_page_that_says_what_is_left_out(tmp_path: Path
 def test_a_run_with_only_a_config_has_a_page(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("recipe: self-instruct\n")
     words = " ".join(_Page(render_page(read_numbers(tmp_path))).words)
-    assert "0 records" in words
+    assert "A run that has not ended" in words
     assert "the directory has no journal" in words
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from selfsown.core.request import JSON
+from selfsown.core.rundir import CONFIG
 from selfsown.export.run_files import RunFiles, integer, mapping, number, sequence, string
 from selfsown.report.shown import shown, shown_line
 
@@ -69,7 +71,7 @@ def run_facts(run: RunFiles) -> RunFacts:
         status=string(ended.get("status")) or "not ended",
         reason=shown_line(string(ended.get("reason"))),
         stop=string(data.get("stop")),
-        resume=shown_line(string(ended.get("resume")), 400),
+        resume=shown_line(string(ended.get("resume")), 400) or _resume(run),
         seed=integer(data.get("seed")) or integer(config.get("seed")),
         target=target if isinstance(target, int) else None,
         order=string(config.get("order")),
@@ -87,6 +89,11 @@ def run_facts(run: RunFiles) -> RunFacts:
         notes=mapping(data.get("notes")),
         warnings=tuple(shown(string(line), 1000) for line in sequence(ended.get("warnings"))),
     )
+
+
+def _resume(run: RunFiles) -> str:
+    """How to go on with a run that was killed, from the folder that holds its directory."""
+    return "" if run.manifest else f"selfsown run {shlex.quote(run.path.resolve().name)}/{CONFIG}"
 
 
 def _settings(options: Mapping[str, JSON], above: str = "") -> Iterator[tuple[str, JSON]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from selfsown.core.request import JSON
 from selfsown.export.run_files import RunFiles, integer, mapping, sequence, string
-from selfsown.report.absent import Absent
+from selfsown.report.absent import NOT_WRITTEN, Absent
 from selfsown.report.shown import shown_line
 
 
@@ -58,7 +58,7 @@ def read_funnel(run: RunFiles) -> Funnel | Absent:
     listed = sequence(run.data.get("stages"))
     stages = tuple(_listed(mapping(stage)) for stage in listed) if listed else _counted(run)
     if not stages:
-        return Absent("no candidate has ended yet")
+        return Absent("no candidate has ended" if run.manifest else NOT_WRITTEN)
     return Funnel(stages, sum(stage.accepted for stage in stages if stage.output))
 
 

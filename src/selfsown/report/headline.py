@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selfsown.report import words
+from selfsown.report.absent import NOT_WRITTEN, Absent
 from selfsown.report.activity import Activity
 from selfsown.report.funnel import Funnel
 from selfsown.report.numbers import Numbers
@@ -39,7 +40,7 @@ def headline(numbers: Numbers) -> Headline:
     run = numbers.run
     state = f"{run.status}: {run.stop or run.reason}".rstrip(": ")
     return Headline(
-        title=words.plural(numbers.accepted, "record") + _from_seeds(numbers),
+        title=_title(numbers),
         subtitle=_subtitle(numbers),
         state=state,
         ended_well=run.status == "finished",
@@ -47,8 +48,11 @@ def headline(numbers: Numbers) -> Headline:
     )
 
 
-def _from_seeds(numbers: Numbers) -> str:
-    return f" from {words.plural(numbers.seed_count, 'seed')}" if numbers.seed_count else ""
+def _title(numbers: Numbers) -> str:
+    seeds = f" from {words.plural(numbers.seed_count, 'seed')}" if numbers.seed_count else ""
+    if isinstance(numbers.funnel, Absent) and numbers.funnel.absent == NOT_WRITTEN:
+        return f"A run{seeds} that has not ended"
+    return words.plural(numbers.accepted, "record") + seeds
 
 
 def _subtitle(numbers: Numbers) -> str:
@@ -74,13 +78,13 @@ def _figures(numbers: Numbers) -> Iterator[Figure]:
         failed = sum(stage.failed_count for stage in funnel.stages)
         yield Figure("rejected", words.count(rejected), f"and {words.count(failed)} failed")
     if isinstance(spending, Spending):
-        per = words.decimal(spending.calls_per_accepted)
-        yield Figure("model calls", words.count(spending.calls), f"{per} per record")
+        per = f"{words.decimal(spending.calls_per_accepted)} per record"
+        yield Figure("model calls", words.count(spending.calls), per if spending.accepted else "")
         tokens = spending.input_tokens + spending.output_tokens
-        per = words.decimal(spending.tokens_per_accepted)
-        yield Figure("tokens", words.count(tokens), f"{per} per record")
-        per = words.usd(spending.cost_usd_per_accepted)
-        yield Figure("cost", words.usd(spending.cost_usd), f"{per} per record")
+        per = f"{words.decimal(spending.tokens_per_accepted)} per record"
+        yield Figure("tokens", words.count(tokens), per if spending.accepted else "")
+        per = f"{words.usd(spending.cost_usd_per_accepted)} per record"
+        yield Figure("cost", words.usd(spending.cost_usd), per if spending.accepted else "")
     if isinstance(numbers.activity, Activity):
         rate = words.decimal(numbers.activity.answers_per_s)
         worked = words.duration(numbers.activity.working_s)

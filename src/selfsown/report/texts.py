@@ -14,7 +14,7 @@ from typing import Final
 
 from selfsown.core.request import JSON
 from selfsown.export.run_files import RunFiles, string
-from selfsown.report.absent import Absent
+from selfsown.report.absent import NOT_WRITTEN, Absent
 from selfsown.report.histogram import Histogram, unit_interval, whole_numbers
 from selfsown.report.shown import shown_line
 from selfsown.report.text_numbers import (
@@ -72,7 +72,7 @@ def read_texts(run: RunFiles, record_count: int) -> Texts:
         record_count: accepted records, to know in which eighth of the run a record lies.
     """
     if not record_count:
-        none = Absent("no record has been accepted yet")
+        none = Absent("no record has been accepted" if run.manifest else NOT_WRITTEN)
         return Texts(none, none, none, none, none)
     seeds = _read_seeds(run)
     seen = _Pass()
