@@ -361,6 +361,77 @@ async def test_a_local_model_that_cannot_load_is_not_served() -> None:
     assert model.closed
 
 
+class WaitingModel(RecordingModel):
+    """Answers when `may_go` is set; remembers what was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.may_go, self.left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def attempt(
+        self, request: Request, *, timeout_s: float | None = None, seed: int = 0
+    ) -> Answer:
+        self.entered.set()
+        try:
+            await self.may_go.wait()
+        except asyncio.CancelledError:
+            self.left.set()
+            raise
+        return await super().attempt(request, seed=seed)
+
+
+async def _serve(model: RecordingModel) -> tuple[str, asyncio.Task[None]]:
+    """The URL of a server in this loop, and the task that it is."""
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(
+        serve_until_stopped(Served(model, "rec"), Address(port=0), announce=url.set_result)
+    )
+    return await url, serving
+
+
+async def test_a_call_under_way_still_gets_its_answer_when_the_server_is_stopped() -> None:
+    model = WaitingModel()
+    url, serving = await _serve(model)
+    async with ClientSession() as session:
+        call = asyncio.create_task(session.post(f"{url}/completions", json={"prompt": "x"}))
+        await model.entered.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        model.may_go.set()
+        async with await call as reply:
+            assert (await reply.json())["choices"][0]["text"].startswith("x ")
+    await serving
+    assert model.closed
+
+
+async def test_when_the_client_goes_away_its_calls_are_dropped() -> None:
+    model = WaitingModel()
+    url, serving = await _serve(model)
+    async with ClientSession() as session:
+        call = asyncio.create_task(session.post(f"{url}/completions", json={"prompt": "x"}))
+        await model.entered.wait()
+        call.cancel()
+        await model.left.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    await serving
+
+
+async def test_when_one_choice_fails_the_others_are_dropped() -> None:
+    class HalfBroken(WaitingModel):
+        async def attempt(
+            self, request: Request, *, timeout_s: float | None = None, seed: int = 0
+        ) -> Answer:
+            if request.prompt == "bad":
+                await self.entered.wait()
+                raise AttemptFailed("context_length", "too long")
+            return await super().attempt(request, seed=seed)
+
+    model = HalfBroken()
+    async with TestClient(TestServer(build_app(Served(model, "rec")))) as client:
+        error = await _post(client, "completions", {"prompt": ["good", "bad"]}, status=400)
+        assert error["error"]["code"] == "context_length_exceeded"
+        assert model.left.is_set()
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 async def test_the_command_serves_the_lab_and_a_signal_ends_it_with_0(
     tiny_llama: Path, stop: signal.Signals
