@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import util
 from pathlib import Path
@@ -194,6 +197,24 @@ def test_a_model_that_is_not_here_is_not_fetched_unasked(monkeypatch: pytest.Mon
         open_model({"uri": "hf:nobody/no-such-model", "options": {"download": True}})
     with pytest.raises(ConfigError, match="no such folder"):
         open_model("hf:./no-such-folder")
+
+
+def test_a_hub_name_is_found_in_the_cache_that_hf_home_names(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    cached = tmp_path / "hub" / "models--me--tiny"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    shutil.copytree(tiny_llama, cached / "snapshots" / ("0" * 40))
+    code = "from selfsown.models.uri import open_model; print(open_model('hf:me/tiny').identity)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.stdout.strip() == _hf(tiny_llama).identity, done.stderr
 
 
 @pytest.mark.parametrize(

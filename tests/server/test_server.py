@@ -201,7 +201,7 @@ async def test_a_stream_carries_the_same_answer_in_events(
         ("completions", b'{"prompt": "x", "top_p": NaN}', "not JSON"),
         ("completions", [1], "not a JSON object"),
         ("completions", {}, "`prompt`"),
-        ("completions", {"prompt": ""}, "empty"),
+        ("completions", {"prompt": []}, "`prompt`"),
         ("completions", {"prompt": [1, 2]}, "token ids"),
         ("completions", {"prompt": "x", "echo": True}, "`echo` is not supported"),
         ("completions", {"prompt": "x", "logprobs": 3}, "`logprobs` is not supported"),

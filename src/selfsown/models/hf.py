@@ -41,6 +41,9 @@ from selfsown.models.transformers_decoder import TransformersDecoder
 _T = TypeVar("_T", str, int, bool)
 _OPTIONS: Final = ("device", "download", "dtype", "revision", "rows")
 _DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
+_FETCHED: Final = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_FETCHED_INSTEAD: Final = ["pytorch_model*.bin"]
+"""Where a repository has no safetensors."""
 _LINGER_S: Final = 0.01
 """An idle worker waits so long for calls to start with the first one; a step of a small model takes
 as long."""
@@ -110,7 +113,13 @@ def _find_folder(settings: ModelSettings) -> Path:
     download = _option(settings, "download", bool, False)
     revision = _option(settings, "revision", str, "") or None
     try:
-        found = snapshot_download(name, revision=revision, local_files_only=not download)
+        found = Path(
+            snapshot_download(
+                name, revision=revision, local_files_only=not download, allow_patterns=_FETCHED
+            )
+        )
+        if download and not any(found.glob("*.safetensors")):
+            snapshot_download(name, revision=revision, allow_patterns=_FETCHED_INSTEAD)
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         asked = "and could not be fetched" if download else "and nothing is downloaded unasked"
         raise ConfigError(
@@ -120,7 +129,7 @@ def _find_folder(settings: ModelSettings) -> Path:
             if download
             else f"hf download {name}, or set `options: {{download: true}}`",
         ) from error
-    return Path(found)
+    return found
 
 
 def _is_hub_name(name: str) -> bool:

@@ -164,8 +164,6 @@ def _prompts(body: Mapping[str, JSON]) -> list[str]:
             raise Refused(
                 "`prompt` must hold texts; lists of token ids are not supported", param="prompt"
             )
-        if not text:
-            raise Refused("`prompt` is empty", param="prompt")
     return prompts
 
 
