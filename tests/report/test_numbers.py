@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from selfsown.core.errors import InputError
+from selfsown.core.errors import InputError, JournalDamaged
 from selfsown.report.absent import Absent
 from selfsown.report.numbers import read_numbers, report_numbers
 
@@ -248,3 +248,30 @@ def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
     small, large = peak_bytes(60), peak_bytes(480)
     size = (tmp_path / "480" / "provenance.jsonl").stat().st_size
     assert large - small < size / 8
+
+
+def test_a_failure_that_was_asked_again_is_no_failure_any_more(tmp_path: Path) -> None:
+    from selfsown.core.journal import Journal, Row
+
+    run = RUNS["write_self_instruct"](tmp_path / "run", answers=40)
+    before = report_numbers(run)["spending"]
+    assert before["failed_calls"] == 2
+    journal = Journal(run / "journal.sqlite")
+    failed = next(row for row in journal.rows("outcomes") if not row[6])
+    journal.append_now([Row("voids", (failed[0], "retry"))])
+    journal.close()
+    after = report_numbers(run)["spending"]
+    assert after["failed_calls"] == 1
+    assert after["calls"] == before["calls"]
+
+
+def test_a_journal_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
+    import sqlite3
+
+    run = RUNS["write_self_instruct"](tmp_path / "run", answers=3)
+    journal = sqlite3.connect(run / "journal.sqlite")
+    journal.execute("UPDATE attempts SET cost_nano_usd=0")
+    journal.commit()
+    journal.close()
+    with pytest.raises(JournalDamaged, match="fails its checksum"):
+        report_numbers(run)

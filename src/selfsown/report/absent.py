@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-NOT_WRITTEN: Final = (
-    "the data files are written when a run ends or is stopped, not before"
-)
+NOT_WRITTEN: Final = "the data files are written when a run ends or is stopped, not before"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ NANO: Final = 1e-9
 _SUMMED: Final = (
     *("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd"),
 )
+_STANDING: Final = "seq NOT IN (SELECT outcome_seq FROM voids)"
 _CALLS: Final = "SELECT count(*) FROM outcomes WHERE kind='call'"
 
 
@@ -29,7 +30,7 @@ class Spending:
     reused: int
     """Outcomes copied from another run's journal."""
     failed_calls: int
-    """Calls whose outcome is a final failure."""
+    """Calls whose outcome is a final failure that has not been asked again."""
     effects: int
     attempts: int
     attempts_by_kind: Mapping[str, int]
@@ -81,7 +82,7 @@ def _spending(run: RunFiles, journal: Journal, accepted: int) -> Spending:
     return Spending(
         calls=calls,
         reused=journal.scalar("SELECT count(*) FROM outcomes WHERE source<>''"),
-        failed_calls=journal.scalar(f"{_CALLS} AND source='' AND ok=0"),
+        failed_calls=journal.scalar(f"{_CALLS} AND source='' AND ok=0 AND {_STANDING}"),
         effects=journal.scalar("SELECT count(*) FROM outcomes WHERE kind='effect' AND source=''"),
         attempts=kinds.total(),
         attempts_by_kind=dict(sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))),
