@@ -15,14 +15,9 @@ from selfsown.core.budget import Budget
 from selfsown.core.caller import AttemptRecord, Caller, Outcome
 from selfsown.core.errors import Suspended
 from selfsown.core.limits import LimitSettings
-from selfsown.core.model import RETRYABLE, AttemptFailed, FailureKind, Price
+from selfsown.core.model import RETRYABLE, Answer, AttemptFailed, Price
 from selfsown.core.request import Completion, Request, Usage
-
-ALL_KINDS = FailureKind.__args__  # type: ignore[attr-defined]
-QUIET = LimitSettings(resend=0, timeout_s=None)
-
-
-# --- time-outs and second attempts ---------------------------------------------------------------
+from selfsown.core.stragglers import Latencies, Race
 
 
 def hanging(share: float, hang_s: float, seed: int = 0) -> object:
@@ -167,3 +162,38 @@ def test_whatever_goes_wrong_every_call_ends_and_every_attempt_is_counted_once(s
     listed = [record for end in ends if isinstance(end, Outcome) for record in end.attempts]
     assert len(listed) + len(late) == model.attempts == caller.counters.attempts
     assert (caller.counters.in_flight, caller.counters.waiting) == (0, 0)
+
+
+def test_an_attempt_that_is_done_and_not_yet_landed_is_not_late() -> None:
+    clock = FakeClock()
+
+    async def run() -> None:
+        race = Race(Latencies(100))
+        flight = race.join()
+        flight.started = clock.now
+
+        async def answer() -> Answer:
+            return Answer(Completion(text="x"))
+
+        flight.task = asyncio.create_task(answer())
+        assert race.is_late(clock.now + 10, 2.0)
+        await flight.task
+        assert not race.is_late(clock.now + 10, 2.0)
+
+    clock.run(run())
+
+
+def test_a_second_attempt_that_fails_at_once_is_followed_by_a_third() -> None:
+    clock = FakeClock()
+    latency = hanging(0, 0)
+    slow = {300}  # the last one, so that its second attempt is number 301
+    busy = AttemptFailed("rate_limit", "busy", status=429)
+    model = SimulatedModel(
+        clock,
+        latency=lambda number: 500.0 if number in slow else latency(number),  # type: ignore[operator]
+        fault=lambda model, number: busy if number == 301 else None,
+        price=Price(1, 1),
+    )
+    caller, outcomes, _ = make_many(clock, model, 300, LimitSettings(concurrency=8))
+    assert all(outcome.completion for outcome in outcomes)
+    assert caller.counters.resends == 2

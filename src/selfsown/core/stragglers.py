@@ -128,13 +128,12 @@ class Race:
             self.result.cancel()
 
     def is_late(self, now: float, late_after_s: float) -> bool:
-        """Whether another attempt is due: the last one is late as well."""
-        started = self.flights[-1].started
-        return (
-            len(self.flights) < _MOST_FLIGHTS
-            and not self.result.done()
-            and started is not None
-            and now - started > late_after_s
+        """Whether another attempt is due: all those under way are late."""
+        if len(self.flights) >= _MOST_FLIGHTS or self.result.done():
+            return False
+        under_way = [each for each in self.flights if each.task is None or not each.task.done()]
+        return bool(under_way) and all(
+            each.started is not None and now - each.started > late_after_s for each in under_way
         )
 
     def give_up_lost(self, now: float, lost_after_s: float) -> None:
