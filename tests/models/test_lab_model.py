@@ -20,7 +20,7 @@ pytest.importorskip("transformers", reason="needs the extra `local`")
 from selfsown.core.errors import ConfigError  # noqa: E402
 from selfsown.core.model import AttemptFailed, Model  # noqa: E402
 from selfsown.core.request import Request, message  # noqa: E402
-from selfsown.models.lab import WEIGHTS, _load, _read_config, _use_one_thread  # noqa: E402
+from selfsown.models.lab import WEIGHTS, load_model, read_config, use_one_thread  # noqa: E402
 from selfsown.models.llama import row_quantum  # noqa: E402
 from selfsown.models.uri import open_model  # noqa: E402
 from selfsown.testing.conformance import check_model  # noqa: E402
@@ -73,7 +73,7 @@ def _on_one_thread(work: Callable[[], T]) -> T:
     results: list[T] = []
 
     def target() -> None:
-        _use_one_thread()
+        use_one_thread()
         with torch.inference_mode():
             results.append(work())
 
@@ -97,10 +97,10 @@ async def test_texts_are_the_same_bits_at_every_concurrency(tiny_llama: Path) ->
 
 
 def test_logits_are_the_same_bits_in_every_place_among_any_neighbours(tiny_llama: Path) -> None:
-    shape, end = _read_config("lab", tiny_llama)
+    shape, end = read_config("lab", tiny_llama)
 
     def work() -> set[bytes]:
-        decoder = _load(tiny_llama, shape, end).decoder
+        decoder = load_model(tiny_llama, shape, end).decoder
         numbers = torch.Generator().manual_seed(3)
 
         def ids(length: int) -> list[int]:
@@ -124,12 +124,12 @@ def test_logits_are_those_of_transformers(tiny_llama: Path) -> None:
     from transformers import LlamaForCausalLM
 
     reference = LlamaForCausalLM.from_pretrained(tiny_llama).eval()
-    shape, end = _read_config("lab", tiny_llama)
+    shape, end = read_config("lab", tiny_llama)
     middle = list(range(300, 364))  # the same second chunk behind two different first ones
     prompts = [[5, 6, 7, *[8] * 61, *middle, 9], [*[6] * 64, *middle, 9], [11] * 64]
 
     def work() -> float:
-        decoder = _load(tiny_llama, shape, end).decoder
+        decoder = load_model(tiny_llama, shape, end).decoder
         logits = [decoder.start(prompts), decoder.step([3, 4, 5])]
         decoder.keep([2, 1])
         logits.append(decoder.step([8, 9]))

@@ -21,7 +21,8 @@ from selfsown.models.batching import LoadedModel
 from selfsown.models.failures import clean_detail
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.generate import Prompt
-from selfsown.models.llama import LlamaDecoder, LlamaShape, gather_weights
+from selfsown.models.llama import LlamaDecoder
+from selfsown.models.llama_weights import LlamaShape, gather_weights
 from selfsown.models.local import (
     LocalDescription,
     LocalModel,
@@ -54,7 +55,7 @@ def open_lab(settings: ModelSettings) -> LocalModel:
     require_packages(uri, "torch", "safetensors", "tokenizers")
     refuse_options(settings, ())
     folder = Path(settings.uri.name).expanduser() if settings.uri.name else WEIGHTS
-    shape, end = _read_config(uri, folder)
+    shape, end = read_config(uri, folder)
     about = LocalDescription(
         uri=uri,
         identity=settings.identify(f"lab:sha256:{model_hash(folder)}"),
@@ -68,10 +69,10 @@ def open_lab(settings: ModelSettings) -> LocalModel:
             context_tokens=shape.context,
         ),
     )
-    return LocalModel(about, lambda: _load(folder, shape, end))
+    return LocalModel(about, lambda: load_model(folder, shape, end))
 
 
-def _read_config(uri: str, folder: Path) -> tuple[LlamaShape, frozenset[int]]:
+def read_config(uri: str, folder: Path) -> tuple[LlamaShape, frozenset[int]]:
     """Shape and end-of-text ids from `config.json`."""
     path = folder / "config.json"
     try:
@@ -130,13 +131,13 @@ def _other_kind(uri: str, said: str) -> ConfigError:
     )
 
 
-def _load(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedModel:
+def load_model(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedModel:
     """Read weights and tokenizer, in the worker thread."""
     import torch
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
-    _use_one_thread()
+    use_one_thread()
     try:
         named = load_file(folder / "model.safetensors")
         weights = gather_weights(shape, named)
@@ -150,7 +151,7 @@ def _load(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedModel:
     return LoadedModel(decoder, detokenizer, end, _Encoder(tokenizer, shape.context))
 
 
-def _use_one_thread() -> None:
+def use_one_thread() -> None:
     """Let torch use one core in the calling thread, and as many as before in every other thread.
 
     With more, a product's bits depend on its number of rows. `set_num_threads` acts on the calling
