@@ -1,4 +1,4 @@
-"""The weights of a plain Llama: its shape, and its tensors fused for as few products as possible."""
+"""The weights of a plain Llama: its shape, and its tensors fused into as few as possible."""
 
 from __future__ import annotations
 
