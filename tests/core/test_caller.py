@@ -92,6 +92,11 @@ def test_a_refused_key_names_the_variable_to_set() -> None:
         with pytest.raises(EnvironmentFailure, match="API key") as caught:
             one_call(clock, Keyed(clock, fault=failing("auth", status=401)))
         assert f"`{variable}`" in caught.value.fix
+    clock = FakeClock()
+    missing = AttemptFailed("auth", "there is no API key: set `MY_API_KEY`")
+    with pytest.raises(EnvironmentFailure, match="needs an API key") as caught:
+        one_call(clock, SimulatedModel(clock, fault=lambda model, number: missing))
+    assert "set `MY_API_KEY` to" in caught.value.fix
 
 
 def test_404_suspends_before_the_first_success_and_fails_one_row_after_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from selfsown.core.errors import EnvironmentFailure
@@ -12,6 +13,7 @@ from selfsown.core.retry import RetryPolicy, Tries, never_connected
 _REFUSING_STATUSES: Final = frozenset({429, 529})
 _GATEWAY_STATUSES: Final = frozenset({502, 503})
 
+_VARIABLE: Final = re.compile(r"`([A-Z][A-Z0-9_]*_[A-Z0-9_]+)`")
 _KEY_VARIABLES: Final = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 _FINAL: Final = {
@@ -81,11 +83,11 @@ def _environment_words(model: Model, failure: AttemptFailed) -> tuple[str, str]:
     """What happened and how to fix it, as the beginnings of two sentences."""
     uri = model.uri
     if failure.kind == "auth":
+        named = _VARIABLE.search(failure.detail)
         variable = _KEY_VARIABLES.get(uri.partition(":")[0], "OPENAI_API_KEY")
-        return (
-            f"`{uri}` does not accept the API key",
-            f"set `{variable}` to a key that may use this model",
-        )
+        variable = named[1] if named else variable
+        what = "does not accept the API key" if failure.status else "needs an API key"
+        return f"`{uri}` {what}", f"set `{variable}` to a key that may use this model"
     if failure.kind == "not_found":
         return (
             f"`{uri}` is not there",
