@@ -81,6 +81,7 @@ class GenerationThread:
         self._arrivals: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._lock = threading.Lock()
 
     def submit(self, request: Request, seed: int) -> Call:
         """Queue a request.
@@ -88,15 +89,16 @@ class GenerationThread:
         Raises:
             AttemptFailed: the model was closed.
         """
-        if self._is_closed:
-            raise _closed()
         call = Call(request, seed)
         call.future.set_running_or_notify_cancel()  # cancelling goes through `is_dropped`
-        self._arrivals.put(call)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
-            atexit.register(self.close)  # an interpreter that ends under torch's feet may crash
+        with self._lock:  # nothing may be queued behind the None of `close`
+            if self._is_closed:
+                raise _closed()
+            self._arrivals.put(call)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+                atexit.register(self.close)  # an interpreter that ends under torch may crash
         return call
 
     def close(self) -> None:
@@ -104,9 +106,10 @@ class GenerationThread:
 
         Waits for the step under way. May be called twice.
         """
-        if not self._is_closed:
-            self._is_closed = True
-            self._arrivals.put(None)
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._arrivals.put(None)
         if self._thread is not None:
             self._thread.join()
         atexit.unregister(self.close)
