@@ -1,0 +1,39 @@
+"""What the local server of these tests answers: pure functions of a request's body."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tests.core import growing
+from tests.recipes.gardener import WORDS, instruction
+
+Body = Mapping[str, Any]
+
+_OPEN_ITEM: Final = re.compile(r"\n(Task )?(\d+)[.:]$")
+
+
+def word(body: Body) -> str:
+    """For the growing pool of `tests.core.growing`: one word."""
+    return growing.answer(body["prompt"], 0)
+
+
+def garden(body: Body) -> str:
+    """For Self-Instruct in the completion layout: numbered lists, Yes or No, worked examples."""
+    prompt = str(body["prompt"]).rstrip()
+    rng = random.Random(hashlib.sha256(prompt.encode()).digest())
+    if prompt.endswith("Is it classification?"):
+        return rng.choice((" Yes", " No", " No"))
+    place = _OPEN_ITEM.search(prompt)
+    if place:
+        mark, first = place[1] or "", int(place[2])
+        end = ":" if mark else "."
+        items = [f"\n{mark}{first + k}{end} {instruction(rng)}" for k in range(7)]
+        return " " + "".join(items).split(f"{end} ", 1)[1]
+    given = " ".join(rng.sample(WORDS, 3))
+    if "Class label:" in prompt:
+        return f"Class label: red\nInput: {given}\nClass label: blue\nInput: {given[::-1]}"
+    return f"Example 1\nInput: {given}\nOutput: {given.upper()}"

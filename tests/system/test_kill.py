@@ -1,0 +1,172 @@
+"""Claim: killed anywhere with SIGKILL, a run resumes, asks no committed call twice, and replays."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from tests.recipes.gardener import SEEDS
+from tests.system.nursery import Nursery
+from tests.system.processes import (
+    arrivals,
+    call,
+    committed,
+    write_config,
+)
+
+from selfsown.core.rundir import DATA_FILES
+from selfsown.testing.process import ServerProcess
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+MODEL = "test-model"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One recipe to be killed."""
+
+    config: dict[str, Any]
+    answer: str
+    window: int | None = None
+    """Most items of it that can be outstanding at once, where it is a constant."""
+    inputs: str = ""
+    rows: Sequence[Any] = field(default_factory=tuple)
+
+
+CASES = {
+    "growing": Case(
+        {"recipe": "tests.core.growing:RECIPE", "target": 60},
+        "tests.system.answers:word",
+        window=8,
+        inputs="rows",
+        rows=[{"x": 1}],
+    ),
+    "self-instruct": Case(
+        {"recipe": "self-instruct", "target": 90, "options": {"layout": "completion"}},
+        "tests.system.answers:garden",
+        inputs="seeds",
+        rows=SEEDS,
+    ),
+    "complete": Case(
+        {"recipe": "complete", "options": {"prompt": "Say {{ n }}."}},
+        "",
+        window=64,
+        inputs="rows",
+        rows=[{"n": n} for n in range(400)],
+    ),
+}
+
+
+def config_for(case: Case, home: Path, server: ServerProcess, order: str, concurrency: int) -> Path:
+    home.mkdir()
+    inputs = home / "inputs.jsonl"
+    inputs.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in case.rows))
+    config = {
+        **case.config,
+        case.inputs: str(inputs),
+        "models": {"generator": server.model_uri(MODEL)},
+        "order": order,
+        "limits": {"concurrency": concurrency, "resend": 0},
+        "out": str(home / "run"),
+    }
+    return write_config(home / "config.yaml", config)
+
+
+def run_until(
+    nursery: Nursery, server: ServerProcess, config: Path, calls: int, delay_s: float
+) -> bool:
+    """Start or resume; kill once the server has seen so many calls, a moment later."""
+    nursery.start("run", config, "--quiet", "--yes")
+    code = None
+    while code is None and int(str(server.counters(bodies=False)["requests"])) < calls:
+        code = nursery.wait(0.003)
+    if code is None and (code := nursery.wait(delay_s)) is None:
+        code = nursery.kill()
+    assert code in (0, -9)
+    return code == -9
+
+
+@dataclass
+class Tally:
+    """What the kills cost."""
+
+    kills: int = 0
+    lost: int = 0
+    """Calls that were sent and not committed at the kills."""
+    most_lost: int = 0
+
+
+def kill_often(
+    nursery: Nursery, config: Path, server: ServerProcess, whole: int, seed: int
+) -> Tally:
+    """Kill a run at random moments and hold each session to what was committed before it."""
+    rng, tally, out = random.Random(seed), Tally(), config.parent / "run"
+    seen: Counter[str] = Counter()
+    for moment in sorted(rng.sample(range(whole * 9 // 10), KILLS)):
+        before = committed(out, MODEL)
+        tally.kills += run_until(nursery, server, config, moment + tally.lost, rng.uniform(0, 0.04))
+        after, total = committed(out, MODEL), arrivals(server)
+        sent, new = total - seen, after - before
+        assert not before - after, "a committed call is gone"
+        assert not new - sent, "an outcome without a call"
+        lost = (sent - new).total()
+        tally.lost += lost
+        tally.most_lost = max(tally.most_lost, lost)
+        seen = total
+    return tally
+
+
+@pytest.mark.parametrize("order", ["arrival", "strict"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_killed_20_times_asks_no_committed_call_twice(
+    tmp_path: Path, name: str, order: str
+) -> None:
+    case = CASES[name]
+    faults = ["--latency-median-s", "0.02", "--model", MODEL]
+    arguments = [*faults, *(("--answer", case.answer) if case.answer else ())]
+    with ServerProcess(*arguments) as server, Nursery() as nursery:
+        config = config_for(case, tmp_path / "whole", server, order, 5)
+        done = call("run", config, "--quiet", "--yes")
+        assert done.returncode == 0, done.stderr
+        whole = arrivals(server).total()
+        server.reset()
+
+        config = config_for(case, tmp_path / "killed", server, order, 16)
+        tally = kill_often(nursery, config, server, whole, seed=len(name + order))
+        assert tally.kills == KILLS
+        before, seen = committed(tmp_path / "killed/run", MODEL), arrivals(server)
+        done = call("run", config, "--quiet", "--yes")
+        assert done.returncode == 0, done.stderr
+        total, end = arrivals(server), committed(tmp_path / "killed/run", MODEL)
+        assert total - seen == end - before, "the last session asked something it had"
+        again = call("run", config, "--quiet", "--yes")
+        assert again.returncode == 0
+        assert arrivals(server) == total, "a finished run asked again"
+
+    repeated = (total - end).total()
+    assert repeated <= tally.lost
+    assert tally.most_lost <= (case.window or tally.most_lost)
+    killed, uninterrupted = data(tmp_path / "killed/run"), data(tmp_path / "whole/run")
+    if order == "strict" or name == "complete":
+        assert killed == uninterrupted
+    for flag in ([], ["--shuffle"]):
+        found = call("replay", tmp_path / "killed/run", "--json", *flag)
+        assert found.returncode == 0, found.stderr
+        assert orjson.loads(found.stdout)["identical"]
+    print(
+        f"\n{name}, {order}: {tally.kills} kills, {end.total()} calls committed, "
+        f"{tally.lost} sent and not committed at the kills (at most {tally.most_lost} at one), "
+        f"{repeated} seen twice; replayed twice with the server off"
+    )
+
+
+def data(directory: Path) -> dict[str, bytes]:
+    return {name: (directory / name).read_bytes() for name in DATA_FILES}
