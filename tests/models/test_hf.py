@@ -58,7 +58,7 @@ async def _texts(model: Model, requests: Sequence[Request]) -> list[str]:
 
 
 async def test_texts_rarely_depend_on_the_batch_in_fp32(tiny_llama: Path) -> None:
-    """Measured on the lab's weights: 1 text of 1,000 differs (in bf16 a quarter of them).
+    """Measured on the lab's weights: 1 text of 1,000 differs (in bf16 one in five).
 
     The tolerance of one in sixty leaves room for other processors' rounding.
     """

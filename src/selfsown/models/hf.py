@@ -8,8 +8,8 @@ Rows that start together are padded on the left and share every matrix product, 
 differ in their last bits with its neighbours. Every call has its own seed and its own random
 numbers, and tokens are looked up so that such differences rarely matter (see
 `models/sampling.py`). What is left, measured on the lab's weights between one row at a time and
-sixteen (`benchmarks/local_generation.py`): in fp32 1 text of 1,000 changes, in bf16 a quarter of
-them. Where that matters, set `options: {dtype: float32}`.
+sixteen (`benchmarks/local_generation.py`): in fp32 1 text of 1,000 changes, in bf16 one in five.
+Where that matters, set `options: {dtype: float32}`.
 """
 
 from __future__ import annotations
