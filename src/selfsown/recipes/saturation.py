@@ -29,6 +29,11 @@ class YieldWatch:
         self._all.append(accepted)
 
     @property
+    def count(self) -> int:
+        """Answers so far."""
+        return len(self._all)
+
+    @property
     def mean(self) -> float:
         """Units per answer over the window so far; 0.0 before the first answer."""
         return self._sum / len(self._recent) if self._recent else 0.0

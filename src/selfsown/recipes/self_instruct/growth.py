@@ -110,8 +110,8 @@ class Growth:
         options = self._options
         if options.block is not None:
             return options.block
-        pool = len(self._human) + len(self._machine)
-        return min(options.ahead_cap, max(options.ahead_least, pool // options.ahead_divisor))
+        grown = len(self._machine) // options.ahead_divisor
+        return min(options.ahead_cap, max(options.ahead_least, grown))
 
     def _wants_task(self) -> bool:
         counts_tasks = self._options.target_counts == "tasks"
@@ -126,7 +126,8 @@ class Growth:
         if self._saturated or left <= 0:
             return False
         if options.block is None:
-            expected = self._promised + self._lists_out * self._list_yield.mean
+            per_list = self._list_yield.mean if self._list_yield.count else options.new_per_request
+            expected = self._promised + self._lists_out * per_list
             return self._lists_out < self._window() and expected < self._goal
         if not self._lists_out and self._promised < self._goal:
             self._block_left = int(min(options.block, left))
@@ -173,8 +174,8 @@ class Growth:
             self._take_list(place, item, answer)
         elif isinstance(item, TaskItem) and isinstance(answer, TaskAnswer | CallFailed):
             self._take_task(place, item, answer)
-        elif isinstance(item, GoalItem) and isinstance(answer, int | None):
-            self._take_goal(answer)
+        else:
+            self._take_goal(answer if isinstance(answer, int) else None)
 
     def _take_goal(self, target: int | None) -> None:
         """Grow to this many units, or without end."""

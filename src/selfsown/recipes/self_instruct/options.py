@@ -45,7 +45,7 @@ class Options(BaseModel):
     list_style: Literal["numbered", "task"] = Field(
         default="task",
         description="How listed instructions are marked: `1. ...` (released code) or"
-        " `Task 1: ...` (paper, table 5; what the lab model was pretrained on).",
+        " `Task 1: ...` (the paper's text; what the lab model was pretrained on).",
     )
     list_header: str = Field(
         default="Come up with a series of tasks:",
@@ -179,7 +179,7 @@ class Options(BaseModel):
     ahead_divisor: int = Field(
         default=8,
         ge=1,
-        description="List requests in flight: the pool's size divided by this. A fixed large"
+        description="List requests in flight: accepted instructions divided by this. A fixed large"
         " window would draw a small run from the seeds alone.",
     )
     ahead_cap: int = Field(
