@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from selfsown.evaluate.lab_generation import GenerationQuality
     from selfsown.evaluate.lab_suite import Scores
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
@@ -98,9 +99,10 @@ def check(instruction: str, text: str, answer: str, as_json: bool) -> None:
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--tokens", default=24_000_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True, help="Seed of data, tokenizer and weights.")
+@click.option("--threads", default=1, show_default=True, help="2 helps on an idle machine only.")
 @click.option("--smoke", is_flag=True, help="The whole path in seconds; learns nothing.")
 @_JSON
-def pretrain(out: Path, tokens: int, seed: int, smoke: bool, as_json: bool) -> None:
+def pretrain(out: Path, tokens: int, seed: int, threads: int, smoke: bool, as_json: bool) -> None:
     """Train the lab model from nothing into the folder OUT; run again to resume."""
     from selfsown.evaluate.lab_suite import evaluate as score
     from selfsown.train.model_card import model_card, write_card
@@ -112,8 +114,8 @@ def pretrain(out: Path, tokens: int, seed: int, smoke: bool, as_json: bool) -> N
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    outcome = train(out, tokens=tokens, seed=seed, smoke=smoke, on_progress=say)
-    scores = score(out, limit=30 if smoke else None)
+    outcome = train(out, tokens=tokens, seed=seed, smoke=smoke, threads=threads, on_progress=say)
+    scores = score(out, limit=4 if smoke else None)
     settings = chosen_settings(tokens=tokens, seed=seed, smoke=smoke)
     write_card(out, model_card(settings, outcome, scores))
     record = {"outcome": asdict(outcome), "scores": scores.as_record()}
@@ -125,11 +127,24 @@ def pretrain(out: Path, tokens: int, seed: int, smoke: bool, as_json: bool) -> N
 @click.argument("model_dir", required=False, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--limit", type=click.IntRange(min=1), help="Use only so many items of the suite.")
 @click.option("--shots", "few", multiple=True, type=int, help="Demonstrations; may be repeated.")
+@click.option(
+    "--instructions",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Also let the model write N new instructions from 25 seeds, and judge them.",
+)
+@_SEED
 @_JSON
 def evaluate(
-    model_dir: Path | None, limit: int | None, few: tuple[int, ...], as_json: bool
+    model_dir: Path | None,
+    limit: int | None,
+    few: tuple[int, ...],
+    instructions: int | None,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Score the shipped model, or the one in MODEL_DIR, on the frozen suite."""
+    from selfsown.evaluate.lab_generation import measure_generation
     from selfsown.evaluate.lab_suite import DEFAULT_CONDITIONS, Condition
     from selfsown.evaluate.lab_suite import evaluate as score
     from selfsown.lab.weights import weights_folder
@@ -138,8 +153,18 @@ def evaluate(
     if few:
         zero_shot = [Condition("plain", 0)] if 0 in few else []
         conditions = (*(Condition("task", shots) for shots in few), *zero_shot)
-    scores = score(model_dir or weights_folder(), conditions=conditions, limit=limit)
-    click.echo(json.dumps(scores.as_record()) if as_json else _table(scores))
+    folder = model_dir or weights_folder()
+    scores = score(folder, conditions=conditions, limit=limit)
+    quality = measure_generation(folder, target=instructions, seed=seed) if instructions else None
+    if as_json:
+        record = scores.as_record()
+        if quality is not None:
+            record["instructions"] = asdict(quality)
+        click.echo(json.dumps(record, ensure_ascii=False))
+        return
+    click.echo(_table(scores))
+    if quality is not None:
+        click.echo(_sentence(quality))
 
 
 def _table(scores: Scores) -> str:
@@ -152,3 +177,15 @@ def _table(scores: Scores) -> str:
         ]
         lines.append(f"{one.condition.layout:8}{one.condition.shots:6}   {cells[0]:22}{cells[1]}")
     return "\n".join(lines)
+
+
+def _sentence(quality: GenerationQuality) -> str:
+    """What came of letting the model write instructions."""
+    rejected = ", ".join(f"{reason} {count}" for reason, count in quality.rejected.items())
+    return (
+        f"instructions: {len(quality.accepted)} accepted of {quality.candidate_count} candidates "
+        f"(rejected: {rejected or 'none'})\n"
+        f"tasks of the world: {quality.task_rate:.1%}\n"
+        f"unseen compositions: {quality.unseen_rate:.1%}\n"
+        f"families: {quality.family_count}"
+    )

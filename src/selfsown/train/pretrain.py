@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfsown.core.errors import ConfigError, MissingExtra
+from selfsown.evaluate.lab_model import torch_threads
 from selfsown.lab.corpus import ANSWER_WEIGHT
 from selfsown.lab.tokenizer import (
     CONTEXT_TOKENS,
@@ -102,6 +103,7 @@ def pretrain(
     seed: int,
     smoke: bool = False,
     settings: Settings | None = None,
+    threads: int = 1,
     save_every_s: float = 240.0,
     on_progress: Callable[[str], None] | None = None,
 ) -> Outcome:
@@ -116,6 +118,7 @@ def pretrain(
         seed: seed of data, tokenizer and initial weights.
         smoke: use the tiny settings, whatever `settings` says.
         settings: other settings; their tokens and seed are replaced by the arguments.
+        threads: torch threads; two help on an otherwise idle machine and hurt on a busy one.
         save_every_s: seconds between two checkpoints.
         on_progress: receives one line now and then.
 
@@ -127,7 +130,8 @@ def pretrain(
         raise ConfigError(f"`tokens` is {tokens}", why="training needs data", fix="give at least 1")
     _require_torch()
     chosen = chosen_settings(tokens=tokens, seed=seed, smoke=smoke, settings=settings)
-    return _Run(chosen, out, on_progress or (lambda line: None)).run(save_every_s)
+    with torch_threads(threads):
+        return _Run(chosen, out, on_progress or (lambda line: None)).run(save_every_s)
 
 
 def chosen_settings(
