@@ -19,10 +19,10 @@ from typing import Any
 
 import orjson
 
-from selfsown.core.budget import NANO, Tariff
 from selfsown.core.config import RunConfig
+from selfsown.core.cost import NANO, Tariff
 from selfsown.core.effective import StandIn, read_effective
-from selfsown.core.epochs import changes, last_epoch
+from selfsown.core.epochs import changes, last_epoch, order_to_prefer
 from selfsown.core.errors import CheckFailed, SelfsownError
 from selfsown.core.finish import write_data
 from selfsown.core.flow import JournalEnds
@@ -116,6 +116,9 @@ class Plan:
     """Asks that the journal answers."""
     new_calls: int
     """Calls to pay for; an upper bound unless `exact`."""
+    expected_calls: int | None
+    """Best guess: the directory's own calls per accepted unit so far, else the recipe's usual
+    figure. None if neither is known; equal to `new_calls` if `exact`."""
     bounds: tuple[CallBound, ...]
     """The same by kind."""
     input_tokens: int
@@ -159,6 +162,7 @@ async def plan(
                     target=config.target or recipe.target,
                     mode="plan",
                     epoch=number,
+                    earlier_epoch=order_to_prefer(journal, number, form),
                 )
                 run = _make_run(scratch, journal, models, settings, config, recipe, inputs)
                 run.forget_failures = retry_failed
@@ -177,6 +181,7 @@ def _planned(
 ) -> Plan:
     distinct = {missing.key: missing for missing in run.missing}
     exact = recipe.bound is None
+    done = left = 0
     if recipe.bound is None:
         bounds = _by_role(distinct.values())
     else:
@@ -193,6 +198,7 @@ def _planned(
         exact=exact,
         cached_calls=run.progress.from_journal,
         new_calls=new,
+        expected_calls=new if exact else _expected(recipe, run.progress.from_journal, done, left),
         bounds=bounds,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -201,6 +207,11 @@ def _planned(
         changes=changed,
         keys=frozenset(key.hex() for key in distinct),
     )
+
+
+def _expected(recipe: Recipe[Any], calls: int, done: int, left: int) -> int | None:
+    per_unit = calls / done if done else recipe.calls_per_unit
+    return None if per_unit is None else round(per_unit * left)
 
 
 def _by_role(missing: Iterable[Missing]) -> tuple[CallBound, ...]:
@@ -220,7 +231,7 @@ def _first_divergent(run: Run, journal: Journal, missing: Iterable[Missing]) -> 
         if call.flow
         and any(
             next(journal.deliveries(epoch, call.flow, draw=call.draw), None)
-            for epoch in (run.settings.epoch, run.settings.epoch - 1)
+            for epoch in (run.settings.epoch, run.settings.earlier_epoch)
         )
     ]
     return min(draws, default=None)

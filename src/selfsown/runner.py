@@ -9,19 +9,19 @@ import asyncio
 import contextlib
 import gc
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from selfsown.core.budget import NANO, Budget
+from selfsown.core.budget import Budget
 from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.config import RunConfig, make_config
+from selfsown.core.cost import NANO
 from selfsown.core.effective import write_effective
-from selfsown.core.epochs import enter_epoch
-from selfsown.core.errors import ConfigError, EnvironmentFailure, Interrupted, Suspended
+from selfsown.core.epochs import enter_epoch, order_to_prefer
+from selfsown.core.errors import ConfigError, Interrupted, Suspended
 from selfsown.core.finish import Ending, write_data, write_manifest
 from selfsown.core.inputs import copy_rows, read_rows, stored_rows
 from selfsown.core.journal import JOURNAL_NAME, Journal, Row
@@ -310,7 +310,7 @@ class Session:
             journal,
             self.models,
             None,
-            self._settings(epoch, session),
+            self._settings(journal, epoch, session),
             self.origin,
             seeds=self.inputs.seeds,
             rows=stored_rows(self.directory),
@@ -328,8 +328,10 @@ class Session:
             data = write_data(run, self.origin)
             manifest = write_manifest(run, journal, data, ending)
         finally:
+            await run.settle(0.0)
+            await run.caller.close()
             run.close()
-        _derive(self.directory)
+        self._derive(run)
         if error is not None:
             raise error
         return RunResult(self.directory, manifest)
@@ -350,12 +352,13 @@ class Session:
                 view.stop()
         return None
 
-    def _settings(self, epoch: int, session: int) -> RunSettings:
+    def _settings(self, journal: Journal, epoch: int, session: int) -> RunSettings:
         return RunSettings(
             seed=self.config.seed,
             order=self.config.order,
             target=self.config.target or self.recipe.target,
             epoch=epoch,
+            earlier_epoch=order_to_prefer(journal, epoch, self.data_form),
             session=session,
             max_failure_rate=self.config.max_failure_rate,
             map_ahead=max(64, 2 * self.config.limits.concurrency),
@@ -391,6 +394,22 @@ class Session:
             on_late_attempt=late,
             on_event=run.progress.warnings.append,
         )
+
+    def _derive(self, run: Run) -> None:
+        """Report and card. A defect of theirs must not look like a loss of data."""
+        from selfsown.report.card import write_card
+        from selfsown.report.numbers import read_numbers
+        from selfsown.report.page import write_report
+
+        try:
+            numbers = read_numbers(self.directory)
+            write_report(self.directory, numbers)
+            write_card(self.directory, numbers)
+        except Exception as error:
+            run.progress.warnings.append(
+                f"the report could not be written: `{type(error).__name__}`: {error}; the data are "
+                f"complete, `selfsown report {self.directory}` tries again"
+            )
 
     def _ending(self, run: Run, error: Suspended | None, started: str, wall_s: float) -> Ending:
         return Ending(
@@ -585,15 +604,3 @@ def _rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def _derive(directory: Path) -> None:
-    """Report and card; a defect of theirs must not look like a loss of data."""
-    from selfsown.report.card import write_card
-    from selfsown.report.page import write_report
-
-    try:
-        write_report(directory)
-        write_card(directory)
-    except EnvironmentFailure as error:
-        sys.stderr.write(f"{error}\n")

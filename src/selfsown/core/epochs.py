@@ -37,6 +37,21 @@ def last_epoch(journal: Journal) -> Epoch | None:
     return Epoch(int(str(number)), orjson.loads(str(config)))
 
 
+def order_to_prefer(journal: Journal, number: int, config: Mapping[str, JSON]) -> int:
+    """The epoch whose order of deliveries epoch `number` follows as far as it goes.
+
+    The latest earlier one with the same config, so that going back finds its answers; else the one
+    before.
+    """
+    form = canonical_json(config).decode()
+    same = [
+        int(str(row[1]))
+        for row in journal.rows("epochs")
+        if int(str(row[1])) < number and row[2] == form
+    ]
+    return max(same, default=number - 1)
+
+
 def changes(journal: Journal, config: Mapping[str, JSON]) -> list[str]:
     """What differs between the journal's current epoch and a config, one line per key."""
     last = last_epoch(journal)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from selfsown.core.budget import NANO
+from selfsown.core.cost import NANO
 from selfsown.core.journal import Journal
 from selfsown.core.request import JSON
 from selfsown.core.run import Run

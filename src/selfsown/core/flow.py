@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from selfsown.core.errors import CallFailed, CheckFailed, Suspended
+from selfsown.core.errors import CallFailed, CheckFailed, ConservationError, Suspended
 from selfsown.core.journal import StoredDelivery
 
 Order = Literal["arrival", "strict"]
@@ -139,6 +139,9 @@ class Flow(Generic[Item, Result]):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._done: dict[int, _Finished[Result]] = {}
         """Finished and without a place in the order yet; in order of arrival."""
+        self._held: list[tuple[int, Item]] = []
+        """Draws of no recorded hand-over: begun when the record is behind us, so that a finished
+        run asks nothing when it is started again."""
         self._parked: set[int] = set()
         self._ready: deque[Delivery[Item, Result]] = deque()
         self._committing = 0
@@ -172,6 +175,8 @@ class Flow(Generic[Item, Result]):
             if self._ready:
                 self._handed += 1
                 return self._ready.popleft()
+            if self._next_recorded is None:
+                self._start_held()
             if not self._committing and not self._unblock() and not self._tasks:
                 self._end()
             if not self._ready:
@@ -203,10 +208,18 @@ class Flow(Generic[Item, Result]):
             draw = self._drawn
             self._drawn += 1
             self._items[draw] = item
-            self._tasks[draw] = asyncio.ensure_future(self._run(draw, item))
+            stored = self._host.recorded_draw(self.name, draw) if self._replaying else None
+            if stored is None and self._next_recorded is not None:
+                self._held.append((draw, item))
+            else:
+                self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, stored))
 
-    async def _run(self, draw: int, item: Item) -> None:
-        stored = self._host.recorded_draw(self.name, draw) if self._replaying else None
+    def _start_held(self) -> None:
+        for draw, item in self._held:
+            self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, None))
+        self._held.clear()
+
+    async def _run(self, draw: int, item: Item, stored: StoredDelivery | None) -> None:
         context = DrawContext(self.name, draw, stored)
         CURRENT_DRAW.set(context)
         try:
@@ -220,6 +233,12 @@ class Flow(Generic[Item, Result]):
             self.stop(error)
         except Exception as error:
             self._done[draw] = _Finished(context, None, self._host.unexpected(error))
+        except asyncio.CancelledError:
+            if not self._host.closing:
+                self.stop(_lost(self.name, draw))
+            raise
+        except BaseException as error:
+            self.stop(error)
         finally:
             del self._tasks[draw]
             self._wake.set()
@@ -238,7 +257,12 @@ class Flow(Generic[Item, Result]):
         return self._earlier[0] if self._earlier else None
 
     def _is_over(self, draw: int) -> bool:
-        return draw < self._drawn and draw not in self._tasks and draw not in self._done
+        return (
+            draw < self._drawn
+            and draw not in self._tasks
+            and draw not in self._done
+            and not any(draw == held for held, _ in self._held)
+        )
 
     def _advance(self) -> None:
         """Give finished items their place in the order."""
@@ -319,6 +343,14 @@ class _Finished(Generic[Result]):
     context: DrawContext
     value: Result | None
     error: CallFailed | None
+
+
+def _lost(flow: str, draw: int) -> ConservationError:
+    return ConservationError(
+        f"the work on draw {draw} of `{flow}` was cancelled",
+        why="an item that is neither handed over nor failed would be missing in silence",
+        fix="this is a defect of the recipe: no races and no time-outs inside `work`",
+    )
 
 
 def pack_asks(keys: Iterable[bytes]) -> bytes:

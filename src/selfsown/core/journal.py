@@ -157,6 +157,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._closed = False
         self.commits = 0
         """Transactions committed since opening."""
 
@@ -239,6 +240,7 @@ class Journal:
 
     def close(self) -> None:
         """Commit what is queued and close. May be called twice."""
+        self._closed = True
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
@@ -249,8 +251,8 @@ class Journal:
         if self._failure is not None:
             raise self._failure
         if self._thread is None:
-            if self.read_only:
-                raise RuntimeError("the journal was opened for reading")
+            if self.read_only or self._closed:
+                raise RuntimeError("the journal is closed, or was opened for reading")
             self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
             self._thread.start()
         self._queue.put(job)
@@ -412,8 +414,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _environment(path: Path, error: Exception) -> EnvironmentFailure | JournalDamaged:
     text = str(error)
-    if "malformed" in text:
-        return _damaged(path, text)
+    if "malformed" in text or "decode" in text:
+        return _damaged(path, text[:200])
     if "full" in text or "I/O" in text or "No space" in text:
         fix = "free space on that disk, then run the same command again: it resumes"
     elif "readonly" in text or "Permission" in text or "unable to open" in text:

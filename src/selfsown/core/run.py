@@ -8,6 +8,7 @@ once. `live` runs ask models; `replay` and `plan` never do, and what the journal
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,6 @@ from pathlib import Path
 from random import Random
 from typing import Final, Literal, TypeVar
 
-from selfsown.core.budget import NANO
 from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.codec import (
@@ -26,6 +26,7 @@ from selfsown.core.codec import (
     encode_error,
     encode_value,
 )
+from selfsown.core.cost import NANO
 from selfsown.core.errors import (
     CallFailed,
     ConfigError,
@@ -104,6 +105,8 @@ class RunSettings:
     target: int | None = None
     mode: Mode = "live"
     epoch: int = 0
+    earlier_epoch: int = -1
+    """The epoch whose order of deliveries is preferred beyond the current one's."""
     session: int = 0
     max_failure_rate: float = 0.5
     """Suspend when more than this share of the calls made now fails for good, in [0, 1]."""
@@ -195,6 +198,8 @@ class Run:
         version: str,
         inputs: JSON,
         fn: Callable[[], JSON | Awaitable[JSON]],
+        *,
+        free: bool = False,
     ) -> JSON:
         """Anything else that is not pure or is dear to recompute, journaled like a call.
 
@@ -203,6 +208,7 @@ class Run:
             version: changes when `fn` would give another value for the same inputs.
             inputs: everything the value depends on.
             fn: computes the value; may raise CallFailed for a final failure.
+            free: it costs nothing and touches nothing, so that a plan may compute it too.
 
         Returns:
             The value, as read back from JSON.
@@ -223,6 +229,8 @@ class Run:
             return Missing(name, "", flow, draw, 0, 0, key)
 
         label, form = f"{name} {version}", canonical_json(inputs)
+        if free and self.settings.mode == "plan" and self._journal.lookup(key) is None:
+            return decode_value((await produce())[0])
         return decode_value(await self._outcome(key, "effect", label, form, produce, missing))
 
     def flow(
@@ -346,8 +354,8 @@ class Run:
         return next(self._journal.deliveries(self.settings.epoch, flow, draw=draw), None)
 
     def earlier(self, flow: str) -> Iterator[StoredDelivery]:
-        """Hand-overs of this flow in the epoch before."""
-        return self._journal.deliveries(self.settings.epoch - 1, flow)
+        """Hand-overs of this flow in an epoch before, as an order to prefer."""
+        return self._journal.deliveries(self.settings.earlier_epoch, flow)
 
     def commit_delivery(self, flow: str, delivery: StoredDelivery) -> asyncio.Future[None]:
         """Record a hand-over; done when it is on disk."""
@@ -405,18 +413,22 @@ class Run:
                 asked = frozenset({*(k[:8] for k in context.keys), key[:8]})
                 raise self._new_request(context.flow, context.stored, asked, form)
             context.keys.append(key)
-        stored = self._journal.lookup(key)
-        if stored is not None and not (self.forget_failures and not stored.ok):
-            self.progress.from_journal += 1
-            await self._delay()
-            return stored.outcome
-        flight = self._inflight.get(key)
-        if flight is not None:
-            self.progress.shared += 1
-            return await asyncio.shield(flight)
-        if self.settings.mode != "live":
-            self.missing.append(missing())
-            raise Parked
+        while True:
+            stored = self._journal.lookup(key)
+            if stored is not None and not (self.forget_failures and not stored.ok):
+                self.progress.from_journal += 1
+                await self._delay()
+                return stored.outcome
+            flight = self._inflight.get(key)
+            if flight is not None:
+                with contextlib.suppress(_Abandoned):
+                    self.progress.shared += 1
+                    return await _shared(flight)
+            elif self.settings.mode != "live":
+                self.missing.append(missing())
+                raise Parked
+            else:
+                break
         if self._stop_error is not None or self.closing:
             raise asyncio.CancelledError
         flight = self._inflight[key] = asyncio.get_running_loop().create_future()
@@ -526,6 +538,21 @@ class Run:
     def _where(self) -> tuple[str, int]:
         context = CURRENT_DRAW.get()
         return (context.flow, context.draw) if context else ("", 0)
+
+
+class _Abandoned(Exception):
+    """The ask that was shared was cancelled; its waiters are not."""
+
+
+async def _shared(flight: asyncio.Future[str]) -> str:
+    """The outcome of an equal ask in flight."""
+    try:
+        return await asyncio.shield(flight)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if flight.cancelled() and task is not None and not task.cancelling():
+            raise _Abandoned from None
+        raise
 
 
 def _fail(flight: asyncio.Future[str], error: BaseException) -> None:

@@ -44,7 +44,9 @@ async def self_instruct(run: Run, options: Options) -> None:
 
     async def work(item: Item) -> Answer:
         if isinstance(item, GoalItem):
-            goal = await run.effect("target", "1", {"number": item.number}, lambda: run.target)
+            goal = await run.effect(
+                "target", "1", {"number": item.number}, lambda: run.target, free=True
+            )
             return goal if isinstance(goal, int) else None
         if isinstance(item, ListItem):
             return await run.ask("generator", item.request, item.sample)
@@ -81,20 +83,12 @@ def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBo
         # The last answers in flight may all be accepted beyond the target.
         tasks = missing + (1 + lists_ahead) * options.new_per_request
     most_tasks = maxsize if tasks is None else tasks
+    questions = min(maxsize, most_tasks * (1 + options.classification_retries))
+    instances = min(maxsize, most_tasks * (1 + options.instance_retries))
     return (
-        _bound(options, "instruction lists", "lists", lists),
-        _bound(
-            options,
-            "classification questions",
-            "classification",
-            min(maxsize, most_tasks * (1 + options.classification_retries)),
-        ),
-        _bound(
-            options,
-            "instances",
-            "input_first",
-            min(maxsize, most_tasks * (1 + options.instance_retries)),
-        ),
+        _bound(options, "instruction lists", "generator", "lists", lists),
+        _bound(options, "classification questions", "labeler", "classification", questions),
+        _bound(options, "instances", "generator", "input_first", instances),
     )
 
 
@@ -128,10 +122,10 @@ def _voice(run: Run, options: Options, role: str) -> Voice:
     return voice
 
 
-def _bound(options: Options, kind: str, call: CallKind, calls: int) -> CallBound:
+def _bound(options: Options, kind: str, role: str, call: CallKind, calls: int) -> CallBound:
     """The bound of one kind; answers are as long as the options let them be anywhere."""
     unknown = Voice(True, False, None)
-    return CallBound(kind, "generator", calls, max_tokens(call, getattr(options, call), unknown))
+    return CallBound(kind, role, calls, max_tokens(call, getattr(options, call), unknown))
 
 
 RECIPE = Recipe(
@@ -149,6 +143,7 @@ RECIPE = Recipe(
     inputs="seeds",
     target=100,
     target_unit="task",
+    calls_per_unit=2.5,
     target_stage=lambda options: options.target_counts,
     bound=call_bounds,
 )
