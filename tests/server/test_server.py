@@ -22,6 +22,7 @@ from selfsown.core.errors import ConfigError, EnvironmentFailure
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, FailureKind, Price
 from selfsown.core.request import Completion, Request, Usage, message
 from selfsown.models.uri import open_model
+from selfsown.models.wire import SEED_HEADER
 from selfsown.server.app import Served, build_app
 from selfsown.server.serve import Address, check_address, serve_until_stopped
 
@@ -152,6 +153,18 @@ async def test_equal_bodies_get_equal_answers_and_other_bodies_other_seeds(clien
         first == await text(temperature=0.7) == await text(temperature=0.7, user="u", stream=None)
     )
     assert first != await text(temperature=0.8)
+
+
+async def test_the_clients_seed_header_gives_another_sample_and_the_body_wins(
+    client: Client, model: RecordingModel
+) -> None:
+    for header, body in ((("7"), {}), ("8", {}), ("8", {"seed": 3}), ("x", {})):
+        await client.post(
+            "/v1/completions", json={"prompt": "x", **body}, headers={SEED_HEADER: header}
+        )
+    seeds = [request.seed for request in model.asked]
+    assert seeds[:3] == [7, 8, 3]
+    assert seeds[3] not in seeds[:3]
 
 
 async def test_several_choices_and_prompts_have_seeds_of_their_own(

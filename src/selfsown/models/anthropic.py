@@ -87,7 +87,7 @@ class AnthropicModel(HttpModel):
         if request.schema is not None:
             checked_schema(request.schema)
         body = messages_body(request, self._name, self._extra)
-        reply = await self._post("/messages", body, timeout_s)
+        reply = await self._post("/messages", body, timeout_s, seed)
         completion = read_message(self._payload(reply), request)
         self._check_model(completion)
         completion = usable(completion, "", request, native=True)

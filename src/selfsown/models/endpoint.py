@@ -142,7 +142,7 @@ class EndpointModel(HttpModel):
     async def attempt(
         self, request: Request, *, timeout_s: float | None = None, seed: int = 0
     ) -> Answer:
-        """Ask the endpoint once. `seed` is not sent: only `Request.seed` is.
+        """Ask the endpoint once. Of seeds, only `Request.seed` is in the body.
 
         If the endpoint refuses the native schema mode, the same attempt asks again without it (a
         refusal costs nothing), a warning says so once, and later calls do without.
@@ -153,11 +153,11 @@ class EndpointModel(HttpModel):
         path = "/chat/completions" if request.is_chat else "/completions"
         native = None if request.schema is None else self._format_for(request.schema)
         body = request_body(request, self._dialect, native)
-        reply = await self._post(path, body, timeout_s)
+        reply = await self._post(path, body, timeout_s, seed)
         if native is not None and reply.status in (400, 422) and self._refuses_schema(reply):
             native = None
             body = request_body(request, self._dialect, None)
-            reply = await self._post(path, body, timeout_s)
+            reply = await self._post(path, body, timeout_s, seed)
         completion, refusal = read_completion(self._payload(reply), request)
         self._check_model(completion)
         completion = usable(completion, refusal, request, native=native is not None)

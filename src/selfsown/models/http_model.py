@@ -53,6 +53,7 @@ class HttpModel:
         self._identity = settings.identify(identity_of(where))
         self._endpoint = f"{parts.scheme}://{parts.netloc}"
         self._capabilities = capabilities
+        self._is_near = parts.hostname in ("127.0.0.1", "localhost", "::1")
         self._price = price_of(settings.uri, settings.price, host=parts.hostname or "")
         self._missing_key = "" if api_key else key_from
         self._has_key = bool(api_key or where.credentials or settings.headers)
@@ -103,13 +104,13 @@ class HttpModel:
         """Let go of the connections. May be called twice."""
         await self._wire.close()
 
-    async def _post(self, path: str, body: bytes, timeout_s: float | None) -> Reply:
+    async def _post(self, path: str, body: bytes, timeout_s: float | None, seed: int) -> Reply:
         """One POST, bounded by the caller's and the user's time-out, whichever is shorter."""
         if self._missing_key:
             raise AttemptFailed("auth", f"there is no API key: set `{self._missing_key}`")
         if self._timeout_s is not None:
             timeout_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
-        return await self._wire.post(path, body, timeout_s)
+        return await self._wire.post(path, body, timeout_s, seed if self._is_near else None)
 
     def _payload(self, reply: Reply) -> Mapping[str, JSON]:
         """The JSON object of a good reply; any other reply is raised as the failure it is."""

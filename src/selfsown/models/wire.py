@@ -29,6 +29,9 @@ from yarl import URL
 from selfsown.core.model import AttemptFailed
 from selfsown.models.failures import clean_detail
 
+SEED_HEADER: Final = "X-Selfsown-Seed"
+"""Sent to servers on this machine alone: `selfsown serve` samples with it, so that equal keys get
+equal answers and another `sample` of the same body gets another."""
 LARGEST_BODY_BYTES: Final = 64 * 2**20
 """Longer answers are refused, after decompression."""
 _KEEP_ALIVE_S: Final = 4.0
@@ -84,7 +87,9 @@ class Wire:
         self._shared: _SharedSession | None = None
         self._closed = False
 
-    async def post(self, path: str, body: bytes, timeout_s: float | None) -> Reply:
+    async def post(
+        self, path: str, body: bytes, timeout_s: float | None, seed: int | None = None
+    ) -> Reply:
         """Send one body and read the whole reply.
 
         Args:
@@ -92,18 +97,23 @@ class Wire:
             body: JSON bytes.
             timeout_s: bound on the whole exchange, so that a hang and a slow drip both end; None
                 for no bound.
+            seed: sent in the header `SEED_HEADER` if given.
 
         Raises:
             AttemptFailed: no complete reply came.
         """
         shared = self._shared or self._open()
         timeout = self._timeouts.get(timeout_s) or self._remember_timeout(timeout_s)
+        headers = self._headers
+        if seed is not None:
+            headers = headers.copy()
+            headers[SEED_HEADER] = str(seed)
         try:
             url = self._urls.get(path) or self._remember_url(path)
             async with shared.session.post(
                 url,
                 data=body if len(body) < _LARGE_REQUEST_BYTES else io.BytesIO(body),
-                headers=self._headers,
+                headers=headers,
                 timeout=timeout,
                 proxy=self._proxy,
                 allow_redirects=False,

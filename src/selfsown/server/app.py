@@ -20,6 +20,7 @@ from aiohttp import web
 
 from selfsown.core.model import AttemptFailed, Model
 from selfsown.core.request import Completion, Request
+from selfsown.models.wire import SEED_HEADER
 from selfsown.server.body import read_call
 from selfsown.server.replies import Refused, Reply, refusal_of
 
@@ -108,7 +109,12 @@ class _Routes:
             other = "/v1/completions" if is_chat else "/v1/chat/completions"
             layout = "chat messages" if is_chat else "bare prompts"
             raise Refused(f"`{self._served.name}` does not take {layout}; use {other}")
-        call = read_call(await request.read(), is_chat=is_chat, names=self._names)
+        call = read_call(
+            await request.read(),
+            is_chat=is_chat,
+            names=self._names,
+            seed_header=request.headers.get(SEED_HEADER, ""),
+        )
         completions = await self._attempts(call.requests)
         reply = Reply(
             call_id=call.call_id,

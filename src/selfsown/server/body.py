@@ -1,8 +1,9 @@
 """From a request body to `Request`s, field by field: what would be ignored silently is refused.
 
 Fields that cannot change an answer (`user`, `metadata`, `store`, ...) are taken and left. The
-sampling seed is the field `seed`; without one it is derived from the body, so that equal bodies get
-equal answers. Choice k of prompt j has a seed of its own, derived from that one.
+sampling seed is the field `seed`, else the header that selfsown's own client sends, else derived
+from the body, so that equal bodies get equal answers. Choice k of prompt j has a seed of its own,
+derived from that one.
 """
 
 from __future__ import annotations
@@ -57,13 +58,14 @@ class Call:
     """Whether the stream ends with the token counts."""
 
 
-def read_call(raw: bytes, *, is_chat: bool, names: Sequence[str]) -> Call:
+def read_call(raw: bytes, *, is_chat: bool, names: Sequence[str], seed_header: str = "") -> Call:
     """Read the body of a chat or completion request.
 
     Args:
         raw: the body.
         is_chat: which of the two layouts it must have.
         names: model names that are served; the field `model` may be left out.
+        seed_header: value of the header that selfsown's own client sends; the body's seed wins.
 
     Raises:
         Refused: with the field at fault.
@@ -78,14 +80,16 @@ def read_call(raw: bytes, *, is_chat: bool, names: Sequence[str]) -> Call:
             raise Refused(f"unknown field `{name}`", param=name)
     digest = hashlib.blake2b(_decisive(body), digest_size=8)
     seed = _integer(body, "seed", low=-(2**63), high=2**64)
-    base = int.from_bytes(digest.digest()) >> 1 if seed is None else seed
+    if seed is None:
+        sent = seed_header.isascii() and seed_header.isdigit() and len(seed_header) <= 20
+        seed = int(seed_header) if sent else int.from_bytes(digest.digest()) >> 1
     choices = _integer(body, "n", low=1, high=_MOST_CHOICES) or 1
     prompts: Sequence[str | tuple[Message, ...]]
     prompts = [_messages(body)] if is_chat else _prompts(body)
     if len(prompts) * choices > _MOST_CHOICES:
         raise Refused(f"more than {_MOST_CHOICES} choices in one request", param="n")
     requests = [
-        _request(body, prompt, _derived(base, j * choices + k))
+        _request(body, prompt, _derived(seed, j * choices + k))
         for j, prompt in enumerate(prompts)
         for k in range(choices)
     ]
