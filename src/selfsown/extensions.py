@@ -1,7 +1,7 @@
 """Every extension point on one screen, as lazy import strings: nothing loads before it is used.
 
 A package outside adds one with an entry point of the group `selfsown.plugins`, named
-`<point>.<name>`:
+`<point>.<name>`, where the point is `models`, `recipes`, `filters` or `exporters`:
 
     [project.entry-points."selfsown.plugins"]
     "models.mycloud" = "my_package.backend:open_mycloud"
@@ -32,6 +32,31 @@ RECIPES: Final[dict[str, str]] = {
     "self-instruct": "selfsown.recipes.self_instruct.recipe:RECIPE",
 }
 """Recipe name -> `selfsown.recipes.base.Recipe`."""
+
+FILTERS: Final[dict[str, str]] = {
+    "bad_first_character": "selfsown.curate.rules:bad_first_character",
+    "boilerplate": "selfsown.curate.boilerplate:boilerplate",
+    "degenerate_conditional": "selfsown.curate.conditionals:degenerate_conditional",
+    "garbled": "selfsown.curate.garble:garbled",
+    "keyword": "selfsown.curate.rules:keyword",
+    "language": "selfsown.curate.language:language",
+    "leaked_markup": "selfsown.curate.boilerplate:leaked_markup",
+    "length": "selfsown.curate.rules:length",
+    "needs_other_medium": "selfsown.curate.media:needs_other_medium",
+    "non_ascii_start": "selfsown.curate.rules:non_ascii_start",
+    "write_a_program": "selfsown.curate.rules:write_a_program",
+}
+"""Filter name -> function decorated with `selfsown.curate.steps.filter_step`."""
+
+EXPORTERS: Final[dict[str, str]] = {
+    "messages": "selfsown.export.messages:to_messages",
+    "prompt-completion": "selfsown.export.prompt_completion:to_prompt_completion",
+    "prompt-completion-chat": "selfsown.export.prompt_completion:to_conversational",
+    "alpaca": "selfsown.export.alpaca:to_alpaca",
+    "sharegpt": "selfsown.export.sharegpt:to_sharegpt",
+    "text": "selfsown.export.text:to_text",
+}
+"""Export format -> function from `selfsown.export.example.Example` to a trainer's row."""
 
 PLUGIN_GROUP: Final = "selfsown.plugins"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from selfsown import extensions
 from selfsown.core.errors import ConfigError
 from selfsown.curate import language, rules
 from selfsown.curate.steps import FILTERS, Check, filter_named, filter_step, first_drop, require
@@ -12,7 +13,7 @@ from selfsown.curate.verdict import Verdict, drop, keep
 
 def test_all_filters_of_the_presets_and_language_are_registered() -> None:
     in_presets = {each.name for preset in ("default", "paper") for each in rules_of(preset)}
-    assert in_presets | {"language"} == set(FILTERS)
+    assert in_presets | {"language"} == set(FILTERS) == set(extensions.FILTERS)
     assert language.language.__name__ == "language"
 
 

@@ -12,7 +12,8 @@
         return check
 
 `too_loud(most=1)` is then an `InstructionFilter` that knows its name and options, and
-`filter_named("too_loud", most=1)` is the same for recipe files.
+`filter_named("too_loud", most=1)` is the same for recipe files, where the filter is one line in
+`selfsown.extensions` or the entry point `filters.too_loud` of a package outside.
 """
 
 from __future__ import annotations
@@ -79,12 +80,16 @@ def filter_step(
 
 def filter_named(name: str, **options: object) -> InstructionFilter:
     """The filter registered as `name` with these options; unknown names and options are errors."""
-    builder = _REGISTERED.get(name)
+    from selfsown.extensions import FILTERS as BUILT_IN
+    from selfsown.extensions import load_extension
+
+    builder = _REGISTERED.get(name) or load_extension("filters", BUILT_IN, name)
     if builder is None:
-        close = get_close_matches(name, _REGISTERED, n=1)
+        known_names = sorted({*BUILT_IN, *_REGISTERED})
+        close = get_close_matches(name, known_names, n=1)
         raise ConfigError(
             f"there is no filter `{name}`",
-            why=f"known filters: {', '.join(sorted(_REGISTERED))}",
+            why=f"known filters: {', '.join(known_names)}",
             fix=f"did you mean `{close[0]}`?" if close else "use one of the known names",
         )
     known = inspect.signature(builder).parameters
@@ -95,7 +100,8 @@ def filter_named(name: str, **options: object) -> InstructionFilter:
                 why=f"its options: {', '.join(known) or 'none'}",
                 fix="remove it or correct its name",
             )
-    return builder(**options)
+    built: InstructionFilter = builder(**options)
+    return built
 
 
 def first_drop(filters: Iterable[InstructionFilter], text: str) -> Verdict:

@@ -1,7 +1,7 @@
-"""Every export format on one screen: its name and where the function is that makes its rows.
+"""Export formats by name: functions from `Example` to the row of a trainer's file.
 
-A format is a function from `Example` to the row of a trainer's file. A new one is one file and one
-line here; a package outside adds one as the entry point `exporters.<name>` (see `extensions`).
+A new one is one file and one line in `selfsown.extensions`; a package outside adds one as the entry
+point `exporters.<name>`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ from typing import Final, TypeAlias
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
 from selfsown.export.example import Example
-from selfsown.extensions import load_extension
+from selfsown.extensions import EXPORTERS, load_extension
 
 Format: TypeAlias = Callable[[Example], dict[str, JSON]]
 
-FORMATS: Final[dict[str, str]] = {
-    "messages": "selfsown.export.messages:to_messages",
-    "prompt-completion": "selfsown.export.prompt_completion:to_prompt_completion",
-    "prompt-completion-chat": "selfsown.export.prompt_completion:to_conversational",
-    "alpaca": "selfsown.export.alpaca:to_alpaca",
-    "sharegpt": "selfsown.export.sharegpt:to_sharegpt",
-    "text": "selfsown.export.text:to_text",
-}
+FORMATS: Final = EXPORTERS
+"""Format name -> where its function is."""
 
 
 def find_format(name: str) -> Format:
