@@ -13,13 +13,15 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from selfsown.cli import progress
 from selfsown.cli.progress import LiveView, Pace, Snapshot, panel, plain_line
 from selfsown.models.scripted import ScriptedModel
-from selfsown.recipes.base import get_recipe
+from selfsown.recipes.base import Recipe, get_recipe
 from selfsown.runner import Start, execute
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
@@ -114,7 +116,7 @@ async def test_a_warning_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixt
             run.progress.warnings.append("the endpoint \x1b[31m is slow")
             super().start(run, caller)  # type: ignore[arg-type]
 
-    view = Warned(get_recipe("complete"), terminal=False)
+    view = Warned(*_recipe(), terminal=False)
     await _run(tmp_path / "out", rows=5, view=view)
     view.tell_rest()
     warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
@@ -146,11 +148,28 @@ def test_a_run_that_costs_and_has_no_budget_asks_first(
     assert (tmp_path / "out" / "accepted.jsonl").exists() == (answer == "y")
 
 
+def test_asking_first_does_not_use_up_the_rows_of_a_run_directory(tmp_path: Path) -> None:
+    on_terminal([*_priced_run(tmp_path), "--yes"], tmp_path)
+    code, screen = on_terminal(["run", "out/config.yaml"], tmp_path)
+    assert code == 0
+    assert "go on?" not in screen  # the journal has every answer
+    changed = ["run", "out/config.yaml", "--set", "max_tokens=9", "--update"]
+    code, screen = on_terminal(changed, tmp_path, answers=["y"])
+    assert code == 0
+    assert "go on?" in screen
+    assert len((tmp_path / "out" / "accepted.jsonl").read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("flags", [["--yes"], ["--budget-usd", "5"], ["--budget-tokens", "99999"]])
 def test_a_run_with_a_cap_or_consent_does_not_ask(tmp_path: Path, flags: list[str]) -> None:
     code, screen = on_terminal([*_priced_run(tmp_path), *flags], tmp_path)
     assert code == 0
     assert "go on?" not in screen
+
+
+def _recipe() -> tuple[Recipe[Any], BaseModel]:
+    recipe = get_recipe("complete")
+    return recipe, recipe.resolve("default", {"prompt": "Say {{ n }}"})
 
 
 async def _run(directory: Path, *, rows: int, view: LiveView | None = None) -> float:
@@ -160,7 +179,7 @@ async def _run(directory: Path, *, rows: int, view: LiveView | None = None) -> f
     config = make_config(
         {"recipe": "complete", "options": {"prompt": "Say {{ n }}"}, "out": str(directory)}
     )
-    start = Start(view=view or LiveView(get_recipe("complete"), terminal=False))
+    start = Start(view=view or LiveView(*_recipe(), terminal=False))
     given = [{"n": n} for n in range(rows)]
     result = await execute(config, start, opened={"generator": ScriptedModel()}, rows=given)
     assert len(result.accepted) == rows

@@ -102,6 +102,16 @@ def test_flags_lie_above_the_config_and_set_above_both(
     assert (effective["limits"]["concurrency"], effective["limits"]["attempts"]) == (5, 2)
 
 
+def test_set_reaches_into_a_model_given_by_flag(
+    selfsown: Program, complete: list[str], tmp_path: Path
+) -> None:
+    price = ["--set", "models.generator.price={input: 1, output: 2}"]
+    assert selfsown("run", *complete, *price, "-o", "out")[0] == 0
+    effective = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())
+    assert effective["models"]["generator"]["uri"].startswith("scripted:")
+    assert effective["models"]["generator"]["price"] == {"input": 1, "output": 2}
+
+
 def test_a_toml_config_works_too(selfsown: Program, rows: Path, script: Path) -> None:
     Path("c.toml").write_text(
         f'recipe = "complete"\nrows = "{rows}"\nout = "out"\n'

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from selfsown.core.config import RunConfig
     from selfsown.core.request import JSON
     from selfsown.recipes.base import Recipe
@@ -99,6 +101,8 @@ class Asked:
 
     config: RunConfig
     recipe: Recipe[Any]
+    options: BaseModel
+    """Of the recipe, all of them."""
     rows: Iterable[Mapping[str, JSON]] | None = None
     """Rows to use instead of `config.rows`: those that the run directory keeps."""
     seeds: Iterable[Mapping[str, JSON]] | None = None
@@ -121,18 +125,23 @@ def resolve(given: RunArguments) -> Asked:
     form = merged(base, _flags(given, recipe))
     if models:
         form["models"] = models
+    if any(assignment.startswith("models.") for assignment in given.assignments):
+        form["models"] = {
+            role: {"uri": model} if isinstance(model, str) else model
+            for role, model in models.items()
+        }
     for assignment in given.assignments:
         apply_set(form, assignment)
     config = make_config(form, source=given.source)
     recipe = get_recipe(config.recipe)
     _check_fit(recipe, given)
-    recipe.resolve(config.preset, config.options)  # wrong options are told before models load
+    options = recipe.resolve(config.preset, config.options)
     if home is None:
-        return Asked(config, recipe)
+        return Asked(config, recipe, options)
     kept = _kept_inputs(home, recipe)
     rows = kept if recipe.inputs == "rows" and given.rows is None else None
     seeds = kept if recipe.inputs == "seeds" and given.seeds is None else None
-    return Asked(config, recipe, rows, seeds)
+    return Asked(config, recipe, options, rows, seeds)
 
 
 def text_or_file(given: str, option: str) -> str:
@@ -147,12 +156,19 @@ def text_or_file(given: str, option: str) -> str:
 def _base(source: str) -> tuple[dict[str, Any], Path | None]:
     """The mapping to start from, and the run directory if the source is its config."""
     from selfsown.core.config import read_config
+    from selfsown.core.errors import InputError
     from selfsown.core.journal import JOURNAL_NAME
     from selfsown.core.rundir import CONFIG
 
     path = Path(source)
     if path.is_dir() and (path / CONFIG).exists():
         path = path / CONFIG
+    elif path.is_dir() and "/" in source:
+        raise InputError(
+            f"`{source}` is a directory without {CONFIG}",
+            why="`run` takes the name of a recipe, a config file, or a run directory",
+            fix="give the config file inside it by name, or a recipe with `-o DIR`",
+        )
     if path.suffix not in _CONFIG_SUFFIXES and not path.is_file():
         return {"recipe": source}, None
     given = read_config(path)
@@ -263,9 +279,9 @@ def _check_fit(recipe: Recipe[Any], given: RunArguments) -> None:
 
 
 def _kept_inputs(home: Path, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]] | None:
-    """The inputs that a run directory keeps, if it got so far."""
-    from selfsown.core.inputs import stored_rows
+    """The inputs that a run directory keeps, if it got so far; may be iterated several times."""
     from selfsown.core.rundir import INPUTS
+    from selfsown.runner import Records
 
-    name = f"{recipe.inputs}.jsonl"
-    return stored_rows(home, name)() if (home / INPUTS / name).exists() else None
+    path = home / INPUTS / f"{recipe.inputs}.jsonl"
+    return Records(path, 0) if path.exists() else None

@@ -38,7 +38,9 @@ def demo(ctx: click.Context, /, out: str, target: int, seed: int, as_json: bool)
 
     asked = demo_run(out, target, seed)
     click.echo("\n".join(opening_lines(asked)), err=True)
-    start = Start(view=LiveView(asked.recipe), signals=True, resume=resume_command(ctx))
+    start = Start(
+        view=LiveView(asked.recipe, asked.options), signals=True, resume=resume_command(ctx)
+    )
     code = perform(asked, start, as_json=as_json, hints=False)
     if code == 0:
         click.echo("\n".join(["", *sample_lines(Path(out)), "", *closing_lines(out)]), err=True)
@@ -63,7 +65,7 @@ def demo_run(out: str, target: int, seed: int) -> Asked:
             "out": out,
         }
     )
-    return Asked(config, recipe)
+    return Asked(config, recipe, recipe.resolve(config.preset, config.options))
 
 
 def opening_lines(asked: Asked) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,6 +26,14 @@ class Count(NamedTuple):
     second: int
 
 
+class Lone(NamedTuple):
+    """An accepted record that only one of the runs has."""
+
+    id: str
+    text: str
+    """Its content, shortened, on one line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Two runs compared."""
@@ -39,9 +47,9 @@ class Difference:
     same_id_other_fields: tuple[str, ...]
     """Content ids of shared records whose added fields differ (for example other answers to the
     same rows)."""
-    only_first: tuple[str, ...]
-    """Ids of accepted records that only the first run has, by content."""
-    only_second: tuple[str, ...]
+    only_first: tuple[Lone, ...]
+    """Accepted records that only the first run has, by content."""
+    only_second: tuple[Lone, ...]
 
 
 @click.command()
@@ -82,8 +90,8 @@ def compare(first: Path, second: Path) -> Difference:
         same_id_other_fields=tuple(
             content for content in shared if records[0][content].body != records[1][content].body
         ),
-        only_first=tuple(r.id for c, r in records[0].items() if c not in records[1]),
-        only_second=tuple(r.id for c, r in records[1].items() if c not in records[0]),
+        only_first=tuple(_alone(records[0], records[1])),
+        only_second=tuple(_alone(records[1], records[0])),
     )
 
 
@@ -103,11 +111,11 @@ def difference_lines(found: Difference) -> list[str]:
     lines.append(f"accepted records in both: {count(found.shared)}")
     if found.same_id_other_fields:
         lines.append(f"  with other added fields: {count(len(found.same_id_other_fields))}")
-    for word, ids in (("first", found.only_first), ("second", found.only_second)):
-        lines.append(f"only in the {word}: {count(len(ids))}")
-        lines += [f"  {name}" for name in ids[:_LISTED]]
-        if len(ids) > _LISTED:
-            lines.append(f"  and {count(len(ids) - _LISTED)} more; --json lists all")
+    for word, alone in (("first", found.only_first), ("second", found.only_second)):
+        lines.append(f"only in the {word}: {count(len(alone))}")
+        lines += [f"  {one.id}  {one.text}" for one in alone[:_LISTED]]
+        if len(alone) > _LISTED:
+            lines.append(f"  and {count(len(alone) - _LISTED)} more; --json lists all")
     return lines
 
 
@@ -135,6 +143,15 @@ def _records(directory: Path) -> dict[str, _Accepted]:
         body = canonical_json({key: value for key, value in line.items() if key != own})
         records.setdefault(contents[name], _Accepted(name, body.decode()))
     return records
+
+
+def _alone(ours: Mapping[str, _Accepted], theirs: Mapping[str, _Accepted]) -> Iterator[Lone]:
+    """Our records whose content they do not have, in the order of the file."""
+    from selfsown.report.shown import shown_line
+
+    for content, record in ours.items():
+        if content not in theirs:
+            yield Lone(record.id, shown_line(record.body, 100))
 
 
 def _config(directory: Path) -> dict[str, Any]:
@@ -170,4 +187,8 @@ def _change(one: Count) -> str:
 
 
 def _form(found: Difference) -> dict[str, Any]:
-    return {**asdict(found), "counts": [one._asdict() for one in found.counts]}
+    named = ("counts", "only_first", "only_second")
+    return {
+        **asdict(found),
+        **{name: [one._asdict() for one in getattr(found, name)] for name in named},
+    }

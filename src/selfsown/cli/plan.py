@@ -72,8 +72,10 @@ def plan_lines(found: Plan, config: RunConfig) -> list[str]:
             for bound in found.bounds
         ]
         lines += aligned(rows, right=(2, 3))
+    lines.append(f"new calls: {_calls(found)}")
+    if not found.exact and found.expected_calls is not None:
+        lines.append(f"expected: about {count(found.expected_calls)}")
     lines += [
-        f"new calls: {_calls(found)}",
         f"answered by the journal: {plural(found.cached_calls, 'call')}",
         f"tokens, at most: {_number(found.input_tokens)} in, {_number(found.output_tokens)} out",
         f"cost, at most: {_cost(found)}",

@@ -19,6 +19,7 @@ from selfsown.report.shown import shown_line
 from selfsown.report.words import count, duration, usd
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import RenderableType
     from rich.live import Live
 
@@ -66,17 +67,20 @@ class Snapshot:
     eta_s: float | None = None
 
 
-def snapshot(run: Run, caller: Caller | None, recipe: Recipe[Any], rows: int | None) -> Snapshot:
+def snapshot(
+    run: Run, caller: Caller | None, recipe: Recipe[Any], counted: str, rows: int | None
+) -> Snapshot:
     """The numbers of this moment.
 
     Args:
         run: the run.
         caller: its caller; None before there is one.
-        recipe: its recipe, which says what the target counts.
+        recipe: its recipe.
+        counted: the stage that the target counts; empty if the recipe does not say.
         rows: number of input rows, for row recipes.
     """
     progress = run.progress
-    kept = _target_stage(run.stages, recipe)
+    kept = _target_stage(run.stages, recipe, counted)
     rejected: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     for stage in run.stages:
@@ -136,14 +140,18 @@ class Pace:
 class LiveView:
     """Shows a run on stderr while it goes on; see `selfsown.runner.View`."""
 
-    def __init__(self, recipe: Recipe[Any], *, terminal: bool | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe[Any], options: BaseModel, *, terminal: bool | None = None
+    ) -> None:
         """Get ready.
 
         Args:
             recipe: what is run.
+            options: of the recipe.
             terminal: draw a panel; None asks stderr whether it is a terminal.
         """
         self._recipe = recipe
+        self._counted = recipe.target_stage(options) if recipe.target_stage else ""
         self._terminal = sys.stderr.isatty() if terminal is None else terminal
         self._task: asyncio.Task[None] | None = None
         self._live: Live | None = None
@@ -204,7 +212,7 @@ class LiveView:
     def _now(self) -> Snapshot:
         from dataclasses import replace
 
-        now = snapshot(self._run, self._caller, self._recipe, self._rows)
+        now = snapshot(self._run, self._caller, self._recipe, self._counted, self._rows)
         elapsed = time.monotonic() - self._began
         done = now.accepted
         if self._rows is not None:  # a row is done however it ends
@@ -310,10 +318,10 @@ def _counted(word: str, counts: Mapping[str, int], most: int = 3) -> list[str]:
     return [f"{word} {count(total)} ({', '.join(named)})"]
 
 
-def _target_stage(stages: Iterable[Stage], recipe: Recipe[Any]) -> Stage | None:
+def _target_stage(stages: Iterable[Stage], recipe: Recipe[Any], counted: str) -> Stage | None:
     """The stage whose kept candidates count: the recipe's choice, else by unit, else the output."""
     known = list(stages)
-    by_choice = [stage for stage in known if stage.name == recipe.target_stage]
+    by_choice = [stage for stage in known if stage.name == counted]
     by_unit = [stage for stage in known if stage.counts.unit == recipe.target_unit]
     output = [stage for stage in known if stage.counts.output]
     return next(iter([*by_choice, *by_unit, *output]), None)

@@ -62,7 +62,7 @@ def run(
     if not quiet:
         from selfsown.cli.progress import LiveView
 
-        view = LiveView(asked.recipe)
+        view = LiveView(asked.recipe, asked.options)
     resume = resume_command(ctx)
     start = Start(update=update, retry_failed=retry_failed, view=view, signals=True, resume=resume)
     ask = None if yes or not _is_interactive() else agrees
@@ -140,7 +140,7 @@ async def launch(
                 rows=asked.rows,
                 seeds=asked.seeds,
             )
-            if not ask(found, asked.config):
+            if found.new_calls and not ask(found, asked.config):
                 return None
         return await execute(asked.config, start, opened=models, rows=asked.rows, seeds=asked.seeds)
 
