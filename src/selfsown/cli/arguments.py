@@ -281,7 +281,7 @@ def _check_fit(recipe: Recipe[Any], given: RunArguments) -> None:
 def _kept_inputs(home: Path, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]] | None:
     """The inputs that a run directory keeps, if it got so far; may be iterated several times."""
     from selfsown.core.rundir import INPUTS
-    from selfsown.runner import Records
+    from selfsown.results import Records
 
     path = home / INPUTS / f"{recipe.inputs}.jsonl"
     return Records(path, 0) if path.exists() else None
