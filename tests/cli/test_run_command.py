@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from selfsown.core.rundir import locked
+
 Program = Callable[..., tuple[int, str, str]]
 
 
@@ -162,6 +164,16 @@ def test_a_spent_budget_suspends_with_exit_3_and_the_command_that_resumes(
     assert stderr.splitlines()[-1].startswith("resume: ")
     assert "--budget-tokens 10" in stderr.splitlines()[-1]
     assert json.loads(stdout)["run"]["status"] == "suspended"
+
+
+def test_a_directory_in_use_exits_3_and_does_not_pass_off_an_old_ending_as_its_own(
+    selfsown: Program, complete: list[str], tmp_path: Path
+) -> None:
+    selfsown("run", *complete, "-o", "out")
+    with locked(tmp_path / "out"):
+        code, stdout, stderr = selfsown("run", *complete, "-o", "out", "--json")
+    assert (code, stdout) == (3, "")
+    assert "is in use by process" in stderr and "finished" not in stderr
 
 
 @pytest.mark.parametrize(

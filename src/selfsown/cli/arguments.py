@@ -36,23 +36,47 @@ _OPTIONS = (
         help="Model of the first role, or of ROLE: lab, openai:NAME, anthropic:NAME,"
         " http://HOST:PORT/v1#NAME, ollama:NAME, hf:PATH, scripted:FILE.",
     ),
-    click.option("--seeds", help="Seed tasks: JSONL, JSON or CSV file, or `lab`, `starter`."),
-    click.option("--rows", help="Rows: JSONL, JSON or CSV file."),
+    click.option(
+        "--seeds", metavar="FILE", help="Seed tasks: JSONL, JSON or CSV file, or `lab`, `starter`."
+    ),
+    click.option("--rows", metavar="FILE", help="Rows: JSONL, JSON or CSV file."),
     click.option("--prompt", metavar="TEXT|@FILE", help="Jinja2 prompt of recipe `complete`."),
     click.option("--system", metavar="TEXT|@FILE", help="System prompt of recipe `complete`."),
     click.option("--schema", metavar="FILE", help="JSON schema of the answers of `complete`."),
-    click.option("-n", "--target", type=click.IntRange(min=1), help="Accepted units to stop at."),
+    click.option(
+        "-n",
+        "--target",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Accepted units to stop at.",
+    ),
     click.option("-o", "--out", metavar="DIR", help="Run directory."),
-    click.option("--preset", help="Named set of options; `selfsown recipes NAME` lists them."),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
+    click.option(
+        "--preset", metavar="NAME", help="Named set of options; `selfsown recipes NAME` lists them."
+    ),
+    click.option(
+        "--seed", metavar="N", type=click.IntRange(min=0), help="Seed of every random choice."
+    ),
     click.option(
         "--order",
         type=click.Choice(["arrival", "strict"]),
         help="Results count as they finish, or in the order of draws.",
     ),
-    click.option("--concurrency", type=click.IntRange(min=1), help="Calls in flight at the start."),
-    click.option("--budget-usd", type=click.FloatRange(min=0), help="Hard cap in US dollars."),
-    click.option("--budget-tokens", type=click.IntRange(min=0), help="Hard cap in tokens."),
+    click.option(
+        "--concurrency",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Calls in flight at the start.",
+    ),
+    click.option(
+        "--budget-usd",
+        metavar="X",
+        type=click.FloatRange(min=0),
+        help="Hard cap in US dollars.",
+    ),
+    click.option(
+        "--budget-tokens", metavar="N", type=click.IntRange(min=0), help="Hard cap in tokens."
+    ),
     click.option(
         "--set",
         "assignments",

@@ -43,17 +43,16 @@ def run(
     as_json: bool,
     **given: Any,
 ) -> int:
-    r"""Run a recipe into a directory, or a config file (YAML or TOML) whose keys flags override.
+    """Run a recipe into a directory, or a config file (YAML or TOML) whose keys flags override.
 
     The same command again resumes; with a larger -n it extends. Every answer is on disk before it
     counts. Ctrl-C stops cleanly and prints the command that resumes.
 
     \b
-      selfsown run self-instruct --model lab --seeds lab -n 100 -o runs/first
-      selfsown run complete --rows rows.jsonl --prompt 'Summarise: {{ text }}' \
-          --model http://localhost:8000/v1#NAME -o runs/second
-      selfsown run runs/first/config.yaml -n 200
-    """
+      selfsown run self-instruct --model lab --seeds lab -n 100 -o runs/a
+      selfsown run complete --rows rows.jsonl --prompt 'Sum up: {{ text }}' --model URI -o runs/b
+      selfsown run runs/a/config.yaml -n 200
+    """  # noqa: D301 `\b` tells click not to wrap
     from selfsown.runner import Start
 
     asked = resolve(RunArguments(**given))
@@ -92,15 +91,17 @@ def perform(
     from selfsown.runner import run_loop
 
     directory = Path(str(asked.config.out))
+    before = _manifest_time(directory)
     try:
         result: RunResult | None = run_loop(launch(asked, start, ask=ask))
     except Suspended as error:
         _tell_rest(start)
-        if not quiet:
+        has_begun = _manifest_time(directory) != before
+        if has_begun and not quiet:
             _print_ending(directory)
         print_error(error)
         _print_resume(start)
-        if as_json:
+        if as_json and has_begun:
             _print_json(directory, start.resume)
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -192,12 +193,19 @@ def _costs(models: dict[str, Model]) -> bool:
     return any(price is not None and price.input_usd + price.output_usd > 0 for price in prices)
 
 
+def _manifest_time(directory: Path) -> int:
+    """When the manifest was written, in ns; 0 if there is none. It tells whose ending it holds."""
+    from selfsown.core.rundir import MANIFEST
+
+    path = directory / MANIFEST
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def _print_ending(directory: Path) -> None:
     from selfsown.cli.summary import ending_lines
-    from selfsown.core.rundir import MANIFEST, read_manifest
+    from selfsown.core.rundir import read_manifest
 
-    if (directory / MANIFEST).exists():
-        click.echo("\n".join(ending_lines(directory, read_manifest(directory))), err=True)
+    click.echo("\n".join(ending_lines(directory, read_manifest(directory))), err=True)
 
 
 def _print_next(directory: Path, asked: Asked, result: RunResult) -> None:
@@ -223,10 +231,9 @@ def _print_resume(start: Start) -> None:
 def _print_json(directory: Path, resume: str) -> None:
     import orjson
 
-    from selfsown.core.rundir import MANIFEST, read_manifest
+    from selfsown.core.rundir import read_manifest
 
-    manifest = read_manifest(directory) if (directory / MANIFEST).exists() else {}
-    form = {"directory": str(directory), "resume": resume, **manifest}
+    form = {"directory": str(directory), "resume": resume, **read_manifest(directory)}
     click.echo(orjson.dumps(form, option=orjson.OPT_INDENT_2))
 
 

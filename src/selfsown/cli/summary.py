@@ -46,11 +46,10 @@ def spending_line(run: Mapping[str, Any]) -> str:
         run: the manifest's `run` part.
     """
     tokens = f"{count(run['input_tokens'])} + {count(run['output_tokens'])} tokens"
-    parts = [duration(run["wall_s"]), plural(run["calls"], "call"), tokens, usd(run["cost_usd"])]
-    again = run["attempts"] - run["calls"]
-    if again > 0:
-        parts.insert(2, plural(again, "repeated attempt"))
-    return ", ".join(parts)
+    calls = plural(run["calls"], "call")
+    if run["attempts"] != run["calls"]:
+        calls += f" in {plural(run['attempts'], 'attempt')}"
+    return ", ".join([duration(run["wall_s"]), calls, tokens, usd(run["cost_usd"])])
 
 
 def ending_lines(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
