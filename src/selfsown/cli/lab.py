@@ -97,7 +97,7 @@ def check(instruction: str, text: str, answer: str, as_json: bool) -> None:
 
 @lab.command()
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--tokens", default=24_000_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--tokens", default=20_000_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True, help="Seed of data, tokenizer and weights.")
 @click.option("--threads", default=1, show_default=True, help="2 helps on an idle machine only.")
 @click.option("--smoke", is_flag=True, help="The whole path in seconds; learns nothing.")

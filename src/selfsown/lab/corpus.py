@@ -28,7 +28,7 @@ INPUT_WEIGHT = 2
 """Loss weight of inputs in example sheets: predictable in kind, though not in value."""
 LABELLED_INPUT_WEIGHT = 4
 """Loss weight of inputs that must fit a label."""
-LIST_WEIGHT = 2
+LIST_WEIGHT = 3
 """Loss weight of instruction lists, whose grammar the recipes depend on."""
 BLANK = "....."
 
@@ -42,7 +42,7 @@ class Span(NamedTuple):
 
 Document = list[Span]
 
-STYLE_SHARES = {"blank": 0.40, "bare": 0.25, "wrong": 0.20, "wordy": 0.15}
+STYLE_SHARES = {"blank": 0.45, "bare": 0.25, "wrong": 0.17, "wordy": 0.13}
 """Hidden styles of sheets."""
 
 FIELD_NAMES: dict[tuple[str, str, str], float] = {

@@ -21,7 +21,7 @@ from selfsown.lab.world import sample_instruction, sample_item
 from selfsown.lab.world.sampling import Part
 
 SUITE_VERSION = "v1"
-SUITE_SHA256 = "bcbdb77c3f196b8ea3a54606b67bfeec7a620481a538adb503c9c457d1352b5f"
+SUITE_SHA256 = "40e9fafa452858dc7436c65a036c70f30be458bcf8d995802b05d86be6333bd8"
 """sha256 of the shipped file."""
 
 SuitePart = Literal["seen", "modifier", "verb", "family", "demonstration"]

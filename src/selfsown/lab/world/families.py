@@ -56,13 +56,13 @@ class Family:
     validator: Validator | None = None
     """Further condition on (input, argument), beyond the kind's."""
     usual_arguments: tuple[str, ...] = ()
-    """Arguments that are drawn half of the time, before all others get their chance."""
+    """Arguments that are drawn seven times in ten, before all others get their chance."""
     accepts: Callable[[str, str, str], bool] | None = None
     """`accepts(input, argument, answer)` of an open task; None: only the reference is right."""
 
     def sample_argument(self, rng: random.Random) -> str:
         """One argument of the family."""
-        is_usual = bool(self.usual_arguments) and rng.random() < 0.5
+        is_usual = bool(self.usual_arguments) and rng.random() < 0.7
         return rng.choice(self.usual_arguments if is_usual else self.arguments)
 
     def sample_input(self, rng: random.Random, argument: str) -> str:

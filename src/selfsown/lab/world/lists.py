@@ -96,8 +96,8 @@ LIST_TASKS: tuple[TaskRow, ...] = (
         "sort",
         "items",
         (
-            "Sort the list in alphabetical order.",
-            "Put the words of the list into alphabetical order.",
+            "Sort {the} list in alphabetical order.",
+            "Put the words of {the} list into alphabetical order.",
             "Arrange {the} list from A to Z.",
         ),
         lambda t, _: ", ".join(sorted(split_list(t), key=str.lower)),

@@ -169,7 +169,9 @@ def contexts(kind: str) -> tuple[str, ...]:
     """Sentences that introduce an input of the kind; none for tasks without input."""
     if kind == "none":
         return ()
-    return tuple(context.format(it=KINDS[kind].phrase) for context in _CONTEXTS)
+    noun = KINDS[kind].phrase
+    it = "a list" if noun.startswith("a list") else noun
+    return tuple(context.format(it=it) for context in _CONTEXTS)
 
 
 VERBS: tuple[str, ...] = (

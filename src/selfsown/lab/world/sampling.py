@@ -29,7 +29,7 @@ GROUP_WEIGHTS: dict[str, float] = {
 }
 """How often each group is drawn; within a group families are equally likely."""
 
-MODIFIER_RATE = 0.35
+MODIFIER_RATE = 0.50
 OPENER_RATE = 0.14
 CONTEXT_RATE = 0.22
 CLOSER_RATE = 0.12
