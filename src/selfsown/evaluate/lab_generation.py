@@ -18,7 +18,7 @@ from selfsown.core.randomness import rng_for
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.evaluate.lab_model import complete, load_model
 from selfsown.lab import oracle
-from selfsown.lab.corpus import LIST_HEADER
+from selfsown.lab.layouts import LIST_HEADER
 from selfsown.lab.seed_tasks import DEFAULT_SEED_COUNT, seeds_path
 
 _KEYWORDS = re.compile(
