@@ -15,7 +15,7 @@ from typing import Final
 from selfsown.core.journal import Journal
 from selfsown.export.run_files import RunFiles
 from selfsown.report.absent import Absent
-from selfsown.report.attempts import read_attempts
+from selfsown.report.attempts import read_attempts, stamp_seconds
 
 POINTS: Final = 60
 PAUSE_S: Final = 60.0
@@ -64,8 +64,11 @@ def read_activity(run: RunFiles) -> Activity | Absent:
 def _working_spans(journal: Journal) -> list[Span]:
     """Stretches of time with attempts in flight, in order, pauses above a minute between them."""
     spans: list[Span] = []
-    for attempt in read_attempts(journal):
-        start, end = attempt.started_s, max(attempt.ended_s, attempt.started_s + 1)
+    # Stamps are whole seconds: of those sent in the same second, the longest covers the others.
+    seconds = "SELECT created, max(duration_s) FROM attempts GROUP BY created ORDER BY min(seq)"
+    for created, duration in journal.query(seconds):
+        start = stamp_seconds(created)
+        end = start + max(1.0, float(duration or 0))
         while spans and start <= spans[-1][1] + PAUSE_S and end >= spans[-1][0] - PAUSE_S:
             low, high = spans.pop()
             start, end = min(start, low), max(end, high)

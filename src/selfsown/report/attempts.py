@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from selfsown.core.journal import TABLES, Journal, Value
@@ -40,7 +41,7 @@ def read_attempts(journal: Journal) -> Iterator[Attempt]:
     """All attempts in the order they were journaled."""
     for row in journal.rows("attempts"):
         yield Attempt(
-            started_s=_seconds(row[_COLUMN["created"]]),
+            started_s=stamp_seconds(row[_COLUMN["created"]]),
             duration_s=max(0.0, float(row[_COLUMN["duration_s"]] or 0)),
             kind=str(row[_COLUMN["kind"]] or "ok"),
             input_tokens=_whole(row[_COLUMN["input_tokens"]]),
@@ -55,7 +56,9 @@ def _whole(value: Value) -> int:
     return int(value or 0)
 
 
-def _seconds(stamp: Value) -> float:
+@lru_cache(maxsize=64)
+def stamp_seconds(stamp: Value) -> float:
+    """A journal's stamp in seconds since 1970, UTC; 0.0 if it is none."""
     try:
         return dt.datetime.fromisoformat(str(stamp)).timestamp()
     except ValueError:

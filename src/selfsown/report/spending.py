@@ -11,7 +11,6 @@ from selfsown.core.journal import Journal
 from selfsown.core.request import JSON
 from selfsown.export.run_files import RunFiles, integer, mapping
 from selfsown.report.absent import Absent
-from selfsown.report.attempts import read_attempts
 
 NANO: Final = 1e-9
 _SUMMED: Final = (
@@ -72,10 +71,12 @@ def read_spending(run: RunFiles, accepted: int) -> Spending | Absent:
 def _spending(run: RunFiles, journal: Journal, accepted: int) -> Spending:
     kinds: Counter[str] = Counter()
     sums: Counter[str] = Counter()
-    for attempt in read_attempts(journal):
-        kinds[attempt.kind] += 1
-        for name in _SUMMED:
-            sums[name] += getattr(attempt, name)
+    columns = ", ".join(f"sum({name})" for name in _SUMMED)
+    by_kind = f"SELECT kind, count(*), {columns} FROM attempts GROUP BY kind"  # noqa: S608 fixed
+    for kind, count, *amounts in journal.query(by_kind):
+        kinds[str(kind or "ok")] += integer(count)
+        for name, amount in zip(_SUMMED, amounts, strict=True):
+            sums[name] += integer(amount)
     calls = journal.scalar(f"{_CALLS} AND source=''")
     cost = sums["cost_nano_usd"] * NANO
     tokens = sums["input_tokens"] + sums["output_tokens"]
