@@ -190,8 +190,9 @@ class LiveView:
             )
 
     def tell_rest(self) -> None:
-        """Print warnings that came after `stop`."""
-        self._tell_warnings()
+        """Print warnings that came after `stop`; none if the run never began."""
+        if self._task is not None:
+            self._tell_warnings()
 
     async def _watch(self) -> None:
         while True:
