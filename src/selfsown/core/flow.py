@@ -19,7 +19,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from selfsown.core.errors import CallFailed, CheckFailed, ConservationError, Suspended
+from selfsown.core.errors import (
+    CallFailed,
+    CheckFailed,
+    ConservationError,
+    JournalDamaged,
+    Suspended,
+)
 from selfsown.core.journal import StoredDelivery
 
 Order = Literal["arrival", "strict"]
@@ -92,7 +98,9 @@ class Delivery(Generic[Item, Result]):
 class FlowHost(Protocol):
     """What a flow needs from its run."""
 
-    closing: bool
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more may be drawn."""
 
     def recorded(self, flow: str) -> Iterator[StoredDelivery]:
         """Hand-overs of this flow in the current epoch, by ordinal."""
@@ -229,7 +237,7 @@ class Flow(Generic[Item, Result]):
             self._done[draw] = _Finished(context, None, error)
         except Parked:
             self._parked.add(draw)
-        except (Suspended, CheckFailed) as error:
+        except (Suspended, CheckFailed, JournalDamaged) as error:
             self.stop(error)
         except Exception as error:
             self._done[draw] = _Finished(context, None, self._host.unexpected(error))

@@ -8,42 +8,28 @@ once. `live` runs ask models; `replay` and `plan` never do, and what the journal
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Final, Literal, TypeVar
+from typing import TypeVar
 
+from selfsown.core.asking import Asking, Made, Question
 from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
-from selfsown.core.codec import (
-    decode_completion,
-    decode_value,
-    encode_completion,
-    encode_error,
-    encode_value,
-)
-from selfsown.core.cost import NANO
-from selfsown.core.errors import (
-    CallFailed,
-    ConfigError,
-    EnvironmentFailure,
-    ReplayMismatch,
-    Suspended,
-)
-from selfsown.core.flow import CURRENT_DRAW, Flow, Order, Parked
+from selfsown.core.codec import decode_completion, decode_value, encode_error, encode_value
+from selfsown.core.errors import CallFailed, ConfigError
+from selfsown.core.flow import Flow, Order
 from selfsown.core.journal import Journal, Row, StoredDelivery
+from selfsown.core.mismatch import mismatch
 from selfsown.core.model import Capabilities, Model
-from selfsown.core.outcome import AttemptRecord, Outcome
+from selfsown.core.progress import Progress, RunSettings
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import (
     JSON,
     Completion,
     Request,
-    Usage,
     call_key,
     canonical_json,
     effect_key,
@@ -51,69 +37,8 @@ from selfsown.core.request import (
 )
 from selfsown.core.stages import Origin, Sink, Stage
 
-Mode = Literal["live", "replay", "plan"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_FAILURE_FLOOR: Final = 50
-"""Final failures before the failure rate is looked at."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Counts of this process, readable at any moment by the live view."""
-
-    calls: int = 0
-    """Model calls that ended in an outcome now."""
-    from_journal: int = 0
-    """Outcomes that the journal already had."""
-    shared: int = 0
-    """Asks answered by an equal request of this process."""
-    reused: int = 0
-    """Outcomes copied from another run's journal."""
-    failures: int = 0
-    """Calls that ended in a final failure now."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    deliveries: int = 0
-    """Items handed to the recipe."""
-    unused: int = 0
-    """Items drawn whose results the recipe never took."""
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A call that the journal does not have (replay and plan)."""
-
-    role: str
-    model: str
-    flow: str
-    draw: int
-    prompt_bytes: int
-    max_tokens: int
-    key: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """What a run needs to know beside its models and journal."""
-
-    seed: int = 0
-    order: Order = "arrival"
-    target: int | None = None
-    mode: Mode = "live"
-    epoch: int = 0
-    earlier_epoch: int = -1
-    """The epoch whose order of deliveries is preferred beyond the current one's."""
-    session: int = 0
-    max_failure_rate: float = 0.5
-    """Suspend when more than this share of the calls made now fails for good, in [0, 1]."""
-    shuffle: int | None = None
-    """Replay only: delay answers at random, with this seed."""
-    map_ahead: int = 64
-    """Independent rows under way at once; they cannot influence each other."""
 
 
 class Run:
@@ -142,21 +67,13 @@ class Run:
         self.progress = Progress()
         self.stages: list[Stage] = []
         self.notes: dict[str, JSON] = {}
-        self.missing: list[Missing] = []
         self.stop_reason = ""
-        self.closing = False
-        self.forget_failures = False
-        """Plan only: treat journaled failures as not asked yet, as `--retry-failed` would."""
         self.sink = Sink(directory / f".derived-{settings.mode}.sqlite", origin)
         self._rows = rows
         self._journal, self._models = journal, models
         self.caller = caller
-        self._reuse = reuse
-        self._clock = clock or SystemClock()
+        self.asking = Asking(journal, settings, self.progress, reuse, clock or SystemClock())
         self._flows: list[Flow[object, object]] = []
-        self._inflight: dict[bytes, asyncio.Future[str]] = {}
-        self._stop_error: BaseException | None = None
-        self._jitter = None if settings.shuffle is None else Random(settings.shuffle)
         self._recipe_errors: set[str] = set()
 
     # --- the verbs ---------------------------------------------------------------------------
@@ -179,17 +96,13 @@ class Run:
         form = canonical_json(request_form(request))
         key = call_key(model.identity, form, sample)
 
-        async def produce() -> tuple[str, bool, list[Row]]:
+        async def produce() -> Made:
             assert self.caller is not None
-            outcome = await self.caller.call(model, request, key)
-            return self._account(key, outcome)
+            return self.asking.account(key, await self.caller.call(model, request, key))
 
-        def missing() -> Missing:
-            flow, draw = self._where()
-            size = request.prompt_bytes()
-            return Missing(role, model.identity, flow, draw, size, request.max_tokens, key)
-
-        text = await self._outcome(key, "call", model.identity, form, produce, missing)
+        size = 0 if self.settings.mode == "live" else request.prompt_bytes()
+        question = Question(key, "call", model.identity, form, role, size, request.max_tokens)
+        text = await self.asking.outcome(question, produce)
         return decode_completion(text)
 
     async def effect(
@@ -215,7 +128,7 @@ class Run:
         """
         key = effect_key(name, version, inputs)
 
-        async def produce() -> tuple[str, bool, list[Row]]:
+        async def produce() -> Made:
             try:
                 value = fn()
                 if inspect.isawaitable(value):
@@ -224,14 +137,11 @@ class Run:
             except CallFailed as error:
                 return encode_error(error), False, []
 
-        def missing() -> Missing:
-            flow, draw = self._where()
-            return Missing(name, "", flow, draw, 0, 0, key)
-
-        label, form = f"{name} {version}", canonical_json(inputs)
         if free and self.settings.mode == "plan" and self._journal.lookup(key) is None:
             return decode_value((await produce())[0])
-        return decode_value(await self._outcome(key, "effect", label, form, produce, missing))
+        label, form = f"{name} {version}", canonical_json(inputs)
+        question = Question(key, "effect", label, form, name)
+        return decode_value(await self.asking.outcome(question, produce))
 
     def flow(
         self,
@@ -314,12 +224,16 @@ class Run:
         """Whether to ask this role with messages rather than with a bare prompt."""
         return self.capabilities(role).chat
 
-    # --- starting, stopping ------------------------------------------------------------------
+    # --- stopping ---------------------------------------------------------------------------
+
+    @property
+    def closing(self) -> bool:
+        """Whether the run is being stopped: nothing more is drawn or asked."""
+        return self.asking.is_closed
 
     def suspend(self, error: BaseException) -> None:
         """Start no more calls; the consumer's next step raises this error."""
-        self.closing = True
-        self._stop_error = self._stop_error or error
+        self.asking.is_closed = True
         for flow in self._flows:
             flow.stop(error)
 
@@ -329,7 +243,7 @@ class Run:
         Args:
             grace_s: cancel what is still in flight after so many seconds; None waits.
         """
-        self.closing = True
+        self.asking.is_closed = True
         tasks = [asyncio.ensure_future(flow.settle()) for flow in self._flows]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
@@ -375,16 +289,7 @@ class Run:
 
     def mismatch(self, flow: str, stored: StoredDelivery, asked: frozenset[bytes]) -> Exception:
         """The error for a replayed draw that asked for something else than recorded."""
-        old = frozenset(stored.asks[i : i + 8] for i in range(0, len(stored.asks), 8))
-        lost = [self._describe(prefix) for prefix in sorted(old - asked)]
-        new = [prefix.hex() for prefix in sorted(asked - old)]
-        return ReplayMismatch(
-            f"draw {stored.draw} of `{flow}` differs from the journal: recorded "
-            + (f"request {'; '.join(lost)}" if lost else "other requests")
-            + (f", now asks for key {', '.join(new)}" if new else ", now does not ask for it"),
-            why="recipe and config are unchanged, so the same draw must ask for the same",
-            fix="undo the change of the recipe's code, or run with `--update` to open a new epoch",
-        )
+        return mismatch(self._journal, flow, stored, asked)
 
     def unexpected(self, error: Exception) -> CallFailed:
         """A failure of the recipe's own code as data; its traceback is kept once per kind."""
@@ -395,136 +300,6 @@ class Run:
             self.progress.warnings.append(f"the recipe raised {what}\n{trace}")
         return CallFailed("recipe_error", what)
 
-    # --- outcomes ----------------------------------------------------------------------------
-
-    async def _outcome(
-        self,
-        key: bytes,
-        kind: str,
-        label: str,
-        form: bytes,
-        produce: Callable[[], Awaitable[tuple[str, bool, list[Row]]]],
-        missing: Callable[[], Missing],
-    ) -> str:
-        """The JSON of an outcome: from the journal, from an equal ask in flight, or made now."""
-        context = CURRENT_DRAW.get()
-        if context is not None:
-            if not context.expects(key) and context.stored is not None:
-                asked = frozenset({*(k[:8] for k in context.keys), key[:8]})
-                raise self._new_request(context.flow, context.stored, asked, form)
-            context.keys.append(key)
-        while True:
-            stored = self._journal.lookup(key)
-            if stored is not None and not (self.forget_failures and not stored.ok):
-                self.progress.from_journal += 1
-                await self._delay()
-                return stored.outcome
-            flight = self._inflight.get(key)
-            if flight is not None:
-                with contextlib.suppress(_Abandoned):
-                    self.progress.shared += 1
-                    return await _shared(flight)
-            elif self.settings.mode != "live":
-                self.missing.append(missing())
-                raise Parked
-            else:
-                break
-        if self._stop_error is not None or self.closing:
-            raise asyncio.CancelledError
-        flight = self._inflight[key] = asyncio.get_running_loop().create_future()
-        try:
-            text = await self._make(key, kind, label, form, produce)
-        except BaseException as error:
-            _fail(flight, error)
-            raise
-        else:
-            flight.set_result(text)
-            return text
-        finally:
-            del self._inflight[key]
-
-    async def _make(
-        self,
-        key: bytes,
-        kind: str,
-        label: str,
-        form: bytes,
-        produce: Callable[[], Awaitable[tuple[str, bool, list[Row]]]],
-    ) -> str:
-        copied, source = self._copied(key)
-        text, ok, rows = (copied, True, []) if copied else await produce()
-        values = (key, kind, label, form.decode(), text, int(ok), source, self._clock.stamp())
-        await self._journal.append([Row("outcomes", values), *rows])
-        if not ok:
-            self.progress.failures += 1
-            self._check_failure_rate()
-        return text
-
-    def _copied(self, key: bytes) -> tuple[str, str]:
-        """A good outcome of another run and that run's directory; empty if none has one."""
-        for name, journal in self._reuse:
-            stored = journal.lookup(key)
-            if stored is not None and stored.ok:
-                self.progress.reused += 1
-                return stored.outcome, name
-        return "", ""
-
-    def _account(self, key: bytes, outcome: Outcome) -> tuple[str, bool, list[Row]]:
-        """An outcome's JSON and the rows of its attempts; counts tokens."""
-        self.progress.calls += 1
-        rows = [self._attempt_row(key, attempt) for attempt in outcome.attempts]
-        for attempt in outcome.attempts:
-            if attempt.usage is not None:
-                self.progress.input_tokens += attempt.usage.input_tokens
-                self.progress.output_tokens += attempt.usage.output_tokens
-                self.progress.cached_input_tokens += attempt.usage.cached_input_tokens
-        if outcome.completion is not None:
-            return encode_completion(outcome.completion), True, rows
-        error = CallFailed(outcome.error_kind or "unknown", outcome.error or "")
-        return encode_error(error), False, rows
-
-    def post_attempt(self, key: bytes, attempt: AttemptRecord) -> None:
-        """Journal an attempt that ended after its call had an outcome: it adds cost only."""
-        self._journal.post([self._attempt_row(key, attempt)])
-
-    def _attempt_row(self, key: bytes, attempt: AttemptRecord) -> Row:
-        usage = attempt.usage or Usage()
-        billed = usage.input_tokens + usage.output_tokens
-        values = (
-            *(key, self.settings.session, attempt.number, attempt.kind, attempt.status),
-            *(round(attempt.duration_s, 6), usage.input_tokens, usage.output_tokens),
-            *(usage.cached_input_tokens, usage.reasoning_tokens),
-            *(round((attempt.cost_usd or 0.0) * NANO), billed, attempt.detail, attempt.started),
-        )
-        return Row("attempts", values)
-
-    def _check_failure_rate(self) -> None:
-        done = self.progress.calls
-        rate = self.progress.failures / max(1, done)
-        if self.progress.failures >= _FAILURE_FLOOR and rate > self.settings.max_failure_rate:
-            raise EnvironmentFailure(
-                f"{self.progress.failures} of {done} calls failed for good",
-                why=f"`max_failure_rate` is {self.settings.max_failure_rate:g}",
-                fix="look at failed.jsonl, mend the cause, then resume with `--retry-failed`",
-            )
-
-    async def _delay(self) -> None:
-        if self._jitter is not None:
-            for _ in range(self._jitter.randrange(4)):
-                await asyncio.sleep(0)
-
-    def _new_request(
-        self, flow: str, stored: StoredDelivery, asked: frozenset[bytes], form: bytes
-    ) -> Exception:
-        error = self.mismatch(flow, stored, asked)
-        assert isinstance(error, ReplayMismatch)
-        new = form.decode()[:500]
-        return ReplayMismatch(f"{error.what}: `{new}`", why=error.why, fix=error.fix)
-
-    def _describe(self, prefix: bytes) -> str:
-        stored = self._journal.find_prefix(prefix)
-        return f"`{stored.request[:500]}`" if stored else f"key {prefix.hex()}"
-
     def _model(self, role: str) -> Model:
         model = self._models.get(role)
         if model is None:
@@ -534,31 +309,3 @@ class Run:
                 fix=f"--model {role}=URI, or `models: {{{role}: URI}}` in the config",
             )
         return model
-
-    def _where(self) -> tuple[str, int]:
-        context = CURRENT_DRAW.get()
-        return (context.flow, context.draw) if context else ("", 0)
-
-
-class _Abandoned(Exception):
-    """The ask that was shared was cancelled; its waiters are not."""
-
-
-async def _shared(flight: asyncio.Future[str]) -> str:
-    """The outcome of an equal ask in flight."""
-    try:
-        return await asyncio.shield(flight)
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if flight.cancelled() and task is not None and not task.cancelling():
-            raise _Abandoned from None
-        raise
-
-
-def _fail(flight: asyncio.Future[str], error: BaseException) -> None:
-    """Give the waiters of a shared call the same end."""
-    if isinstance(error, (Suspended, CallFailed)):
-        flight.set_exception(error)
-        flight.exception()  # retrieved, in case nobody waits
-    else:
-        flight.cancel()

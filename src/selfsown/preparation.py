@@ -1,0 +1,150 @@
+"""What a run needs before it can start: its models, its inputs, and what its data depend on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfsown.core.config import RunConfig
+from selfsown.core.errors import ConfigError
+from selfsown.core.inputs import copy_rows, read_rows
+from selfsown.core.model import Model
+from selfsown.core.request import JSON
+from selfsown.core.rundir import INPUTS, sha256_of
+from selfsown.core.stages import Origin
+from selfsown.models.uri import open_model
+from selfsown.recipes.base import Recipe
+from selfsown.recipes.seeds import SeedTask, read_seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Inputs as copied into the run directory."""
+
+    digests: Mapping[str, str]
+    """`seeds` or `rows` → SHA-256 of the copy."""
+    seeds: Sequence[SeedTask] = ()
+
+
+@contextlib.asynccontextmanager
+async def open_models(
+    config: RunConfig, recipe: Recipe[Any], opened: Mapping[str, Model]
+) -> AsyncIterator[dict[str, Model]]:
+    """The models of a config by role; those opened here are closed again.
+
+    Raises:
+        ConfigError: the first role has no model, or a role is unknown to the recipe.
+    """
+    first = next(iter(recipe.roles))
+    for role in config.models:
+        if role not in recipe.roles:
+            raise ConfigError(
+                f"recipe `{recipe.name}` has no role `{role}`",
+                why=f"its roles are {', '.join(f'`{name}`' for name in recipe.roles)}",
+                fix=f"selfsown recipes {recipe.name}",
+            )
+    if first not in config.models and first not in opened:
+        raise ConfigError(
+            f"recipe `{recipe.name}` has no model for its role `{first}`",
+            why=f"it {recipe.roles[first]}",
+            fix="--model lab  (embedded), --model http://localhost:8000/v1#NAME, ...",
+        )
+    models: dict[str, Model] = dict(opened)
+    made: list[Model] = []
+    try:
+        for role, settings in config.models.items():
+            if role not in models:
+                models[role] = open_model(settings)
+                made.append(models[role])
+        yield models
+    finally:
+        for model in made:
+            await model.close()
+
+
+def prepare_inputs(
+    config: RunConfig,
+    recipe: Recipe[Any],
+    directory: Path,
+    rows: Iterable[Mapping[str, JSON]] | None,
+    seeds: Iterable[Mapping[str, JSON]] | None,
+) -> Inputs:
+    """Copy what the recipe reads into the run directory.
+
+    Raises:
+        InputError: nothing was given, or it cannot be read.
+    """
+    if recipe.inputs == "rows":
+        source = rows if rows is not None else _given_rows(config, recipe)
+        return Inputs({"rows": copy_rows(source, directory).sha256})
+    if seeds is None and config.seeds is None:
+        raise _no_input(recipe, "seeds", "--seeds FILE, --seeds starter, or --seeds lab")
+    tasks = read_seeds(seeds if seeds is not None else str(config.seeds))
+    facts = copy_rows([seed_form(task) for task in tasks], directory, "seeds.jsonl")
+    return Inputs({"seeds": facts.sha256}, tasks)
+
+
+def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
+    """The inputs of an existing run directory."""
+    name = "rows.jsonl" if recipe.inputs == "rows" else "seeds.jsonl"
+    path = directory / INPUTS / name
+    digests: dict[str, str] = {recipe.inputs: sha256_of(path)}
+    return Inputs(digests, read_seeds(path) if recipe.inputs == "seeds" else ())
+
+
+def seed_form(task: SeedTask) -> dict[str, JSON]:
+    """A seed task as JSON, in the published format."""
+    return {
+        "id": task.id,
+        "name": task.name,
+        "instruction": task.instruction,
+        "instances": [{"input": i.input, "output": i.output} for i in task.instances],
+        "is_classification": task.is_classification,
+    }
+
+
+def data_form(
+    config: RunConfig,
+    recipe: Recipe[Any],
+    options: Any,
+    models: Mapping[str, Model],
+    inputs: Inputs,
+) -> dict[str, JSON]:
+    """What the data depend on; a change of it needs `--update`."""
+    return {
+        "recipe": recipe.name,
+        "recipe_version": recipe.version,
+        "options": recipe.data_options(options),
+        "models": {role: model.identity for role, model in sorted(models.items())},
+        "inputs": inputs.digests,
+        "seed": config.seed,
+        "order": config.order,
+        "model_depth": config.model_depth,
+    }
+
+
+def make_origin(config: RunConfig, recipe: Recipe[Any], models: Mapping[str, Model]) -> Origin:
+    """What all records of a run share."""
+    return Origin(
+        recipe.name,
+        recipe.version,
+        {role: model.identity for role, model in sorted(models.items())},
+        config.model_depth,
+    )
+
+
+def _given_rows(config: RunConfig, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]]:
+    if config.rows is None:
+        raise _no_input(recipe, "rows", "--rows FILE")
+    return read_rows(Path(config.rows))
+
+
+def _no_input(recipe: Recipe[Any], what: str, fix: str) -> ConfigError:
+    return ConfigError(
+        f"recipe `{recipe.name}` needs {what}",
+        why="it has nothing to start from",
+        fix=fix,
+    )
