@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections import Counter
@@ -12,10 +13,7 @@ import pytest
 from selfsown.lab import oracle
 from selfsown.lab.corpus import (
     ANSWER_WEIGHT,
-    BLANK,
     DOCUMENT_SHARES,
-    LIST_HEADER,
-    STYLE_SHARES,
     documents,
     example_sheet,
     instruction_list,
@@ -23,6 +21,7 @@ from selfsown.lab.corpus import (
     sheet,
     text_of,
 )
+from selfsown.lab.layouts import BLANK, LIST_HEADER, STYLE_SHARES
 from selfsown.lab.noise import noisy_line, sloppy_line
 
 KEYWORDS = re.compile(r"\b(images?|graphs?|pictures?|files?|maps?|draw|plot|go to)\b", re.I)
@@ -41,6 +40,15 @@ def test_document_k_is_the_same_from_wherever_the_stream_starts() -> None:
     from_zero = list(islice(documents(seed=4), 40))
     assert list(islice(documents(seed=4, start=25), 15)) == from_zero[25:]
     assert list(islice(documents(seed=5), 40)) != from_zero
+
+
+def test_the_corpus_is_still_the_one_that_the_shipped_weights_were_trained_on() -> None:
+    digest = hashlib.sha256()
+    for document in islice(documents(seed=1), 300):
+        digest.update(text_of(document).encode())
+    assert digest.hexdigest() == (
+        "f0121dd4e34d0ff779096113023f45ba638ad1f84f4f0cadcdc3bbb28cbe5a02"
+    )
 
 
 def test_shares_add_up_to_one() -> None:

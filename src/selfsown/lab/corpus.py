@@ -14,13 +14,24 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from selfsown.core.randomness import rng_for
+from selfsown.lab.layouts import (
+    BLANK,
+    CLASSIFICATION_HEADERS,
+    CLASSIFICATION_LIST_HEADER,
+    CLASSIFICATION_QUESTION,
+    EXAMPLE_HEADERS,
+    FIELD_NAMES,
+    LABEL_HEADERS,
+    LIST_HEADER,
+    LIST_HEADERS,
+    LIST_MARKS,
+    SHEET_HEADERS,
+    STYLE_SHARES,
+    WORDY_FRAMES,
+)
 from selfsown.lab.noise import noisy_line, sloppy_line
 from selfsown.lab.world import FAMILIES, Item, sample_instruction, sample_item
 from selfsown.lab.world.facts import facts_by_subject, letters_of, spelled_words
-
-LIST_HEADER = "Come up with a series of tasks:"
-CLASSIFICATION_LIST_HEADER = "Come up with a series of classification tasks:"
-CLASSIFICATION_QUESTION = "Is it classification?"
 
 ANSWER_WEIGHT = 6
 """Loss weight of answer tokens; measured in `docs/log.md`."""
@@ -30,7 +41,6 @@ LABELLED_INPUT_WEIGHT = 4
 """Loss weight of inputs that must fit a label."""
 LIST_WEIGHT = 3
 """Loss weight of instruction lists, whose grammar the recipes depend on."""
-BLANK = "....."
 
 
 class Span(NamedTuple):
@@ -41,53 +51,6 @@ class Span(NamedTuple):
 
 
 Document = list[Span]
-
-STYLE_SHARES = {"blank": 0.45, "bare": 0.25, "wrong": 0.17, "wordy": 0.13}
-"""Hidden styles of sheets."""
-
-FIELD_NAMES: dict[tuple[str, str, str], float] = {
-    ("Task", "Input", "Output"): 0.60,
-    ("Exercise", "Given", "Solution"): 0.10,
-    ("Instruction", "Text", "Response"): 0.10,
-    ("Problem", "Data", "Result"): 0.10,
-    ("Assignment", "Material", "Reply"): 0.10,
-}
-
-SHEET_HEADERS = (
-    "Worksheet for today.",
-    "Exercises with solutions:",
-    "Practice makes perfect.",
-    "Do the following tasks.",
-    "From the notebook of a pupil:",
-)
-EXAMPLE_HEADERS = (
-    "Come up with examples for the following tasks.",
-    "Come up with examples for the tasks. Give several examples where possible.",
-    "Examples for each task:",
-    "Give examples of the input and the output of each task.",
-)
-LABEL_HEADERS = (
-    "Come up with an input for each class label of the following tasks.",
-    "Give an example for every label of the classification task.",
-    "Examples for each class label:",
-)
-CLASSIFICATION_HEADERS = (
-    "Can the following task be regarded as a classification task with finite output labels?",
-    "Decide for each task whether it is a classification task.",
-    "Which of these tasks have a small set of possible answers?",
-)
-LIST_HEADERS = (
-    "Tasks:",
-    "List of exercises:",
-    "Here are some tasks for a test:",
-    "Ideas for exercises:",
-)
-_WORDY = (
-    ("Well, I would say ", " here."),
-    ("That must be ", ", I believe."),
-    ("My guess for this one is ", " but I am not sure."),
-    ("It is easy: ", " of course."),
-)
 
 
 def documents(seed: int, start: int = 0) -> Iterator[Document]:
@@ -157,7 +120,7 @@ def instruction_list(rng: random.Random) -> Document:
     header = CLASSIFICATION_LIST_HEADER if only_classification else LIST_HEADER
     if not only_classification and rng.random() < 0.45:
         header = rng.choice(("", *LIST_HEADERS))
-    style = rng.choices(("Task {}: ", "{}. ", "{}) ", "- ", "({}) "), (45, 40, 5, 5, 5))[0]
+    style = rng.choices(list(LIST_MARKS), list(LIST_MARKS.values()))[0]
     noise = rng.choice((0.10, 0.15, 0.20))
     is_sloppy = rng.random() < 0.08
     families = _CLASSIFICATION if only_classification else None
@@ -219,7 +182,7 @@ def _styled(rng: random.Random, item: Item, style: str) -> Document:
         return [Span(f" {item.answer}", ANSWER_WEIGHT)]
     if style == "wrong":
         return [Span(f" {_wrong_answer(rng, item)}")]
-    before, after = rng.choice(_WORDY)
+    before, after = rng.choice(WORDY_FRAMES)
     return [Span(f" {before}"), Span(item.answer, ANSWER_WEIGHT), Span(after)]
 
 

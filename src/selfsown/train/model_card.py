@@ -7,7 +7,8 @@ from pathlib import Path
 
 from selfsown.evaluate.lab_generation import GenerationQuality
 from selfsown.evaluate.lab_suite import Scores
-from selfsown.lab.corpus import DOCUMENT_SHARES, STYLE_SHARES
+from selfsown.lab.corpus import DOCUMENT_SHARES
+from selfsown.lab.layouts import STYLE_SHARES
 from selfsown.train.pretrain import Outcome, Settings
 
 _HEAD = """---

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from selfsown.lab.world import lexicon as lex
-from selfsown.lab.world.kinds import CATEGORIES, PLAIN_WORDS, SINGULAR
+from selfsown.lab.world.kinds import CATEGORIES, PLAIN_WORDS, SINGULAR, WORDS
 from selfsown.lab.world.relations import PROPERTIES, RELATIONS, spell
 
 _NAMED = {
@@ -19,25 +18,6 @@ _NAMED = {
     "month": "{w}",
     "number": "{w}",
     "small_number": "{w}",
-}
-
-_SUBJECTS: dict[str, tuple[str, ...]] = {
-    "country": tuple(lex.COUNTRIES),
-    "city": tuple(capital for capital, _, _ in lex.COUNTRIES.values()),
-    "animal": tuple(lex.ANIMALS),
-    "plant": tuple(lex.PLANTS),
-    "adjective": tuple(lex.OPPOSITES),
-    "adjective_compared": tuple(lex.COMPARATIVES),
-    "noun": tuple(lex.PLURALS),
-    "verb": tuple(lex.VERBS),
-    "job": tuple(lex.JOBS),
-    "tool": tuple(tool for _, tool in lex.JOBS.values()),
-    "day": lex.DAYS,
-    "month": tuple(month for month, _ in lex.MONTHS),
-    "number_word": lex.NUMBER_WORDS,
-    "small_number": tuple(str(n) for n in range(21)),
-    "number": tuple(str(n) for n in range(1, 51)),
-    "category_word": tuple(word for words in CATEGORIES.values() for word in words),
 }
 
 
@@ -56,14 +36,14 @@ def facts_by_subject() -> dict[str, tuple[tuple[str, str], ...]]:
     """For each word its facts, as (beginning, end) pairs; the end is what training weights."""
     facts: dict[str, list[tuple[str, str]]] = {}
     for relation in RELATIONS:
-        for word in _SUBJECTS.get(relation.kind, ()):
+        for word in WORDS.get(relation.kind, ()):
             s = _subject(relation.kind, word)
             answer = relation.answer(word)
             facts.setdefault(word, []).extend(
                 _sentence(noun.format(s=s), answer) for noun in relation.nouns
             )
     for fact in PROPERTIES:
-        for word in _SUBJECTS.get(fact.kind, ()):
+        for word in WORDS.get(fact.kind, ()):
             question = fact.question.format(s=_subject(fact.kind, word))
             facts.setdefault(word, []).append((question, " yes" if fact.holds(word) else " no"))
     for name, words in CATEGORIES.items():
@@ -77,7 +57,7 @@ def spelled_words() -> tuple[str, ...]:
     """Every word that a task may want spelled, counted or cut: all inputs and all short answers."""
     words = set(PLAIN_WORDS)
     for relation in RELATIONS:
-        for word in _SUBJECTS.get(relation.kind, ()):
+        for word in WORDS.get(relation.kind, ()):
             words.add(word)
             words.add(relation.answer(word))
     return tuple(sorted(word for word in words if word.isalpha() and len(word) > 1))

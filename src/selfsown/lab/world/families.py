@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selfsown.lab.world import lexicon as lex
-from selfsown.lab.world.kinds import CATEGORIES, KINDS, SINGULAR, split_list
+from selfsown.lab.world.kinds import CATEGORIES, KINDS, SINGULAR, WORDS, split_list
 from selfsown.lab.world.lists import LIST_TASKS
+from selfsown.lab.world.pairs import BUILDING_TASKS, PAIR_TASKS
 from selfsown.lab.world.relations import (
     CLOSED,
     MAPPED,
@@ -211,7 +212,7 @@ def _conditional(fact: Property) -> Family:
 
 def _closed(name: str, form: str) -> Family:
     relation = RELATION[name]
-    words = _members(relation.kind)
+    words = WORDS[relation.kind]
     named = tuple(form.format(w=w, a="an" if w[0] in "aeiou" else "a") for w in words)
     first = relation.nouns[0].format(s="{x}")
     phrasings = (f"What is {first}?", "{v} " + first + ".", relation.question.format(s="{x}"))
@@ -224,20 +225,6 @@ def _closed(name: str, form: str) -> Family:
         lambda _, argument: relation.answer(argument.rsplit(" ", 1)[-1]),
         relation.is_classification,
     )
-
-
-def _members(kind: str) -> tuple[str, ...]:
-    """All words of a word kind, found by asking the lexicon's tables."""
-    tables: dict[str, tuple[str, ...]] = {
-        "country": tuple(lex.COUNTRIES),
-        "animal": tuple(lex.ANIMALS),
-        "plant": tuple(lex.PLANTS),
-        "adjective": tuple(lex.OPPOSITES),
-        "noun": tuple(lex.PLURALS),
-        "verb": tuple(lex.VERBS),
-        "job": tuple(lex.JOBS),
-    }
-    return tables[kind]
 
 
 def _open(count: int, word: str) -> Family:
@@ -272,109 +259,6 @@ def _from_row(row: TaskRow, group: str) -> Family:
     )
 
 
-def _pair_rows() -> list[TaskRow]:
-    def numbers(text: str) -> tuple[int, int]:
-        a, b = split_list(text)
-        return int(a), int(b)
-
-    return [
-        TaskRow(
-            "add",
-            "number_pair",
-            (
-                "{v} the sum of {the} two numbers.",
-                "Add {the} two numbers.",
-                "How much do {the} two numbers make together?",
-            ),
-            lambda text, _: str(sum(numbers(text))),
-        ),
-        TaskRow(
-            "subtract",
-            "number_pair",
-            (
-                "{v} the difference between {the} two numbers.",
-                "Take the smaller number away from the larger one.",
-                "How far apart are {the} two numbers?",
-            ),
-            lambda text, _: str(abs(numbers(text)[0] - numbers(text)[1])),
-        ),
-        TaskRow(
-            "swap",
-            "word_pair",
-            (
-                "Swap {the} two words.",
-                "{v} the second word and then the first word.",
-                "Exchange the places of {the} two words.",
-            ),
-            lambda text, _: ", ".join(reversed(split_list(text))),
-        ),
-        TaskRow(
-            "longer",
-            "word_pair",
-            (
-                "{v} the longer of {the} two words.",
-                "Which of {the} two words is longer?",
-                "Compare {the} two words and choose the longer one.",
-            ),
-            lambda text, _: max(split_list(text), key=len),
-            validator=lambda text, _: len({len(word) for word in split_list(text)}) == 2,
-            sampler=_words_of_two_lengths,
-        ),
-        TaskRow(
-            "join",
-            "word_pair",
-            (
-                "Join {the} two words into one.",
-                "Write {the} two words without a space between them.",
-                "Glue {the} two words together.",
-            ),
-            lambda text, _: "".join(split_list(text)),
-        ),
-    ]
-
-
-def _words_of_two_lengths(rng: random.Random, _: str) -> str:
-    while True:
-        text = KINDS["word_pair"].sample(rng)
-        if len({len(word) for word in split_list(text)}) == 2:
-            return text
-
-
-def _build_rows() -> list[TaskRow]:
-    def fill(template: str) -> Solver:
-        return lambda text, _: template.format(*split_list(text))
-
-    return [
-        TaskRow(
-            "build_place",
-            "name_place",
-            (
-                "Make a sentence that says where the person is.",
-                "Use the name and the place to say where somebody is.",
-            ),
-            fill("{0} is in the {1}."),
-        ),
-        TaskRow(
-            "build_colour",
-            "object_colour",
-            (
-                "Make a sentence that gives the object its colour.",
-                "Use the object and the colour to describe a thing.",
-            ),
-            fill("The {0} is {1}."),
-        ),
-        TaskRow(
-            "build_owner",
-            "name_object",
-            (
-                "Make a sentence that says what the person has.",
-                "Use the name and the object to say who owns it.",
-            ),
-            fill("{0} has a {1}."),
-        ),
-    ]
-
-
 def _families() -> list[Family]:
     """All families, in a fixed order."""
     return [
@@ -386,8 +270,8 @@ def _families() -> list[Family]:
         *(_from_row(row, "list") for row in LIST_TASKS),
         *(_from_row(row, "sentence") for row in SENTENCE_TASKS),
         *(_closed(name, form) for name, form in CLOSED.items()),
-        *(_from_row(row, "pair") for row in _pair_rows()),
-        *(_from_row(row, "build") for row in _build_rows()),
+        *(_from_row(row, "pair") for row in PAIR_TASKS),
+        *(_from_row(row, "build") for row in BUILDING_TASKS),
         *(_open(count, word) for count, word in ((2, "two"), (3, "three"), (4, "four"))),
     ]
 

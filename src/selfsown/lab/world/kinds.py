@@ -55,7 +55,7 @@ SINGULAR = {
     "objects": "object",
 }
 
-_WORDS: dict[str, tuple[str, ...]] = {
+WORDS: dict[str, tuple[str, ...]] = {
     "country": tuple(lex.COUNTRIES),
     "city": tuple(capital for capital, _, _ in lex.COUNTRIES.values()),
     "animal": tuple(lex.ANIMALS),
@@ -73,6 +73,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "number": tuple(str(n) for n in range(1, 51)),
     "category_word": tuple(word for words in CATEGORIES.values() for word in words),
 }
+"""Kinds that are one word of a closed table: their members."""
 _NOUNS = {
     "adjective_compared": "adjective",
     "number_word": "number word",
@@ -233,14 +234,14 @@ def _pair(name: str, noun: str, first: tuple[str, ...], second: tuple[str, ...])
 
 def _kinds() -> list[Kind]:
     """All kinds of the world."""
-    words = [_word_kind(name, members) for name, members in _WORDS.items()]
+    words = [_word_kind(name, members) for name, members in WORDS.items()]
     words.append(
         Kind("word", "word", lambda rng: rng.choice(PLAIN_WORDS), lambda t: bool(WORD.fullmatch(t)))
     )
     plural = {"country": "countries", "city": "cities"}
     lists = [
         _list_kind(f"{name}_list", f"list of {plural.get(noun, noun + 's')}", members)
-        for name, members in (*_WORDS.items(), ("word", PLAIN_WORDS))
+        for name, members in (*WORDS.items(), ("word", PLAIN_WORDS))
         for noun in (_NOUNS.get(name, name),)
     ]
     numbers = tuple(str(n) for n in range(1, 31))
