@@ -93,6 +93,15 @@ def test_replay_of_files_made_otherwise_exits_1_and_names_them(
     assert "hint: " in stderr
 
 
+def test_replay_of_an_unfinished_run_compares_nothing_and_exits_1(
+    selfsown: Program, complete: list[str]
+) -> None:
+    selfsown("run", *complete, "-o", "out", "--budget-tokens", 10)
+    code, stdout, _ = selfsown("replay", "out")
+    assert code == 1
+    assert stdout.startswith("incomplete: ")
+
+
 def test_replay_of_what_is_no_run_exits_2(selfsown: Program, tmp_path: Path) -> None:
     code, stdout, stderr = selfsown("replay", tmp_path)
     assert (code, stdout) == (2, "")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import pytest
 from pydantic import BaseModel
 
 from selfsown.cli import progress
-from selfsown.cli.progress import LiveView, Pace, Snapshot, panel, plain_line
+from selfsown.cli.progress import LiveView, panel, plain_line
+from selfsown.cli.snapshot import Pace, Snapshot, snapshot
 from selfsown.models.scripted import ScriptedModel
 from selfsown.recipes.base import Recipe, get_recipe
 from selfsown.runner import Start, execute
@@ -74,8 +76,6 @@ def test_the_panel_holds_every_number_and_fits_a_narrow_terminal() -> None:
 
 
 def test_a_reason_from_outside_cannot_move_the_cursor() -> None:
-    from dataclasses import replace
-
     assert "\x1b" not in plain_line(replace(MOMENT, rejected={"\x1b[2J": 1}))
 
 
@@ -93,7 +93,7 @@ async def test_the_view_looks_by_the_clock_and_not_by_the_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     looks = 0
-    real = progress.snapshot
+    real = snapshot
 
     def counted(*given: object) -> Snapshot:
         nonlocal looks

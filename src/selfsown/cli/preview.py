@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from selfsown.cli.arguments import Asked, RunArguments, resolve, run_arguments
+from selfsown.cli.arguments import Asked, resolve
 from selfsown.cli.lineage import CallMade, Link
+from selfsown.cli.run_options import RunArguments, run_arguments
 
 if TYPE_CHECKING:
     from selfsown.core.model import Answer, Capabilities, Model, Price

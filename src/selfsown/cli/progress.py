@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from selfsown.cli.main import shown
+from selfsown.cli.snapshot import Pace, Snapshot, row_count, snapshot
 from selfsown.report.shown import shown_line
 from selfsown.report.words import count, duration, usd
 
@@ -25,116 +25,12 @@ if TYPE_CHECKING:
 
     from selfsown.core.caller import Caller
     from selfsown.core.run import Run
-    from selfsown.core.stages import Stage
     from selfsown.recipes.base import Recipe
 
 FRAME_S: Final = 0.25
 """Between two looks on a terminal."""
 LINE_S: Final = 10.0
 """Between two plain lines."""
-_WINDOW_S: Final = 60.0
-"""Over which rates are taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A moment of a run."""
-
-    elapsed_s: float
-    accepted: int
-    """Units that count towards `target`."""
-    target: int | None
-    """Where the run ends; the number of rows for row recipes."""
-    unit: str
-    rejected: Mapping[str, int]
-    failed: Mapping[str, int]
-    calls: int
-    """Made by this process."""
-    from_journal: int
-    input_tokens: int
-    output_tokens: int
-    spent_usd: float
-    in_flight: int = 0
-    limit: int = 0
-    waiting: int = 0
-    backing_off: int = 0
-    retries: int = 0
-    silent_s: float | None = None
-    """Seconds since the endpoint said anything; None before it did."""
-    is_stopping: bool = False
-    stages: tuple[str, ...] = ()
-    calls_per_s: float = 0.0
-    eta_s: float | None = None
-
-
-def snapshot(
-    run: Run, caller: Caller | None, recipe: Recipe[Any], counted: str, rows: int | None
-) -> Snapshot:
-    """The numbers of this moment.
-
-    Args:
-        run: the run.
-        caller: its caller; None before there is one.
-        recipe: its recipe.
-        counted: the stage that the target counts; empty if the recipe does not say.
-        rows: number of input rows, for row recipes.
-    """
-    progress = run.progress
-    kept = _target_stage(run.stages, recipe, counted)
-    rejected: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    for stage in run.stages:
-        rejected.update(stage.counts.rejected)
-        failed.update(stage.counts.failed)
-    done = kept.counts.kept if kept is not None else 0
-    now = caller.counters if caller is not None else None
-    return Snapshot(
-        elapsed_s=0.0,
-        accepted=done,
-        target=run.target if rows is None else rows,
-        unit=recipe.target_unit,
-        rejected=rejected,
-        failed=failed,
-        calls=progress.calls,
-        from_journal=progress.from_journal,
-        input_tokens=progress.input_tokens,
-        output_tokens=progress.output_tokens,
-        spent_usd=now.spent_usd if now else 0.0,
-        in_flight=now.in_flight if now else 0,
-        limit=now.limit if now else 0,
-        waiting=now.waiting if now else 0,
-        backing_off=now.backing_off if now else 0,
-        retries=now.retries if now else 0,
-        silent_s=now.last_reply_age_s if now else None,
-        is_stopping=run.closing,
-        stages=tuple(stage.name for stage in run.stages),
-    )
-
-
-@dataclass(slots=True)
-class Pace:
-    """Rates over the last minute, from moments seen."""
-
-    seen: deque[tuple[float, int, int]] = field(default_factory=deque)
-    """(time, calls, units done)."""
-
-    def look(
-        self, now: float, calls: int, done: int, total: int | None
-    ) -> tuple[float, float | None]:
-        """Calls per second, and seconds until `total` units are done (None: cannot be said)."""
-        if not calls:  # what the journal answers says nothing about the pace
-            self.seen.clear()
-        self.seen.append((now, calls, done))
-        while now - self.seen[0][0] > _WINDOW_S:
-            self.seen.popleft()
-        began, calls_then, done_then = self.seen[0]
-        span = now - began
-        if span < 1:
-            return 0.0, None
-        rate = (done - done_then) / span
-        left = None if total is None else max(0, total - done)
-        eta = left / rate if left is not None and rate > 0 else None
-        return (calls - calls_then) / span, eta
 
 
 class LiveView:
@@ -163,7 +59,7 @@ class LiveView:
     def start(self, run: Run, caller: Caller | None) -> None:
         """Begin to look."""
         self._run, self._caller, self._began = run, caller, time.monotonic()
-        self._rows = _row_count(run.directory) if self._recipe.inputs == "rows" else None
+        self._rows = row_count(run.directory) if self._recipe.inputs == "rows" else None
         if self._terminal:
             from rich.console import Console
             from rich.live import Live
@@ -211,8 +107,6 @@ class LiveView:
             self._say(plain_line(now))
 
     def _now(self) -> Snapshot:
-        from dataclasses import replace
-
         now = snapshot(self._run, self._caller, self._recipe, self._counted, self._rows)
         elapsed = time.monotonic() - self._began
         done = now.accepted
@@ -224,8 +118,6 @@ class LiveView:
     def _tell_warnings(self) -> None:
         warnings = self._run.progress.warnings
         while self._told < len(warnings):
-            from selfsown.cli.main import shown
-
             self._say(f"warning: {shown(warnings[self._told])}")
             self._told += 1
 
@@ -317,21 +209,3 @@ def _counted(word: str, counts: Mapping[str, int], most: int = 3) -> list[str]:
     if len(largest) > most:
         named.append("...")
     return [f"{word} {count(total)} ({', '.join(named)})"]
-
-
-def _target_stage(stages: Iterable[Stage], recipe: Recipe[Any], counted: str) -> Stage | None:
-    """The stage whose kept candidates count: the recipe's choice, else by unit, else the output."""
-    known = list(stages)
-    by_choice = [stage for stage in known if stage.name == counted]
-    by_unit = [stage for stage in known if stage.counts.unit == recipe.target_unit]
-    output = [stage for stage in known if stage.counts.output]
-    return next(iter([*by_choice, *by_unit, *output]), None)
-
-
-def _row_count(directory: Path) -> int:
-    """Rows of the copied input, by its newlines."""
-    path = directory / "inputs" / "rows.jsonl"
-    if not path.exists():
-        return 0
-    with path.open("rb") as handle:
-        return sum(block.count(b"\n") for block in iter(lambda: handle.read(1 << 20), b""))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from selfsown.cli.arguments import Asked, RunArguments, resolve, run_arguments
+from selfsown.cli.arguments import Asked, resolve
 from selfsown.cli.main import ARGUMENTS, print_error
+from selfsown.cli.run_options import RunArguments, run_arguments
 
 if TYPE_CHECKING:
     from selfsown.core.config import RunConfig
