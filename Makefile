@@ -11,6 +11,8 @@ setup: $(STAMP)
 # PyTorch is installed first and exactly: asked for in any other way, indexes hand out CUDA builds.
 $(STAMP): pyproject.toml constraints.txt
 	@echo "setup: creating $(VENV) (torch, transformers and the tools of the tests: 2 to 4 minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "setup: $(PYTHON) is older than 3.11; give another: make setup PYTHON=python3.12"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@grep '^torch==' constraints.txt > $(VENV)/torch.txt
 	@echo "setup: 1/3 PyTorch, CPU build"

@@ -19,13 +19,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from selfsown.core.errors import (
-    CallFailed,
-    CheckFailed,
-    ConservationError,
-    JournalDamaged,
-    Suspended,
-)
+from selfsown.core.errors import CallFailed, ConservationError, SelfsownError, Suspended
 from selfsown.core.journal import StoredDelivery
 
 Order = Literal["arrival", "strict"]
@@ -237,7 +231,7 @@ class Flow(Generic[Item, Result]):
             self._done[draw] = _Finished(context, None, error)
         except Parked:
             self._parked.add(draw)
-        except (Suspended, CheckFailed, JournalDamaged) as error:
+        except SelfsownError as error:  # of the run, not of this item
             self.stop(error)
         except Exception as error:
             self._done[draw] = _Finished(context, None, self._host.unexpected(error))
