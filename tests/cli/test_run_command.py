@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from selfsown.cli.run import program
 from selfsown.core.rundir import locked
 
 Program = Callable[..., tuple[int, str, str]]
@@ -174,6 +176,21 @@ def test_a_directory_in_use_exits_3_and_does_not_pass_off_an_old_ending_as_its_o
         code, stdout, stderr = selfsown("run", *complete, "-o", "out", "--json")
     assert (code, stdout) == (3, "")
     assert "is in use by process" in stderr and "finished" not in stderr
+
+
+def test_printed_commands_call_the_program_as_the_user_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = tmp_path / "bin" / "selfsown"
+    typed.parent.mkdir()
+    typed.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(typed)])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program() == str(typed)
+    monkeypatch.setenv("PATH", str(typed.parent))
+    assert program() == "selfsown"
+    monkeypatch.setattr("sys.argv", ["somewhere/selfsown/__main__.py"])
+    assert program() == f"{sys.executable} -m selfsown"
 
 
 @pytest.mark.parametrize(

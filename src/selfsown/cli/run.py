@@ -157,9 +157,17 @@ def agrees(found: Plan, config: RunConfig) -> bool:
 
 
 def program() -> str:
-    """How this program was called, for commands to print: `selfsown`, or through its Python."""
-    if Path(sys.argv[0]).name == "__main__.py" or shutil.which("selfsown") is None:
-        return f"{shlex.quote(sys.executable)} -m selfsown"
+    """How this program was called, for the commands it prints.
+
+    `selfsown` where the shell would find this very program, else the path as typed; through
+    Python if it was called so.
+    """
+    typed, found = Path(sys.argv[0]), shutil.which("selfsown")
+    if typed.name == "__main__.py":
+        python = "python" if shutil.which("python") == sys.executable else sys.executable
+        return f"{shlex.quote(python)} -m selfsown"
+    if typed.name == "selfsown" and typed.exists() and not (found and typed.samefile(found)):
+        return shlex.quote(str(typed))
     return "selfsown"
 
 
