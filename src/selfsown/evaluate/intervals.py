@@ -122,7 +122,7 @@ def sign_test_p(wins: int, losses: int) -> float:
     """Two-sided exact p-value of so uneven a split if both outcomes were equally likely."""
     total, fewer = wins + losses, min(wins, losses)
     tail = sum(math.comb(total, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**total)
+    return min(1.0, 2 * tail / (1 << total))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 _VOWELS: Final = frozenset("aeiou")
@@ -101,7 +102,7 @@ def _consonants(word: str) -> list[bool]:
 def _measure(word: str) -> int:
     """Porter's m: how often a consonant follows a vowel."""
     flags = _consonants(word)
-    return sum(not before and after for before, after in zip(flags, flags[1:], strict=False))
+    return sum(not before and after for before, after in pairwise(flags))
 
 
 def _ends_cvc(word: str) -> bool:

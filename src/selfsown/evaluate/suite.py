@@ -50,9 +50,12 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that scores depend on; results of equal hashes compare."""
+        """Hash of everything that scores depend on; results of equal hashes compare.
+
+        Neither the name nor the description is in it.
+        """
         form = asdict(self)
-        del form["about"]
+        del form["about"], form["name"]
         return hashlib.sha256(canonical_json(form)).hexdigest()
 
 
