@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.recipes.gardener import SEEDS
+from tests.system.answers import garden, word
 
 from selfsown.core.config import make_config
 from selfsown.core.journal import JOURNAL_NAME, Journal
@@ -124,7 +126,8 @@ async def planned_and_run(config: Config, home: Path) -> tuple[Plan, RunResult]:
     config = copy.deepcopy(config)
     rows = home / config.pop("file", "rows.jsonl")
     rows.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in config.pop("data")))
-    checked = make_config({**config, "rows": str(rows), "out": str(home / "run")})
+    kind = config.pop("inputs", "rows")
+    checked = make_config({**config, kind: str(rows), "out": str(home / "run")})
     return await plan(checked), await execute(checked, Start(update=True))
 
 
@@ -162,12 +165,30 @@ async def test_another_port_of_the_same_server_asks_nothing_again(tmp_path: Path
         assert (said.new_calls, elsewhere.counters.request_count) == (0, 0)
 
 
-GROWING_CHANGES: dict[str, Callable[[Config], None]] = {
-    "every prompt": option("suffix", "!"),
-    "run seed": key("seed", 9),
-    "a smaller window": option("cap", 3),
-    "a larger target": key("target", 40),
-    "nothing": key("max_failure_rate", 0.2),
+GROWING: Config = {
+    "recipe": "tests.core.growing:RECIPE",
+    "options": {},
+    "target": 25,
+    "data": [{"x": 1}],
+}
+SELF_INSTRUCT: Config = {
+    "recipe": "self-instruct",
+    "options": {"layout": "completion"},
+    "target": 25,
+    "inputs": "seeds",
+    "data": SEEDS,
+}
+GROWING_CHANGES: dict[str, tuple[Config, Callable[[Config], None]]] = {
+    "every prompt": (GROWING, option("suffix", "!")),
+    "run seed": (GROWING, key("seed", 9)),
+    "a smaller window": (GROWING, option("cap", 3)),
+    "a larger target": (GROWING, key("target", 40)),
+    "nothing": (GROWING, key("max_failure_rate", 0.2)),
+    "self-instruct, list temperature": (SELF_INSTRUCT, option("lists", {"temperature": 0.3})),
+    "self-instruct, novelty": (SELF_INSTRUCT, option("novelty_threshold", 0.2)),
+    "self-instruct, instances": (SELF_INSTRUCT, option("input_first", {"temperature": 0.9})),
+    "self-instruct, a larger target": (SELF_INSTRUCT, key("target", 40)),
+    "self-instruct, nothing": (SELF_INSTRUCT, limit("concurrency", 3)),
 }
 
 
@@ -176,21 +197,15 @@ GROWING_CHANGES: dict[str, Callable[[Config], None]] = {
 async def test_in_a_growing_pool_plan_names_the_first_divergent_draw_and_a_bound(
     tmp_path: Path, name: str, order: str
 ) -> None:
-    from tests.system.answers import word
-
-    async with LocalServer(ServerOptions(answer=word)) as server:
-        config: Config = {
-            "recipe": "tests.core.growing:RECIPE",
-            "options": {},
-            "models": {"generator": server.model_uri()},
-            "target": 25,
-            "order": order,
-            "data": [{"x": 1}],
-        }
+    base, change = GROWING_CHANGES[name]
+    answer = garden if base is SELF_INSTRUCT else word
+    async with LocalServer(ServerOptions(answer=answer)) as server:
+        models = {"generator": {"uri": server.model_uri()}}
+        config = copy.deepcopy(base) | {"models": models, "order": order, "limits": {}}
         await planned_and_run(config, tmp_path)
         before = last_outcome(tmp_path / "run")
         server.counters.reset()
-        GROWING_CHANGES[name](config)
+        change(config)
         said, _ = await planned_and_run(config, tmp_path)
         asked = server.counters.request_count
     assert not said.exact
@@ -198,9 +213,12 @@ async def test_in_a_growing_pool_plan_names_the_first_divergent_draw_and_a_bound
     assert said.first_divergent_draw == first_new_draw(tmp_path / "run", before)
     if name == "every prompt":
         assert said.first_divergent_draw == 0
-    if name in ("nothing", "a larger target"):
+    if name.endswith(("nothing", "a larger target")):
         assert said.first_divergent_draw is None
-    if name == "nothing":
+    else:
+        assert asked > 0
+        assert said.first_divergent_draw is not None
+    if name.endswith("nothing"):
         assert (asked, said.new_calls) == (0, 0)
     print(
         f"\n{name}, {order}: first divergent draw {said.first_divergent_draw}, "
