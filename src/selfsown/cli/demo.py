@@ -18,8 +18,7 @@ SEEDS: Final = "lab:25"
 RECORDS_SHOWN: Final = 3
 _START_S: Final = 5.0
 _PER_TASK_S: Final = 0.1
-"""Loading, then per accepted task: between what an idle two-core server takes for 100 tasks (5 s) and
-a busy one (17 s)."""
+"""Loading, then per accepted task: 100 take an idle two-core server 5 s and a busy one 17 s."""
 
 
 @click.command()
