@@ -24,9 +24,7 @@ from selfsown.runner import Start, execute, run_loop
 ROLE: Final = "model"
 
 
-def evaluate(
-    model: str | Model, suites: Sequence[Suite], out: str | Path, **given: Any
-) -> Results:
+def evaluate(model: str | Model, suites: Sequence[Suite], out: str | Path, **given: Any) -> Results:
     """`aevaluate` for callers without an event loop."""
     results: Results = run_loop(aevaluate(model, suites, out, **given))
     return results

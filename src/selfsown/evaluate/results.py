@@ -95,7 +95,7 @@ def prediction_summary(results: Results) -> dict[str, JSON]:
     }
 
 
-def test_form(test: PairedTest) -> dict[str, JSON]:
+def form_of_test(test: PairedTest) -> dict[str, JSON]:
     """A paired test as JSON."""
     form: dict[str, JSON] = asdict(test)
     return {**form, "rose": test.rose, "fell": test.fell}

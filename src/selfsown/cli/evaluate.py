@@ -1,0 +1,244 @@
+"""`selfsown evaluate`: score a model on suites, or score answers that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfsown.cli.main import shown
+
+if TYPE_CHECKING:
+    from selfsown.core.request import JSON
+    from selfsown.evaluate.open_suite import SuiteChanges
+    from selfsown.evaluate.results import Results
+    from selfsown.evaluate.suite import Suite
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    help="lab-task, lab-plain, lab-task-8, user-oriented, superni, NAME=FILE or a JSONL file;"
+    " may be repeated.",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Directory of the evaluation.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="Score this file instead of asking a model: lines with prompt, instruction, input,"
+    " response, target.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Paired tests against an evaluation's directory or a prediction file.",
+)
+@click.option(
+    "--trained-on",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Training file of the model: refuse suites that overlap with it.",
+)
+@click.option("--metric", "metrics", multiple=True, help="Instead of the suite's metrics.")
+@click.option("--layout", help="Prompts of suites from files: published, task, plain or bare.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer.")
+@click.option("--stop", "stops", multiple=True, help="A string that ends an answer.")
+@click.option("--first-line", is_flag=True, help="Score only the first line of an answer.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only so many instances per suite.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Calls in flight at the start.")
+@click.option("--budget-usd", type=click.FloatRange(min=0), help="Hard cap in US dollars.")
+@click.option("--update", is_flag=True, help="Go on if the suites changed; equal prompts are kept.")
+@click.option("--retry-failed", is_flag=True, help="Ask again exactly what failed for good.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    /,
+    model: str | None,
+    suites: tuple[str, ...],
+    out: Path | None,
+    predictions: Path | None,
+    against: Path | None,
+    trained_on: tuple[Path, ...],
+    quiet: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    r"""Score MODEL (a URI, or the folder of a model) on suites; every answer is kept in OUT.
+
+    Scores lie between 0 and 1; tables show them times 100 with 95 % bootstrap intervals.
+
+    \b
+      selfsown evaluate lab --suite lab-task --suite lab-plain -o evals/base
+      selfsown evaluate models/x --suite lab-plain -o evals/x --against evals/base
+      selfsown evaluate --predictions answers.jsonl --json
+    """
+    from selfsown.evaluate.results import read_results, results_of_predictions
+
+    earlier = read_results(against) if against is not None else None
+    if predictions is not None:
+        _refuse_both(model, suites, out)
+        results = results_of_predictions(predictions)
+    else:
+        asked = _asked(model, suites, out, trained_on, given)
+        results = _answered(ctx, str(model), asked, out, quiet, given)
+    tests = _tests(earlier, results) if earlier is not None else {}
+    if as_json:
+        click.echo(_as_json(results, tests, predictions is not None))
+        return
+    _print_tables(results, tests, against)
+    if out is not None and not quiet:
+        click.echo(f"wrote `{out / 'results.json'}`", err=True)
+
+
+def _asked(
+    model: str | None,
+    suites: tuple[str, ...],
+    out: Path | None,
+    trained_on: tuple[Path, ...],
+    given: dict[str, Any],
+) -> list[Suite]:
+    """The suites to ask, read and checked before a model is opened."""
+    from selfsown.evaluate.open_suite import open_suites
+    from selfsown.evaluate.overlap import refuse_overlap, suite_index
+
+    for missing, value in (("MODEL", model), ("--suite SUITE", suites), ("-o DIR", out)):
+        if not value:
+            raise click.UsageError(f"`{missing}` is missing; or score a file with --predictions")
+    asked = open_suites(suites, _changes(given))
+    if trained_on:
+        refuse_overlap(trained_on, suite_index(asked))
+    return asked
+
+
+def _changes(given: dict[str, Any]) -> SuiteChanges:
+    from selfsown.evaluate.open_suite import SuiteChanges
+
+    return SuiteChanges(
+        layout=given["layout"],
+        max_tokens=given["max_tokens"],
+        stop=given["stops"] or None,
+        answer="first_line" if given["first_line"] else None,
+        metrics=given["metrics"] or None,
+        limit=given["limit"],
+    )
+
+
+def _answered(
+    ctx: click.Context,
+    model: str,
+    suites: list[Suite],
+    out: Path | None,
+    quiet: bool,
+    given: dict[str, Any],
+) -> Results:
+    """Let the model answer; what it answered before is not asked again."""
+    from selfsown.cli.progress import LiveView
+    from selfsown.cli.run import resume_command
+    from selfsown.core.errors import Suspended
+    from selfsown.evaluation import evaluate as answer
+    from selfsown.recipes.evaluate import RECIPE
+    from selfsown.runner import Start
+
+    view = None if quiet else LiveView(RECIPE, RECIPE.resolve("default", {}))
+    resume = resume_command(ctx)
+    start = Start(
+        update=given["update"],
+        retry_failed=given["retry_failed"],
+        view=view,
+        signals=True,
+        resume=resume,
+    )
+    settings: dict[str, Any] = {"budget": {"usd": given["budget_usd"]}}
+    if given["concurrency"] is not None:
+        settings["limits"] = {"concurrency": given["concurrency"]}
+    assert out is not None
+    try:
+        results = answer(model, suites, out, start=start, **settings)
+    except Suspended:
+        click.echo(f"resume: {resume}", err=True)
+        raise
+    for one in results.suites:
+        if one.unanswered:
+            click.echo(
+                f"warning: {one.unanswered} of {one.n} calls of `{one.suite}` failed for good and "
+                "count as empty answers\nhint: --retry-failed asks exactly those again",
+                err=True,
+            )
+    return results
+
+
+def _tests(earlier: Results, results: Results) -> dict[str, dict[str, JSON]]:
+    """Suite → metric → paired test, for what both have."""
+    from selfsown.core.errors import InputError
+    from selfsown.evaluate.results import form_of_test
+    from selfsown.evaluate.score import compare
+
+    tests: dict[str, dict[str, JSON]] = {}
+    single = len(earlier.suites) == len(results.suites) == 1
+    for scores in results.suites:
+        other = earlier.suites[0] if single else earlier.of(scores.suite)
+        if other is not None:
+            tests[scores.suite] = {
+                metric: form_of_test(compare(other, scores, metric))
+                for metric in scores.metrics
+                if metric in other.metrics
+            }
+    if not tests:
+        raise InputError(
+            "the two results have no suite in common",
+            why="a paired test needs both models' answers to the same instances",
+            fix="evaluate both with the same `--suite`",
+        )
+    return tests
+
+
+def _print_tables(results: Results, tests: dict[str, dict[str, Any]], against: Path | None) -> None:
+    from selfsown.cli.summary import aligned
+    from selfsown.evaluate.results import score_table
+
+    rows = [[shown(cell) for cell in row] for row in score_table(results)]
+    click.echo("\n".join(aligned(rows, right=(2,))))
+    if not tests:
+        return
+    click.echo(f"\nchange against `{shown(str(against))}`, paired, times 100")
+    lines = [["suite", "metric", "change", "95 % interval", "p", "wins", "losses", "ties"]]
+    for suite, metrics in tests.items():
+        for metric, test in metrics.items():
+            change = test["difference"]
+            span = f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f}"
+            counts = [str(test[name]) for name in ("wins", "losses", "ties")]
+            mean, p = f"{100 * change['mean']:+.2f}", f"{test['p_permutation']:.4f}"
+            lines.append([shown(suite), metric, mean, span, p, *counts])
+    click.echo("\n".join(aligned(lines, right=(2, 4, 5, 6, 7))))
+
+
+def _as_json(results: Results, tests: dict[str, dict[str, JSON]], is_predictions: bool) -> bytes:
+    from dataclasses import asdict
+
+    import orjson
+
+    from selfsown.evaluate.results import prediction_summary
+
+    if is_predictions:
+        form = prediction_summary(results)
+        if tests:
+            form["against"] = next(iter(tests.values()))
+    else:
+        suites = [asdict(one) for one in results.suites]
+        for one in suites:
+            del one["instances"]  # results.json has them
+        form = {"model": results.model, "suites": suites, "against": tests}
+    return orjson.dumps(form, option=orjson.OPT_INDENT_2)
+
+
+def _refuse_both(model: str | None, suites: tuple[str, ...], out: Path | None) -> None:
+    for name, value in (("MODEL", model), ("--suite", suites), ("-o", out)):
+        if value:
+            raise click.UsageError(f"`{name}` does not go with --predictions: nothing is asked")

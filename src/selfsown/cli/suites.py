@@ -1,0 +1,150 @@
+"""`selfsown suites`: list and fetch evaluation suites, look into them, keep training data clean."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from selfsown.cli.main import shown
+
+if TYPE_CHECKING:
+    from selfsown.core.request import JSON
+    from selfsown.evaluate.overlap import TrainingOverlap
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_LISTED = 20
+
+
+@click.group()
+def suites() -> None:
+    """List, fetch and show evaluation suites; keep training data apart from them."""
+
+
+@suites.command("list")
+@_JSON
+def list_suites(as_json: bool) -> None:
+    """List the suites that have a name, and whether each is there."""
+    from selfsown.cli.summary import aligned
+    from selfsown.evaluate.lab_suites import lab_suite
+    from selfsown.evaluate.open_suite import LAB_NAMES
+    from selfsown.evaluate.published_suites import PUBLISHED, suite_file
+
+    rows: list[dict[str, JSON]] = [
+        {"suite": name, "about": lab_suite(name).about, "state": "built in"} for name in LAB_NAMES
+    ]
+    for name, published in PUBLISHED.items():
+        there = suite_file(name).exists()
+        state = f"at `{suite_file(name)}`" if there else f"selfsown suites get {name}"
+        rows.append({"suite": name, "about": published.about, "state": state})
+    if as_json:
+        click.echo(_dumped(rows))
+        return
+    click.echo("\n".join(aligned([[str(cell) for cell in row.values()] for row in rows])))
+
+
+@suites.command()
+@click.argument("name")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: suites/NAME.jsonl.")
+@click.option("--url", help="Mirror of the repository's files; checksums stay the same.")
+def get(name: str, out: Path | None, url: str | None) -> None:
+    """Fetch a published suite from its public repository; its checksum is verified."""
+    from selfsown.evaluate.published_suites import PUBLISHED, get_suite
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    path = get_suite(name, out, base=url, say=say)
+    published = PUBLISHED[name]
+    click.echo(f"{published.about}\nlicense: {published.license}", err=True)
+    chosen = name if out is None else f"{name}={out}"
+    click.echo(f"next: selfsown evaluate MODEL --suite {chosen} -o evals/NAME", err=True)
+    click.echo(path)
+
+
+@suites.command()
+@click.argument("suite")
+@click.option("-n", "count", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--layout", help="Prompts of suites from files: published, task, plain or bare.")
+@_JSON
+def show(suite: str, count: int, layout: str | None, as_json: bool) -> None:
+    """Show what SUITE asks: its settings, and its first COUNT instances as the model sees them."""
+    from selfsown.evaluate.open_suite import SuiteChanges, open_suite
+
+    found = open_suite(suite, SuiteChanges(layout=layout))
+    form = asdict(found)
+    form |= {"instances": form["instances"][:count], "n": len(found.instances)}
+    if as_json:
+        click.echo(_dumped({**form, "sha256": found.sha256}))
+        return
+    stops = ", ".join(f"`{shown(repr(stop))}`" for stop in found.stop) or "none"
+    click.echo(f"{found.name}: {found.about}\ninstances: {len(found.instances)}")
+    click.echo(f"metrics: {', '.join(found.metrics)}\nlongest answer: {found.max_tokens} tokens")
+    click.echo(f"stop strings: {stops}\nscored: {found.answer.replace('_', ' ')}")
+    click.echo(f"sha256: {found.sha256}")
+    for one in found.instances[:count]:
+        click.echo(f"--- {shown(one.id)}\n{_lines(one.prompt)}")
+        click.echo(f"=> {' | '.join(shown(text) for text in one.references)}")
+
+
+@suites.command()
+@click.argument("training", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--suite", "names", multiple=True, required=True, help="As in `evaluate`.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write FILE without them.")
+@_JSON
+@click.pass_context
+def overlap(
+    ctx: click.Context, training: Path, names: tuple[str, ...], out: Path | None, as_json: bool
+) -> None:
+    """List the lines of a training FILE that repeat evaluation items; exit 1 if there are any.
+
+    With -o a copy without them is written, and the exit code is 0.
+    """
+    from selfsown.evaluate.open_suite import open_suites
+    from selfsown.evaluate.overlap import clean_file, file_overlaps, suite_index
+
+    index = suite_index(open_suites(names))
+    if out is not None:
+        cleaned = clean_file(training, out, index)
+        found = list(cleaned.removed)
+    else:
+        found = list(file_overlaps(training, index))
+    if as_json:
+        click.echo(_dumped({"index": index.benchmarks, "lines": [asdict(one) for one in found]}))
+    else:
+        click.echo("\n".join(_overlap_lines(found)))
+    if out is not None:
+        click.echo(f"kept: {cleaned.kept}\nremoved: {len(found)}, listed in", err=True)
+        click.echo(f"`{cleaned.list_path}`\nwrote `{out}`", err=True)
+    elif found:
+        again = f"selfsown suites overlap {training} --suite {' --suite '.join(names)} -o CLEAN"
+        click.echo(f"hint: {again}", err=True)
+        ctx.exit(1)
+
+
+def _overlap_lines(found: list[TrainingOverlap]) -> list[str]:
+    from selfsown.cli.summary import aligned
+    from selfsown.report.words import plural
+
+    rows: list[list[str]] = []
+    for one in found[:_LISTED]:
+        first = one.overlaps[0]
+        item = f"{first.benchmark} {first.part} {first.item}"
+        rows.append(
+            [f"line {one.line}", f"{first.ratio:.0%}", first.how, shown(item), shown(one.text[:60])]
+        )
+    more = [f"and {len(found) - _LISTED} more; --json lists all"] if len(found) > _LISTED else []
+    return [f"{plural(len(found), 'line')} in the evaluation", *aligned(rows, right=(1,)), *more]
+
+
+def _lines(text: str) -> str:
+    """A text of several lines, each safe to print."""
+    return "\n".join(shown(line) for line in text.split("\n"))
+
+
+def _dumped(value: object) -> bytes:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2)
