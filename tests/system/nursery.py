@@ -19,6 +19,21 @@ from types import TracebackType
 from tests.system.processes import environment
 
 
+WARM = (
+    "aiohttp",
+    "selfsown.cli.run",
+    "selfsown.models.endpoint",
+    "selfsown.offline",
+    "selfsown.recipes.complete",
+    "selfsown.recipes.self_instruct.recipe",
+    "selfsown.report.card",
+    "selfsown.report.page",
+    "tests.core.growing",
+    "uvloop",
+)
+"""What a run imports when it gets there."""
+
+
 class Nursery:
     """The test's side. A context manager; one child at a time."""
 
@@ -68,7 +83,7 @@ class Nursery:
 
 def main() -> None:
     """The nursery's side."""
-    for name in ("selfsown.cli.run", "selfsown.offline", "selfsown.models.endpoint", "uvloop"):
+    for name in WARM:
         import_module(name)
     command = import_module("selfsown.cli.main").main
     for line in iter(sys.stdin.buffer.readline, b""):

@@ -22,7 +22,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, with the tests' own modules importable."""
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", **more}
+    path = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])
+    return {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1", **more}
 
 
 def selfsown(*arguments: str | Path) -> list[str]:
