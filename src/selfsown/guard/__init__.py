@@ -1,0 +1,1 @@
+"""Is the model feeding on itself? Diversity, tails, lineage, alarms, and simulated collapses."""

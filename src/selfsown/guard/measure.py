@@ -1,0 +1,169 @@
+"""Measure one sample of text beside the human reference, at equal sizes, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from selfsown.core.errors import InputError
+from selfsown.curate.tokens import tokenize_unicode
+from selfsown.guard.intervals import Estimate, half_samples
+from selfsown.guard.metrics import GROUPS, UNBOUNDED, Group, Subject
+from selfsown.guard.near_copies import NearCopies
+from selfsown.guard.reference import Reference, Rows
+from selfsown.guard.sample import Metrics, Settings, TextRow, Value, drawn
+
+BUDGET_STEPS: Final = 20
+"""The token budget is a whole number of twentieths of the human control's tokens."""
+
+
+class Ruler:
+    """Measures samples against one reference; what the reference gives is computed once."""
+
+    def __init__(self, reference: Sequence[TextRow], settings: Settings | None = None) -> None:
+        """Prepare the reference.
+
+        Raises:
+            InputError: the reference has fewer than two rows with text.
+            MissingExtra: numpy is not installed.
+        """
+        self.settings = settings or Settings()
+        self.reference = Reference(reference, self.settings)
+        self._controls: dict[tuple[int, int, str], dict[str, Estimate]] = {}
+
+    def measure(
+        self, sample: Sequence[TextRow], trained_on: Iterable[TextRow] | None = None
+    ) -> Metrics:
+        """Every metric that the sizes allow.
+
+        Args:
+            sample: any number of rows; `m` of them are drawn, seeded.
+            trained_on: rows the generator was trained on, for the near-copy rate.
+
+        Raises:
+            InputError: fewer than two rows of the sample hold text.
+        """
+        rows = self.rows_of(sample)
+        index = None
+        if trained_on is not None:
+            index = NearCopies(tokenize_unicode(row.text) for row in trained_on)
+        return self._measure(rows, index)
+
+    def rows_of(self, sample: Sequence[TextRow]) -> Rows:
+        """The rows of a sample that are measured: `m` of those with text, drawn with the seed.
+
+        Raises:
+            InputError: fewer than two rows hold text.
+        """
+        given = [row for row in sample if row.text.strip()]
+        m = min(len(given), len(self.reference.control))
+        if len(given) < 2:
+            raise InputError(
+                f"the sample has {len(given)} rows with text",
+                why="diversity is a property of many rows",
+                fix="generate at least 50 rows, better 1,000",
+            )
+        return Rows(drawn(given, m, self.settings.seed, "guard-sample"))
+
+    def _measure(self, rows: Rows, trained_on: NearCopies | None) -> Metrics:
+        control = self.reference.control.first(len(rows))
+        budget = _token_budget(rows, control)
+        sides = [self._subject(side, budget, trained_on) for side in (rows, control)]
+        values: dict[str, Value] = {}
+        skipped: dict[str, str] = {}
+        for group in GROUPS:
+            if reason := _why_not(group, sides[0]):
+                skipped.update(dict.fromkeys(group.metrics, reason))
+                continue
+            normal = self._control(group, sides[1], budget)
+            for name, found in group.compute(sides[0]):
+                values[name] = _value(name, found, normal[name])
+        return Metrics(len(rows), values, skipped)
+
+    def _subject(self, rows: Rows, budget: int, trained_on: NearCopies | None) -> Subject:
+        masks = half_samples(len(rows), self.settings.replicates, self.settings.seed)
+        return Subject(rows, _within(rows, budget), self.reference, masks, trained_on)
+
+    def _control(self, group: Group, control: Subject, budget: int) -> Mapping[str, Estimate]:
+        if group.name == "memory":  # depends on the training rows, which change
+            return dict(group.compute(control))
+        key = (len(control.sample), budget if group.name == "lexical" else 0, group.name)
+        if key not in self._controls:
+            self._controls[key] = dict(group.compute(control))
+        return self._controls[key]
+
+
+def measure(
+    sample: Sequence[TextRow], reference: Sequence[TextRow], settings: Settings | None = None
+) -> Metrics:
+    """Every metric of a sample beside a human reference; `Ruler` does many samples faster.
+
+    The size of the comparison is m = min(`settings.m`, rows of the sample, half of the reference).
+    Metrics for which that is too small are named in `skipped` with the reason. Same arguments, same
+    numbers. Cost: about a second for m = 300, some seconds for m = 1,000.
+
+    Raises:
+        InputError: fewer than two rows of the sample or of the reference hold text.
+        MissingExtra: numpy is not installed.
+    """
+    return Ruler(reference, settings).measure(sample)
+
+
+def _value(name: str, found: Estimate, normal: Estimate) -> Value:
+    top = math.inf if name in UNBOUNDED else 1.0
+    ends = [
+        (max(min(0.0, side.value), side.lo), min(max(top, side.value), side.hi))
+        for side in (found, normal)
+    ]
+    return Value(found.value, found.error, *ends[0], normal.value, normal.error, *ends[1])
+
+
+def _token_budget(rows: Rows, control: Rows) -> int:
+    """Tokens that both sides have, rounded down to a step of the control's."""
+    have, normal = (sum(map(len, side.tokens)) for side in (rows, control))
+    if have >= normal:
+        return normal
+    steps = math.floor(BUDGET_STEPS * have / normal)
+    return normal * steps // BUDGET_STEPS if steps else have
+
+
+def _within(rows: Rows, budget: int) -> Rows:
+    """The first rows up to a number of tokens; the last row is cut."""
+    part = Rows(())
+    part.rows = tuple(row for row, _ in _cut(rows, budget))
+    part.tokens = [tokens for _, tokens in _cut(rows, budget)]
+    return part
+
+
+def _cut(rows: Rows, budget: int) -> Iterator[tuple[TextRow, list[str]]]:
+    left = budget
+    for row, tokens in zip(rows.rows, rows.tokens, strict=True):
+        if left <= 0:
+            return
+        yield row, tokens[:left]
+        left -= len(tokens)
+
+
+def _why_not(group: Group, subject: Subject) -> str:
+    """Why a group cannot be computed; empty if it can."""
+    have, against = len(subject.sample), len(subject.reference.against)
+    if min(have, len(subject.budgeted)) < group.least_rows:
+        return (
+            f"needs {group.least_rows} rows of each side and has {have}"
+            f" (the reference has {subject.reference.size} rows, of which half are the control)"
+        )
+    if against < group.least_against:
+        return f"needs {group.least_against} reference rows to compare with and has {against}"
+    if group.name == "labels":
+        return _why_no_labels(subject)
+    if group.name == "memory" and subject.trained_on is None:
+        return "the rows that the model was trained on are not given"
+    return ""
+
+
+def _why_no_labels(subject: Subject) -> str:
+    if len(subject.reference.labels.counts) < 2:
+        return "the reference has fewer than two labels"
+    labelled = sum(bool(label) for label in subject.sample.labels)
+    return "" if 2 * labelled >= len(subject.sample) else "most rows of the sample have no label"

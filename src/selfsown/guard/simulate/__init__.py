@@ -1,0 +1,1 @@
+"""The collapse simulators: three small worlds whose every generation is trained on the last."""
