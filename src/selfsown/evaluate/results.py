@@ -55,7 +55,7 @@ def read_results(path: Path) -> Results:
         InputError: there are none, or they cannot be read.
     """
     file = path / RESULTS if path.is_dir() else path
-    if file.suffix != ".json":
+    if file.suffix != ".json" and file.exists():
         return results_of_predictions(file)
     try:
         form = orjson.loads(file.read_bytes())

@@ -1,0 +1,1 @@
+"""Blind human rating on four levels, as Self-Instruct reports it: make a sheet, read it back."""

@@ -1,0 +1,162 @@
+"""How far two raters agree: raw, Cohen's kappa on four and on two classes, Spearman, intervals.
+
+Everything is computed from the 4 x 4 table of how often rater 1 said i where rater 2 said j.
+Source of the choice of numbers: Self-Instruct (arXiv:2212.10560, section 5.4 and appendix), which
+reports kappa 0.58 on four classes, 0.75 on {A, B} against {C, D}, and Spearman 0.81.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from selfsown.core.randomness import rng_for
+from selfsown.evaluate.intervals import LEVEL, RESAMPLES, percentile
+
+LEVELS: Final = ("A", "B", "C", "D")
+"""Best first: valid and satisfying; acceptable with minor imperfections; relevant with significant
+errors; irrelevant or invalid."""
+
+Table = tuple[tuple[int, ...], ...]
+"""4 x 4 counts: row, what rater 1 said; column, what rater 2 said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A statistic with its interval by resampling instances; None where it is not defined."""
+
+    value: float | None
+    """Kappa is not defined where both raters always say the same one level."""
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two raters on the items that both rated."""
+
+    n: int
+    raw: Estimate
+    """Share of items with the same level, in [0, 1]."""
+    kappa: Estimate
+    """Cohen's kappa on four levels, at most 1."""
+    kappa_two_classes: Estimate
+    """Cohen's kappa on {A, B} against {C, D}."""
+    weighted_kappa: Estimate
+    """Kappa with quadratic weights, for levels in order."""
+    spearman: Estimate
+    """Rank correlation with mid-ranks for ties, in [-1, 1]."""
+
+
+def agreement(
+    pairs: Sequence[tuple[str, str]], clusters: Sequence[str], *, seed: int = 0
+) -> Agreement:
+    """How two raters agree.
+
+    Args:
+        pairs: levels that raters 1 and 2 gave to each item that both rated.
+        clusters: the instance of each item; answers to one instance are resampled together.
+        seed: of the resampling.
+    """
+    tables: dict[str, list[list[int]]] = {}
+    for (first, second), cluster in zip(pairs, clusters, strict=True):
+        table = tables.setdefault(cluster, [[0] * len(LEVELS) for _ in LEVELS])
+        table[LEVELS.index(first)][LEVELS.index(second)] += 1
+    groups = [_frozen(table) for table in tables.values()]
+    return Agreement(
+        n=len(pairs),
+        raw=_estimate(groups, raw_agreement, seed),
+        kappa=_estimate(groups, cohen_kappa, seed),
+        kappa_two_classes=_estimate(groups, lambda table: cohen_kappa(two_classes(table)), seed),
+        weighted_kappa=_estimate(groups, weighted_kappa, seed),
+        spearman=_estimate(groups, spearman, seed),
+    )
+
+
+def raw_agreement(table: Table) -> float | None:
+    """Share of the diagonal; None for an empty table."""
+    total = sum(map(sum, table))
+    return sum(table[i][i] for i in range(len(table))) / total if total else None
+
+
+def cohen_kappa(table: Table) -> float | None:
+    """Agreement beyond chance for unordered classes, of a square table of any size."""
+    return _kappa(table, lambda i, j: float(i != j))
+
+
+def weighted_kappa(table: Table) -> float | None:
+    """The same with disagreement weighted by the square of the distance."""
+    return _kappa(table, lambda i, j: float((i - j) ** 2))
+
+
+def two_classes(table: Table) -> Table:
+    """The 2 x 2 table of {A, B} against {C, D}."""
+    halves = (range(2), range(2, 4))
+    return tuple(
+        tuple(sum(table[i][j] for i in rows for j in columns) for columns in halves)
+        for rows in halves
+    )
+
+
+def spearman(table: Table) -> float | None:
+    """Correlation of mid-ranks; None if a rater always says the same."""
+    rows = [sum(row) for row in table]
+    columns = [sum(column) for column in zip(*table, strict=True)]
+    total = sum(rows)
+    if not total:
+        return None
+    centre = (total + 1) / 2
+    first = [rank - centre for rank in _mid_ranks(rows)]
+    second = [rank - centre for rank in _mid_ranks(columns)]
+    covariance = math.fsum(
+        count * first[i] * second[j] for i, row in enumerate(table) for j, count in enumerate(row)
+    )
+    spread = math.fsum(n * x * x for n, x in zip(rows, first, strict=True)) * math.fsum(
+        n * x * x for n, x in zip(columns, second, strict=True)
+    )
+    return covariance / math.sqrt(spread) if spread else None
+
+
+def _kappa(table: Table, weight: Callable[[int, int], float]) -> float | None:
+    """1 minus observed over expected disagreement; None where none can be expected."""
+    rows = [sum(row) for row in table]
+    columns = [sum(column) for column in zip(*table, strict=True)]
+    total, size = sum(rows), range(len(table))
+    observed = math.fsum(weight(i, j) * table[i][j] for i in size for j in size)
+    expected = math.fsum(weight(i, j) * rows[i] * columns[j] for i in size for j in size)
+    return 1 - observed * total / expected if expected else None
+
+
+def _mid_ranks(counts: Sequence[int]) -> list[float]:
+    """The common rank of each level's items, the first level lowest."""
+    ranks: list[float] = []
+    below = 0
+    for count in counts:
+        ranks.append(below + (count + 1) / 2)
+        below += count
+    return ranks
+
+
+def _estimate(
+    groups: Sequence[Table], statistic: Callable[[Table], float | None], seed: int
+) -> Estimate:
+    value = statistic(_sum(groups))
+    if value is None:
+        return Estimate(None, None, None)
+    rng = rng_for(seed, "agreement")
+    drawn = (statistic(_sum(rng.choices(groups, k=len(groups)))) for _ in range(RESAMPLES))
+    ordered = sorted(one for one in drawn if one is not None)
+    return Estimate(
+        value, percentile(ordered, (1 - LEVEL) / 2), percentile(ordered, (1 + LEVEL) / 2)
+    )
+
+
+def _sum(tables: Sequence[Table]) -> Table:
+    size = range(len(LEVELS))
+    return tuple(tuple(sum(table[i][j] for table in tables) for j in size) for i in size)
+
+
+def _frozen(table: list[list[int]]) -> Table:
+    return tuple(tuple(row) for row in table)
