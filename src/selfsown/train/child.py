@@ -1,0 +1,218 @@
+"""The child process of a training: `python -m selfsown.train.child PLAN.json`.
+
+It reads the plan, prepares the rows, trains, and writes the model folder; `training.json` comes
+last and says that everything before it is whole. Progress goes to stdout as JSON lines, anything
+else to stderr. A failure that has a name is written to `outcome.json`; all others are a crash.
+The process ends by itself when its standard input closes, as it does when the parent dies.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from selfsown.core.clock import SystemClock
+from selfsown.core.errors import EnvironmentFailure, InputError, SelfsownError
+from selfsown.core.request import JSON
+from selfsown.core.rundir import locked, write_lines, write_text
+from selfsown.models.fingerprint import model_hash
+from selfsown.train.fit import Devices, Fitted, Report, TrainingDiverged, fit
+from selfsown.train.lineage import ModelLineage, depth_after, write_lineage
+from selfsown.train.mixture import human_token_share
+from selfsown.train.plan import RECORD, Plan, read_plan
+from selfsown.train.prepare import Prepared, prepare
+from selfsown.train.records import read_sources
+from selfsown.train.tokens import Encoder
+
+OUTCOME: Final = "outcome.json"
+CHECKPOINTS: Final = "checkpoints"
+LEFT_OUT: Final = "left_out.jsonl"
+ORPHANED: Final = 70
+"""Exit status after the parent's death."""
+WATCH_PARENT: Final = "SELFSOWN_TRAIN_WATCH_PARENT"
+"""Set by the parent: end when standard input closes."""
+_PART: Final = "model.part"
+_PACKAGES: Final = ("selfsown", "torch", "transformers", "trl", "peft", "accelerate")
+_FROM_TOKENIZER: Final = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "chat_template.json", "chat_template.jinja", "*.model"),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the plan in the file that is named; returns the exit status."""
+    if os.environ.get(WATCH_PARENT):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    progress = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what libraries print is log, not progress
+
+    def report(line: Mapping[str, JSON]) -> None:
+        progress.write(orjson.dumps(line) + b"\n")
+
+    plan = read_plan(Path(arguments[0]))
+    is_first = os.environ.get("RANK", "0") == "0"
+    try:
+        if is_first:
+            with locked(plan.work):
+                run(plan, report, is_first=True)
+        else:
+            run(plan, report, is_first=False)
+    except Exception as error:
+        failure = _named(error)
+        if failure is None:
+            raise
+        if is_first:
+            write_text(plan.work / OUTCOME, orjson.dumps(failure).decode())
+        return 1
+    return 0
+
+
+def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
+    """Train as planned; only the first of several processes writes.
+
+    Raises:
+        SelfsownError: what is wrong with the input, the disk or the numbers.
+    """
+    started = time.monotonic()
+    encoder = Encoder(plan.tokenizer, plan.base)
+    sources = read_sources(plan.config.data, seeds=plan.config.seeds)
+    prepared = prepare(sources, plan.settings, encoder)
+    if is_first:
+        left_out = (orjson.dumps(asdict(one)) for one in prepared.left_out)
+        write_lines(plan.work / LEFT_OUT, left_out)
+        report({"rows": len(prepared.rows), "left_out": len(prepared.left_out)})
+    part = plan.work / _PART
+    fitted = fit(
+        plan.base,
+        encoder.tokenizer,
+        prepared.rows,
+        plan.settings,
+        checkpoints=plan.work / CHECKPOINTS,
+        save_to=part,
+        devices=Devices(plan.config.threads, plan.config.checkpoint_every_s),
+        report=report if is_first else lambda line: None,
+    )
+    if is_first:
+        _publish(plan, prepared, fitted, time.monotonic() - started)
+
+
+def _publish(plan: Plan, prepared: Prepared, fitted: Fitted, seconds: float) -> None:
+    """Complete the model, move it to its place, and write the record."""
+    part = plan.work / _PART
+    try:
+        for pattern in _FROM_TOKENIZER:
+            for file in plan.tokenizer.glob(pattern):
+                shutil.copyfile(file, part / file.name)
+        lineage = _lineage(plan, prepared, model_hash(part), fitted)
+        write_lineage(part, lineage)
+        for path in sorted(part.iterdir()):
+            target = plan.out / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            path.replace(target)
+        part.rmdir()
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"the model cannot be written to `{plan.out}`: {error.strerror}",
+            why="it is copied there when the training has ended",
+            fix="free space on that disk, then run the same command again",
+        ) from error
+    record = _record(plan, prepared, fitted, lineage, seconds)
+    write_text(plan.out / RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2).decode() + "\n")
+    shutil.rmtree(plan.work / CHECKPOINTS, ignore_errors=True)
+
+
+def _lineage(plan: Plan, prepared: Prepared, own_hash: str, fitted: Fitted) -> ModelLineage:
+    return ModelLineage(
+        model_hash=own_hash,
+        model_depth=depth_after(plan.base_depth, prepared.rows),
+        human_share=human_token_share(prepared.shares),
+        base=plan.config.base,
+        base_hash=plan.base_hash,
+        base_depth=plan.base_depth,
+        training_depth=max(row.model_depth for row in prepared.rows),
+        epochs=_epochs(plan, prepared, fitted),
+    )
+
+
+def _epochs(plan: Plan, prepared: Prepared, fitted: Fitted) -> float:
+    """Passes over the mixture that were made."""
+    if not plan.settings.max_steps:
+        return plan.settings.epochs
+    return round(fitted.steps * plan.settings.batch_size / len(prepared.rows), 6)
+
+
+def _record(
+    plan: Plan, prepared: Prepared, fitted: Fitted, lineage: ModelLineage, seconds: float
+) -> dict[str, JSON]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    epochs = lineage.epochs
+    return {
+        "version": 1,
+        "status": "finished",
+        "model": asdict(lineage),
+        "settings": {
+            name: {"value": value, "source": plan.sources[name]}
+            for name, value in plan.settings.as_record().items()
+        },
+        "data": {
+            "records": prepared.record_count,
+            "records_without_provenance": prepared.declared_count,
+            "rows": len(prepared.rows),
+            "left_out": dict(sorted(Counter(one.reason for one in prepared.left_out).items())),
+            "mixture": [
+                {**asdict(share), "epochs": round(share.repeat * epochs, 6)}
+                for share in prepared.shares
+            ],
+        },
+        "result": {
+            **{key: value for key, value in asdict(fitted).items() if key != "losses"},
+            "losses": [list(pair) for pair in fitted.losses],
+            "seconds": round(seconds, 3),
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+            "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        },
+        "config": plan.config.model_dump(mode="json"),
+        "identity": dict(plan.identity),
+        "versions": {name: version(name) for name in _PACKAGES},
+        "ended": SystemClock().stamp(),
+    }
+
+
+def _named(error: Exception) -> dict[str, JSON] | None:
+    """A failure that has a name, as JSON; None for a defect."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        error = EnvironmentFailure(
+            f"the device has no memory left: {str(error).partition('. ')[0]}",
+            why="weights, gradients and optimiser take about 16 bytes per parameter, plus the rows",
+            fix="set a smaller `micro_batch_size`, `gradient_checkpointing`, or `method: lora`",
+        )
+    if not isinstance(error, SelfsownError):
+        return None
+    kinds = ((TrainingDiverged, "diverged"), (InputError, "input"), (EnvironmentFailure, "disk"))
+    kind = next((name for known, name in kinds if isinstance(error, known)), "check")
+    return {"kind": kind, "what": error.what, "why": error.why, "fix": error.fix}
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1024):
+        continue
+    os._exit(ORPHANED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

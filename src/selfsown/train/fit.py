@@ -1,0 +1,368 @@
+"""Supervised fine-tuning through TRL's SFTTrainer: the one place that touches torch.
+
+Rows come with their tokens and labels, so TRL neither tokenises nor truncates; the loss is taken on
+completion tokens alone. Checkpoints are counted only once they are whole. A loss or weight that is
+no number stops the training before it reaches a checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from selfsown.core.errors import CheckFailed, EnvironmentFailure, InputError
+from selfsown.core.request import JSON
+from selfsown.core.rundir import write_text
+from selfsown.train.mixture import Row
+from selfsown.train.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+    from trl import SFTTrainer
+
+Report = Callable[[Mapping[str, JSON]], None]
+
+NO_LOSS: Final = -100
+"""The label of tokens that carry no loss."""
+_WHOLE: Final = "selfsown-whole.json"
+"""Stands in checkpoints that were written to their end."""
+_CHECKPOINTS_KEPT: Final = 2
+_FREQUENT_LOG_STEPS: Final = 1_000
+
+
+class TrainingDiverged(CheckFailed):
+    """Loss or weights are no numbers any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """How the training is carried out; none of it is part of what is trained."""
+
+    threads: int | None
+    checkpoint_every_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What came of it."""
+
+    steps: int
+    resumed_from_step: int
+    """0: from the start."""
+    losses: tuple[tuple[int, float], ...]
+    """Step and mean loss since the last one, in nats per completion token."""
+    trained_parameters: int
+    parameters: int
+    device: str
+    process_count: int
+
+
+def fit(
+    base: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    settings: Settings,
+    *,
+    checkpoints: Path,
+    save_to: Path,
+    devices: Devices,
+    report: Report,
+) -> Fitted:
+    """Tune a model and write it to `save_to`; goes on from the last whole checkpoint.
+
+    Args:
+        base: folder of the model.
+        tokenizer: of the model; gives the id for padding, which is masked.
+        rows: one epoch.
+        settings: all values.
+        checkpoints: folder for checkpoints; must belong to the same training.
+        save_to: is made anew; a Hugging Face folder without tokenizer files.
+        devices: threads and checkpointing.
+        report: receives progress.
+
+    Raises:
+        InputError: the base cannot be loaded, or the batch does not fit the number of devices.
+        TrainingDiverged: a loss or weight is not finite.
+        EnvironmentFailure: a checkpoint or the model cannot be written.
+    """
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if devices.threads is not None:
+        torch.set_num_threads(devices.threads)
+    transformers.set_seed(settings.seed)
+    model = _load(base)
+    trainer = _trainer(model, tokenizer, rows, settings, checkpoints, devices, report)
+    checkpoint = last_checkpoint(checkpoints, clean=trainer.is_world_process_zero())
+    start = _step_of(checkpoint) if checkpoint else 0
+    total = sum(parameter.numel() for parameter in trainer.model.parameters())
+    trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    _save(trainer, base, settings, save_to)
+    history = trainer.state.log_history
+    return Fitted(
+        steps=trainer.state.global_step,
+        resumed_from_step=start,
+        losses=tuple((one["step"], round(one["loss"], 6)) for one in history if "loss" in one),
+        trained_parameters=trained,
+        parameters=total,
+        device=str(trainer.args.device),
+        process_count=trainer.accelerator.num_processes,
+    )
+
+
+def last_checkpoint(folder: Path, *, clean: bool = False) -> Path | None:
+    """The last checkpoint that was written to its end; None if there is none.
+
+    Args:
+        folder: of the checkpoints; need not exist.
+        clean: remove the others that were not.
+    """
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        if (path / _WHOLE).is_file():
+            whole.append(path)
+        elif clean:
+            shutil.rmtree(path, ignore_errors=True)
+    return max(whole, key=_step_of, default=None)
+
+
+def labels_of(row: Row) -> list[int]:
+    """Labels of a row: its completion's tokens, and `NO_LOSS` before them."""
+    return [NO_LOSS] * row.prompt_tokens + list(row.input_ids[row.prompt_tokens :])
+
+
+def step_counts(row_count: int, settings: Settings, process_count: int) -> tuple[int, int]:
+    """Optimiser steps in all, and how many of them warm up."""
+    batches = math.ceil(row_count / (settings.micro_batch_size * process_count))
+    accumulate = settings.batch_size // (settings.micro_batch_size * process_count)
+    per_epoch = max(1, math.ceil(batches / accumulate))
+    steps = settings.max_steps or math.ceil(settings.epochs * per_epoch)
+    return steps, max(settings.warmup_steps, math.ceil(settings.warmup_ratio * steps))
+
+
+def _load(base: Path) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            str(base), dtype=torch.float32, local_files_only=True
+        )
+    except Exception as error:  # whatever transformers and safetensors raise for a broken folder
+        raise InputError(
+            f"the model in `{base}` cannot be loaded: {str(error).partition(chr(10))[0]}",
+            why="its weights are what is tuned",
+            fix="give a folder with config.json and *.safetensors of a causal language model",
+        ) from error
+
+
+def _trainer(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    settings: Settings,
+    checkpoints: Path,
+    devices: Devices,
+    report: Report,
+) -> SFTTrainer:
+    import datasets
+    from trl import SFTTrainer
+
+    datasets.disable_progress_bars()
+
+    class Trainer(SFTTrainer):  # type: ignore[misc]  # trl is not typed
+        """SFTTrainer that stops at the first loss or weight that is no number."""
+
+        def training_step(self, *args: Any, **given: Any) -> Any:
+            loss = super().training_step(*args, **given)
+            _refuse_nan([loss], "the loss", self.state.global_step + 1, checkpoints, settings)
+            return loss
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            step = self.state.global_step
+            weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+            _refuse_nan(weights, "a weight", step, checkpoints, settings)
+            try:
+                super()._save_checkpoint(model, trial)
+            except (OSError, RuntimeError, _safetensor_error()) as error:
+                shutil.rmtree(checkpoints / f"checkpoint-{step}", ignore_errors=True)
+                raise _unwritable(checkpoints, f"the checkpoint of step {step}", error) from error
+
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    trainer = Trainer(
+        model=model,
+        args=_arguments(len(rows), settings, checkpoints),
+        train_dataset=datasets.Dataset.from_dict(
+            {
+                "input_ids": [list(row.input_ids) for row in rows],
+                "labels": [labels_of(row) for row in rows],
+            }
+        ),
+        processing_class=tokenizer,
+        peft_config=_lora(settings) if settings.method == "lora" else None,
+    )
+    trainer.add_callback(_watcher(trainer, devices.checkpoint_every_s, report))
+    return trainer
+
+
+def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
+    from accelerate import PartialState
+    from trl import SFTConfig
+
+    processes = PartialState().num_processes
+    if settings.batch_size % (settings.micro_batch_size * processes):
+        raise InputError(
+            f"a batch of {settings.batch_size} rows does not divide into {processes} processes"
+            f" of {settings.micro_batch_size} rows",
+            why="the same batch is trained on whatever the number of devices",
+            fix="set `micro_batch_size` to the batch divided by the processes, or a part of it",
+        )
+    steps, warmup = step_counts(row_count, settings, processes)
+    return SFTConfig(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // (settings.micro_batch_size * processes),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(
+            settings.schedule, settings.schedule
+        ),
+        warmup_steps=warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch",
+        bf16=settings.precision == "bfloat16",
+        fp16=False,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        max_length=None,
+        packing=False,
+        completion_only_loss=True,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        save_strategy="no",
+        save_total_limit=_CHECKPOINTS_KEPT,
+        logging_steps=1 if steps <= _FREQUENT_LOG_STEPS else 10,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_pin_memory=False,
+    )
+
+
+def _lora(settings: Settings) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def _watcher(trainer: SFTTrainer, every_s: float, report: Report) -> Any:
+    from accelerate.utils import broadcast_object_list
+    from transformers import TrainerCallback
+
+    saved_at = [time.monotonic()]
+
+    class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+        """Reports progress, asks for a checkpoint when it is time, and marks whole ones."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            due = [time.monotonic() - saved_at[0] >= every_s]
+            if trainer.accelerator.num_processes > 1:
+                broadcast_object_list(due)
+            control.should_save = control.should_save or due[0]
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            saved_at[0] = time.monotonic()
+            if state.is_world_process_zero:
+                folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+                write_text(folder / _WHOLE, orjson.dumps({"step": state.global_step}).decode())
+                report({"checkpoint": state.global_step})
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if state.is_world_process_zero and "loss" in (logs or {}):
+                report({"step": state.global_step, "steps": state.max_steps, "loss": logs["loss"]})
+
+    return Watcher()
+
+
+def _save(trainer: SFTTrainer, base: Path, settings: Settings, folder: Path) -> None:
+    """Write the tuned model as the base is stored; adapters are merged and also kept apart."""
+    import torch
+
+    state = None
+    if str(trainer.accelerator.distributed_type) in ("FSDP", "DEEPSPEED"):
+        state = trainer.accelerator.get_state_dict(trainer.model)  # all processes take part
+    if not trainer.is_world_process_zero():
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    _refuse_nan(model.parameters(), "a weight", trainer.state.global_step, folder, settings)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if settings.method == "lora":
+            model.save_pretrained(folder / "adapter", state_dict=state)
+            model, state = model.merge_and_unload(), None
+        if state is None:
+            model = model.to(getattr(torch, _stored_dtype(base)))
+        model.save_pretrained(folder, state_dict=state)
+    except (OSError, RuntimeError, _safetensor_error()) as error:
+        raise _unwritable(folder, "the tuned model", error) from error
+
+
+def _stored_dtype(base: Path) -> str:
+    """The type of the base's weights as its config names it."""
+    config = orjson.loads((base / "config.json").read_bytes())
+    name = config.get("dtype") or config.get("torch_dtype")
+    return name if name in ("bfloat16", "float16") else "float32"
+
+
+def _refuse_nan(tensors: Any, what: str, step: int, checkpoints: Path, settings: Settings) -> None:
+    import torch
+
+    if all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+        return
+    last = last_checkpoint(checkpoints)
+    kept = f"; the last good checkpoint is `{last}`" if last else "; there is no checkpoint yet"
+    raise TrainingDiverged(
+        f"{what} is not finite at step {step}{kept}",
+        why=f"a learning rate of {settings.learning_rate:g} is too high, or rows hold extremes",
+        fix="train into a new folder with a lower `learning_rate`, or a longer warm-up",
+    )
+
+
+def _unwritable(folder: Path, what: str, error: Exception) -> EnvironmentFailure:
+    last = last_checkpoint(folder)
+    kept = f"; `{last.name}` is whole" if last else ""
+    return EnvironmentFailure(
+        f"{what} cannot be written to `{folder}`: {str(error).partition(chr(10))[0]}{kept}",
+        why="training goes on only where it could be resumed",
+        fix="free space on that disk, then run the same command again",
+    )
+
+
+def _safetensor_error() -> type[Exception]:
+    from safetensors import SafetensorError
+
+    return SafetensorError
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])

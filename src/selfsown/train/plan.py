@@ -1,0 +1,188 @@
+"""The plan of a training: what is trained on what, fixed before the child process starts.
+
+It lies in `OUT/training/plan.json`. Its identity holds contents (hashes of base, tokenizer and
+data, and every value that decides the weights), not paths, so moving files changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from selfsown.core.config import difference
+from selfsown.core.errors import ConfigChanged, ConfigError, InputError
+from selfsown.core.request import JSON
+from selfsown.lab.weights import weights_folder
+from selfsown.models.fingerprint import model_hash
+from selfsown.train.lineage import read_lineage
+from selfsown.train.records import source_digests
+from selfsown.train.settings import Settings, TrainConfig, resolve
+
+WORK: Final = "training"
+PLAN: Final = "plan.json"
+RECORD: Final = "training.json"
+_VERSION: Final = 1
+_TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+_TEMPLATE_FILES: Final = ("chat_template.jinja", "chat_template.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the child process does."""
+
+    config: TrainConfig
+    settings: Settings
+    sources: Mapping[str, str]
+    """Of each setting, where its value comes from."""
+    base: Path
+    base_hash: str
+    base_depth: int
+    tokenizer: Path
+    identity: Mapping[str, JSON]
+    """Equal identities give equal weights at equal thread counts."""
+
+    @property
+    def out(self) -> Path:
+        """Folder of the tuned model."""
+        return Path(self.config.out)
+
+    @property
+    def work(self) -> Path:
+        """Folder of plan, log and checkpoints."""
+        return self.out / WORK
+
+
+def make_plan(config: TrainConfig) -> Plan:
+    """Find base and data, hash them, and fill in every value.
+
+    Raises:
+        InputError: base or data are not there, or values contradict each other.
+    """
+    base = find_base(config.base)
+    tokenizer = Path(config.tokenizer).expanduser() if config.tokenizer else base
+    if not any((tokenizer / name).is_file() for name in _TOKENIZER_FILES):
+        raise InputError(
+            f"`{tokenizer}` has no tokenizer files",
+            why="records become tokens with the tokenizer of the base model",
+            fix="add `tokenizer.json` to the folder, or name another with `--tokenizer`",
+        )
+    lineage = read_lineage(base)
+    settings, sources = resolve(config, has_chat_template=has_chat_template(tokenizer))
+    base_hash = model_hash(base)
+    identity: dict[str, JSON] = {
+        "version": _VERSION,
+        "base": base_hash,
+        "tokenizer": base_hash if tokenizer == base else model_hash(tokenizer),
+        "data": source_digests(config.data, seeds=config.seeds),
+        "settings": settings.as_record(),
+    }
+    depth = lineage.model_depth if lineage else 0
+    return Plan(config, settings, sources, base, base_hash, depth, tokenizer, identity)
+
+
+def find_base(name: str) -> Path:
+    """The folder of a base model: `lab`, `lab:FOLDER`, `hf:NAME`, a folder, or a cached name.
+
+    Raises:
+        ConfigError: there is no such folder, and the cache does not have it.
+    """
+    scheme, mark, rest = name.partition(":")
+    if name in ("lab", "lab:"):
+        return weights_folder()
+    bare = rest if mark and scheme in ("lab", "hf") else name
+    folder = Path(bare).expanduser()
+    if (folder / "config.json").is_file():
+        return folder
+    cached = None if folder.exists() or scheme == "lab" else _cached(bare)
+    if cached is None:
+        raise ConfigError(
+            f"base model `{name}`: no folder with a `config.json`, and not in the cache",
+            why="nothing is downloaded unasked",
+            fix=f"check the path, or fetch it first: hf download {bare}",
+        )
+    return cached
+
+
+def has_chat_template(folder: Path) -> bool:
+    """Whether a tokenizer folder has a chat template."""
+    if any((folder / name).is_file() for name in _TEMPLATE_FILES):
+        return True
+    path = folder / "tokenizer_config.json"
+    try:
+        return path.is_file() and bool(orjson.loads(path.read_bytes()).get("chat_template"))
+    except (orjson.JSONDecodeError, AttributeError):
+        return False  # loading the tokenizer says what is wrong with the file
+
+
+def write_plan(plan: Plan) -> Path:
+    """Write `plan.json` for the child process and return its path."""
+    form = {
+        "identity": plan.identity,
+        "config": plan.config.model_dump(mode="json"),
+        "settings": asdict(plan.settings),
+        "sources": plan.sources,
+        "base": str(plan.base),
+        "base_hash": plan.base_hash,
+        "base_depth": plan.base_depth,
+        "tokenizer": str(plan.tokenizer),
+    }
+    plan.work.mkdir(parents=True, exist_ok=True)
+    path = plan.work / PLAN
+    path.write_bytes(orjson.dumps(form, option=orjson.OPT_INDENT_2) + b"\n")
+    return path
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan that `write_plan` wrote."""
+    form = orjson.loads(path.read_bytes())
+    return Plan(
+        config=TrainConfig.model_validate(form["config"]),
+        settings=Settings(**form["settings"]),
+        sources=form["sources"],
+        base=Path(form["base"]),
+        base_hash=form["base_hash"],
+        base_depth=form["base_depth"],
+        tokenizer=Path(form["tokenizer"]),
+        identity=form["identity"],
+    )
+
+
+def refuse_change(plan: Plan) -> None:
+    """Stop if the folder holds a training of another identity, or something else.
+
+    Raises:
+        ConfigChanged: names every difference.
+        InputError: the folder holds files, and none of a training.
+    """
+    known = [path for path in (plan.out / RECORD, plan.work / PLAN) if path.is_file()]
+    if not known:
+        if plan.out.is_dir() and any(path.name != WORK for path in plan.out.iterdir()):
+            raise InputError(
+                f"`{plan.out}` is not empty, and nothing in it was trained here",
+                why="a training never writes over other files",
+                fix="give another folder with `-o`",
+            )
+        return
+    before = orjson.loads(known[0].read_bytes()).get("identity", {})
+    lines = difference(before, dict(plan.identity))
+    if lines:
+        raise ConfigChanged(
+            f"`{plan.out}` holds another training: " + "; ".join(lines),
+            why="one folder is one training, so that its record stays true",
+            fix="give another folder with `-o`, or go back to the old values",
+        )
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        return None
+    return found if (found / "config.json").is_file() else None

@@ -1,0 +1,148 @@
+"""From the sources of a training to its rows: read, encode, tokenise, leave out, mix.
+
+Nothing disappears: what is left out is counted by reason and listed by record.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from selfsown.core.errors import InputError
+from selfsown.core.randomness import rng_for
+from selfsown.export.example import Example
+from selfsown.train.encode import Pair, TemplateMismatch, encode
+from selfsown.train.mixture import Part, Row, Share, mix, scale_human
+from selfsown.train.records import Record, Source
+from selfsown.train.settings import Settings
+from selfsown.train.tokens import Encoder
+
+LEAST_ROWS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A record, or one of its texts, that is not trained on."""
+
+    id: str
+    source: str
+    reason: str
+    """`duplicate`, `special_token`, `template_mismatch` or `too_long`."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The training set of one epoch."""
+
+    rows: tuple[Row, ...]
+    shares: tuple[Share, ...]
+    left_out: tuple[LeftOut, ...]
+    record_count: int
+    """Records that were read."""
+    declared_count: int
+    """Those among them whose origin no provenance tells."""
+
+
+def prepare(sources: Sequence[Source], settings: Settings, encoder: Encoder) -> Prepared:
+    """The rows to train on.
+
+    Raises:
+        InputError: fewer than two rows are left, or the wanted human share cannot be reached.
+    """
+    texts = _Texts(settings, encoder)
+    parts = [part for part in texts.parts(sources) if part.rows]
+    distinct = sum(len(part.rows) for part in parts)
+    if distinct < LEAST_ROWS:
+        raise _too_few(distinct, sources, texts.left_out)
+    if settings.human_share:
+        parts = scale_human(parts, settings.human_share)
+    rows, shares = mix(parts, lambda purpose: rng_for(settings.seed, f"train {purpose}"))
+    records = [record for source in sources for record in source.records]
+    return Prepared(
+        tuple(rows),
+        tuple(shares),
+        tuple(texts.left_out),
+        len(records),
+        sum(record.is_declared for record in records),
+    )
+
+
+class _Texts:
+    """Encodes records one after another, and remembers what it has seen."""
+
+    def __init__(self, settings: Settings, encoder: Encoder) -> None:
+        self.left_out: list[LeftOut] = []
+        self._settings, self._encoder = settings, encoder
+        self._seen: set[tuple[tuple[int, ...], int]] = set()
+        self._count = 0
+        limits = [limit for limit in (settings.max_tokens, encoder.context) if limit]
+        self._longest = min(limits) if limits else None
+
+    def parts(self, sources: Sequence[Source]) -> Iterator[Part]:
+        """One part per source and origin; human ones first, so that they win over duplicates."""
+        named = [(record, source) for source in sources for record in source.records]
+        named.sort(key=lambda item: (item[0].origin != "human", sources.index(item[1])))
+        for (origin, number), group in groupby(
+            named, key=lambda item: (item[0].origin, sources.index(item[1]))
+        ):
+            source = sources[number]
+            rows = [row for record, _ in group for row in self._rows(record, source.name)]
+            yield Part(source.name, origin, source.repeat, tuple(rows))
+
+    def _rows(self, record: Record, source: str) -> Iterator[Row]:
+        self._count += 1
+        found = self._encoder.special_token_in(_texts_of(record.content))
+        if found is not None:
+            self._leave_out(record, source, "special_token", found)
+            return
+        try:
+            pairs = self._pairs(record.content)
+        except TemplateMismatch:
+            self._leave_out(record, source, "template_mismatch", "")
+            return
+        is_chat = self._settings.encoding == "chat" and isinstance(record.content, Example)
+        for pair in pairs:
+            ids, prompt_tokens = self._encoder.row(pair, is_chat=is_chat)
+            key = (tuple(ids), prompt_tokens)
+            if self._longest is not None and len(ids) > self._longest:
+                self._leave_out(record, source, "too_long", f"{len(ids)} > {self._longest} tokens")
+            elif key in self._seen:
+                self._leave_out(record, source, "duplicate", "")
+            else:
+                self._seen.add(key)
+                yield Row(record.id, key[0], prompt_tokens, record.origin, record.model_depth)
+
+    def _pairs(self, content: Example | Pair) -> list[Pair]:
+        if isinstance(content, Pair):
+            return [content]
+        return encode(
+            content,
+            self._settings.encoding,
+            rng_for(self._settings.seed, "train encode", self._count),
+            strip_field_names=self._settings.strip_field_names,
+            chat_template=self._encoder.chat_template,
+        )
+
+    def _leave_out(self, record: Record, source: str, reason: str, detail: str) -> None:
+        self.left_out.append(LeftOut(record.id, source, reason, detail))
+
+
+def _texts_of(content: Example | Pair) -> list[str]:
+    if isinstance(content, Pair):
+        return [content.prompt, content.completion]
+    return [content.system, content.instruction, content.input, content.output]
+
+
+def _too_few(count: int, sources: Sequence[Source], left_out: Sequence[LeftOut]) -> InputError:
+    names = ", ".join(f"`{source.name}`" for source in sources) or "no source"
+    reasons = Counter(one.reason for one in left_out)
+    dropped = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
+    return InputError(
+        f"{'one row' if count else 'no row'} to train on from {names}"
+        + (f"; left out: {dropped}" if dropped else ""),
+        why=f"a training needs {LEAST_ROWS} different rows at least; one would be learned by heart",
+        fix="extend the run, add a source with `--data`, or raise `max_tokens`",
+    )

@@ -1,0 +1,145 @@
+"""From text to tokens: which tokens a row has, and from which one on they carry the loss.
+
+The prompt's tokens are those of the prompt alone, since that is what the model will be given later.
+Prompt and completion are tokenised together where that keeps them (so that a word after a line
+break is the token it is in running text), and apart where it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfsown.core.errors import InputError
+from selfsown.train.encode import Pair
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+
+class Encoder:
+    """The tokenizer of a base model, checked against the model."""
+
+    def __init__(self, tokenizer_folder: Path, base_folder: Path) -> None:
+        """Load the tokenizer and the model's config.
+
+        Raises:
+            InputError: one of them cannot be read, or they do not fit.
+        """
+        self.tokenizer = _load_tokenizer(tokenizer_folder)
+        config = _load_config(base_folder)
+        self.vocabulary: int = config.vocab_size
+        self.context: int | None = getattr(config, "max_position_embeddings", None)
+        _refuse_misfit(self.tokenizer, self.vocabulary, tokenizer_folder, base_folder)
+        self._end: int = self.tokenizer.eos_token_id
+        self._lead = self._leading_ids()
+        self._special = sorted(set(map(str, self.tokenizer.all_special_tokens)))
+
+    @property
+    def start_text(self) -> str:
+        """What the tokenizer puts before a bare prompt, as text; often empty."""
+        return str(self.tokenizer.decode(self._lead)) if self._lead else ""
+
+    @property
+    def end_text(self) -> str:
+        """The end-of-text token."""
+        return str(self.tokenizer.eos_token)
+
+    def special_token_in(self, texts: Sequence[str]) -> str | None:
+        """A special token that stands in a text as plain characters; None if there is none.
+
+        The tokenizer would read it as the token itself: data could end a turn or start one.
+        """
+        return next((token for token in self._special if any(token in t for t in texts)), None)
+
+    def chat_template(self, turns: Sequence[Mapping[str, str]], ask: bool) -> str:
+        """The turns in the base's chat template.
+
+        Raises:
+            InputError: the tokenizer has none, or it refuses the turns.
+        """
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [dict(turn) for turn in turns], add_generation_prompt=ask, tokenize=False
+            )
+        except Exception as error:  # templates raise errors of their own, and jinja2's
+            roles = ", ".join(turn["role"] for turn in turns)
+            raise InputError(
+                f"the chat template cannot write the turns {roles}: {error}",
+                why="encoding `chat` writes every record with the template of the tokenizer",
+                fix="choose another encoding, for example `published`",
+            ) from error
+        return str(text)
+
+    def row(self, pair: Pair, *, is_chat: bool) -> tuple[list[int], int]:
+        """Tokens of a text, end included, and the number of them that are prompt.
+
+        A chat template writes begin and end itself; the end-of-text token is added to its answer
+        only where that has no special token at all.
+        """
+        lead = [] if is_chat else self._lead
+        prompt, whole = self._ids(pair.prompt), self._ids(pair.prompt + pair.completion)
+        answer = (
+            whole[len(prompt) :] if whole[: len(prompt)] == prompt else self._ids(pair.completion)
+        )
+        special = set(self.tokenizer.all_special_ids)
+        ends = bool(special & set(answer)) if is_chat else answer[-1:] == [self._end]
+        ids = [*lead, *prompt, *answer, *([] if ends else [self._end])]
+        return ids, len(lead) + len(prompt)
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _leading_ids(self) -> list[int]:
+        """Special tokens that the tokenizer puts before a text."""
+        bare = self._ids("a")
+        whole: list[int] = self.tokenizer("a")["input_ids"]
+        return whole[: next(k for k in range(len(whole)) if whole[k : k + len(bare)] == bare)]
+
+
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # whatever the many tokenizer classes raise
+        raise InputError(
+            f"`{folder}` has no tokenizer that can be loaded: {str(error).partition(chr(10))[0]}",
+            why="records become tokens with the tokenizer of the base model",
+            fix="add its tokenizer files to the folder, or name a folder with `--tokenizer`",
+        ) from error
+
+
+def _load_config(folder: Path) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    try:
+        config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        return config.get_text_config()
+    except Exception as error:  # unknown model types raise several kinds
+        raise InputError(
+            f"`{folder}` has no usable config.json: {str(error).partition(chr(10))[0]}",
+            why="it says which architecture the base model is",
+            fix="give the folder of a causal language model in Hugging Face form",
+        ) from error
+
+
+def _refuse_misfit(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: int, tokenizer_folder: Path, base: Path
+) -> None:
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= vocabulary:
+        raise InputError(
+            f"the tokenizer in `{tokenizer_folder}` has ids up to {largest}, and the model in"
+            f" `{base}` has {vocabulary} embeddings",
+            why="a token without an embedding cannot be trained on: they do not belong together",
+            fix="give the tokenizer that the base model was trained with",
+        )
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"the tokenizer in `{tokenizer_folder}` has no end-of-text token",
+            why="every completion ends with it, or the model would never learn to stop",
+            fix="set `eos_token` in its tokenizer_config.json",
+        )
