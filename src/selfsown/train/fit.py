@@ -217,7 +217,7 @@ def _trainer(
 
 
 def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
-    from accelerate import PartialState
+    from accelerate import PartialState  # type: ignore[import-untyped]
     from trl import SFTConfig
 
     processes = PartialState().num_processes
@@ -275,7 +275,7 @@ def _lora(settings: Settings) -> Any:
 
 
 def _watcher(trainer: SFTTrainer, every_s: float, report: Report) -> Any:
-    from accelerate.utils import broadcast_object_list
+    from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
     from transformers import TrainerCallback
 
     saved_at = [time.monotonic()]

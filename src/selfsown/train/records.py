@@ -149,9 +149,8 @@ def _file_records(path: Path, declared: Origin | None) -> Iterator[Record]:
                     why="provenance is joined line by line, so the file was changed after export",
                     fix="export again, or move the provenance file away and declare the origin",
                 )
-        yield _record(
-            string(told.get("id")) or _content_id(row), _content(row, place), told, declared
-        )
+        name = string(told.get("id")) or _content_id(row)
+        yield _record(name, _content(row, place), told, declared)
 
 
 def _record(

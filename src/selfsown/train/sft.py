@@ -105,7 +105,7 @@ def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainR
 
     Args:
         config: what to train on what.
-        on_progress: receives `{rows, left_out}` once, then `{step, steps, loss}` and `{checkpoint}`.
+        on_progress: receives `{rows, left_out}`, then `{step, steps, loss}` and `{checkpoint}`.
 
     Returns:
         The result, also of a training that crashed or diverged: see `TrainResult.failure`.
