@@ -18,7 +18,6 @@ from types import TracebackType
 
 from tests.system.processes import environment
 
-
 WARM = (
     "aiohttp",
     "selfsown.cli.run",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def run_until(
     nursery.start("run", config, "--quiet", "--yes")
     code = None
     while code is None and int(str(server.counters(bodies=False)["requests"])) < calls:
-        code = nursery.wait(0.003)
+        code = nursery.wait(0.005)
     if code is None and (code := nursery.wait(delay_s)) is None:
         code = nursery.kill()
     assert code in (0, -9)
@@ -124,18 +124,28 @@ def kill_often(
     return tally
 
 
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as nursery:
+        yield nursery
+
+
+def run_whole(nursery: Nursery, config: Path) -> None:
+    nursery.start("run", config, "--quiet", "--yes")
+    assert nursery.wait(120) == 0
+
+
 @pytest.mark.parametrize("order", ["arrival", "strict"])
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_killed_20_times_asks_no_committed_call_twice(
-    tmp_path: Path, name: str, order: str
+    tmp_path: Path, nursery: Nursery, name: str, order: str
 ) -> None:
     case = CASES[name]
     faults = ["--latency-median-s", "0.02", "--model", MODEL]
     arguments = [*faults, *(("--answer", case.answer) if case.answer else ())]
-    with ServerProcess(*arguments) as server, Nursery() as nursery:
+    with ServerProcess(*arguments) as server:
         config = config_for(case, tmp_path / "whole", server, order, 5)
-        done = call("run", config, "--quiet", "--yes")
-        assert done.returncode == 0, done.stderr
+        run_whole(nursery, config)
         whole = arrivals(server).total()
         server.reset()
 
@@ -143,12 +153,10 @@ def test_a_run_killed_20_times_asks_no_committed_call_twice(
         tally = kill_often(nursery, config, server, whole, seed=len(name + order))
         assert tally.kills == KILLS
         before, seen = committed(tmp_path / "killed/run", MODEL), arrivals(server)
-        done = call("run", config, "--quiet", "--yes")
-        assert done.returncode == 0, done.stderr
+        run_whole(nursery, config)
         total, end = arrivals(server), committed(tmp_path / "killed/run", MODEL)
         assert total - seen == end - before, "the last session asked something it had"
-        again = call("run", config, "--quiet", "--yes")
-        assert again.returncode == 0
+        run_whole(nursery, config)
         assert arrivals(server) == total, "a finished run asked again"
 
     repeated = (total - end).total()
