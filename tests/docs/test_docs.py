@@ -1,4 +1,7 @@
-"""Claim: the documents can be done: code runs, commands parse, links hold, listings are true."""
+"""Claim: the documents can be done: code runs, commands parse, links hold, listings are true.
+
+`python tests/docs/test_docs.py` copies the program's help into `docs/guides/commands.md`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from selfsown.models.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+COMMANDS = ROOT / "docs" / "guides" / "commands.md"
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".j2", ".sh", ".html", ".css", ".js", ""}
 MACHINE_PATHS = ("/" + "work/", "/" + "tmp/", "/" + "root/")
 """Folders of some machine; written in two parts, so that this file holds none of them."""
@@ -122,11 +126,15 @@ def test_configs_and_records_in_documents_are_valid(path: Path) -> None:
 
 
 def test_the_help_listing_is_the_programs() -> None:
+    assert COMMANDS.read_text("utf-8") == with_help(), "python tests/docs/test_docs.py copies it"
+
+
+def with_help() -> str:
+    """The document of all commands with the program's help in its place."""
     context = click.Context(cli, info_name="selfsown", terminal_width=80, max_content_width=80)
-    text = (ROOT / "docs/guides/commands.md").read_text(encoding="utf-8")
-    listed = re.search(r"<!-- help:begin -->\n```text\n(.*?)```", text, re.DOTALL)
-    assert listed is not None
-    assert listed[1].strip() == cli.get_help(context).strip(), "copy `selfsown --help` there"
+    begin, end = "<!-- help:begin -->\n", "<!-- help:end -->"
+    head, _, rest = COMMANDS.read_text("utf-8").partition(begin)
+    return f"{head}{begin}```text\n{cli.get_help(context)}\n```\n{end}{rest.partition(end)[2]}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
@@ -191,3 +199,7 @@ def shipped() -> Iterator[Path]:
         )
         if path.is_file() and path.suffix in TEXT and not hidden:
             yield path
+
+
+if __name__ == "__main__":
+    COMMANDS.write_text(with_help(), encoding="utf-8")
