@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from selfsown.core.config import RunConfig
 from selfsown.core.errors import ConfigError
-from selfsown.core.inputs import copy_rows, read_rows
+from selfsown.core.inputs import adopt_rows, copy_rows, read_rows
 from selfsown.core.model import Model
 from selfsown.core.request import JSON
 from selfsown.core.rundir import INPUTS, sha256_of
@@ -27,6 +28,8 @@ class Inputs:
     digests: Mapping[str, str]
     """`seeds` or `rows` → SHA-256 of the copy."""
     seeds: Sequence[SeedTask] = ()
+    adopt: Callable[[], None] = lambda: None
+    """Makes the copy the one that the directory works on; call it when the run may start."""
 
 
 @contextlib.asynccontextmanager
@@ -79,12 +82,13 @@ def prepare_inputs(
     """
     if recipe.inputs == "rows":
         source = rows if rows is not None else _given_rows(config, recipe)
-        return Inputs({"rows": copy_rows(source, directory).sha256})
+        facts = copy_rows(source, directory)
+        return Inputs({"rows": facts.sha256}, adopt=partial(adopt_rows, directory))
     if seeds is None and config.seeds is None:
         raise _no_input(recipe, "seeds", "--seeds FILE, --seeds starter, or --seeds lab")
     tasks = read_seeds(seeds if seeds is not None else str(config.seeds))
     facts = copy_rows([seed_form(task) for task in tasks], directory, "seeds.jsonl")
-    return Inputs({"seeds": facts.sha256}, tasks)
+    return Inputs({"seeds": facts.sha256}, tasks, partial(adopt_rows, directory, "seeds.jsonl"))
 
 
 def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:

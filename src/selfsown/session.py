@@ -16,17 +16,18 @@ from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.config import RunConfig
 from selfsown.core.cost import NANO
-from selfsown.core.effective import write_effective
-from selfsown.core.epochs import enter_epoch, order_to_prefer
-from selfsown.core.errors import Interrupted, Suspended
+from selfsown.core.effective import read_effective, write_effective
+from selfsown.core.epochs import changes, enter_epoch, open_next_epoch, orders_to_prefer
+from selfsown.core.errors import Interrupted, ReplayMismatch, Suspended
 from selfsown.core.finish import Ending, write_data, write_manifest
 from selfsown.core.inputs import stored_rows
 from selfsown.core.journal import JOURNAL_NAME, Journal, Row
 from selfsown.core.limits import LimitSettings
-from selfsown.core.model import Model
+from selfsown.core.model import Model, RemembersName
 from selfsown.core.outcome import AttemptRecord
 from selfsown.core.progress import RunSettings
 from selfsown.core.run import Run
+from selfsown.core.rundir import CONFIG, MANIFEST, read_manifest
 from selfsown.core.stages import check_conservation
 from selfsown.preparation import Inputs, data_form, make_origin
 from selfsown.recipes.base import Recipe
@@ -75,6 +76,7 @@ class Session:
     ) -> None:
         self.config, self.recipe, self.options = config, recipe, options
         self.models, self.inputs, self.directory, self.start = models, inputs, directory, start
+        self.warnings: list[str] = []
         self.data_form = data_form(config, recipe, options, models, inputs)
         self.origin = make_origin(config, recipe, models)
 
@@ -84,24 +86,56 @@ class Session:
         reuse = [(path, _open_other(path)) for path in self.config.reuse]
         try:
             with _rare_collections():
-                return await self._run(journal, reuse)
+                epoch = self._enter(journal)
+                try:
+                    return await self._run(journal, reuse, epoch)
+                except ReplayMismatch as error:  # the recipe's code changed, not its version
+                    if not self.start.update:
+                        raise
+                    reason = f"update: {error.what}"
+                epoch = open_next_epoch(journal, self.data_form, reason, self.start.clock)
+                return await self._run(journal, reuse, epoch)
         finally:
             journal.close()
             for _, other in reuse:
                 other.close()
 
-    async def _run(self, journal: Journal, reuse: Sequence[tuple[str, Journal]]) -> RunResult:
-        clock = self.start.clock
-        began, stamp = clock.monotonic(), clock.stamp()
+    def _enter(self, journal: Journal) -> int:
+        """Enter the epoch; what the directory has of config and inputs is replaced only then."""
+        if not changes(journal, self.data_form):
+            self._keep_target()
+        expect_reported(journal, self.models)
         epoch = enter_epoch(
             journal,
             self.data_form,
             self.directory,
             update=self.start.update,
             retry_failed=self.start.retry_failed,
-            clock=clock,
+            clock=self.start.clock,
         )
+        self.inputs.adopt()
         write_effective(self.directory, self.config, self.models, self.data_form, self.options)
+        return epoch
+
+    def _keep_target(self) -> None:
+        """Never aim below what the directory holds already: nothing of it is taken away."""
+        target = self.config.target or self.recipe.target
+        earlier = earlier_target(self.directory, self.recipe)
+        if target is None or earlier is None or target >= earlier:
+            return
+        done = kept_units(self.directory, self.recipe, self.options)
+        if target < done:
+            self.config = self.config.model_copy(update={"target": min(done, earlier)})
+            self.warnings.append(
+                f"`{self.directory}` has {done} {self.recipe.target_unit}s already and {target} "
+                "were asked for: all are kept, and nothing is asked"
+            )
+
+    async def _run(
+        self, journal: Journal, reuse: Sequence[tuple[str, Journal]], epoch: int
+    ) -> RunResult:
+        clock = self.start.clock
+        began, stamp = clock.monotonic(), clock.stamp()
         journal.append_now([Row("sessions", (stamp, ""))])
         session = journal.scalar("SELECT max(seq) FROM sessions")
         budget = self._budget(journal, session)
@@ -117,6 +151,7 @@ class Session:
             reuse=reuse,
             clock=clock,
         )
+        run.progress.warnings += self.warnings
         run.caller = self._caller(run, budget)
         try:
             error = await self._recipe(run)
@@ -127,6 +162,9 @@ class Session:
             ending = self._ending(run, error, stamp, clock.monotonic() - began)
             data = write_data(run, self.origin)
             manifest = write_manifest(run, journal, data, ending)
+        except Exception:
+            await run.settle(GRACE_S)  # calls in flight are paid
+            raise
         finally:
             await run.settle(0.0)
             await run.caller.close()
@@ -158,7 +196,7 @@ class Session:
             order=self.config.order,
             target=self.config.target or self.recipe.target,
             epoch=epoch,
-            earlier_epoch=order_to_prefer(journal, epoch, self.data_form),
+            earlier_epochs=orders_to_prefer(journal, epoch, self.data_form),
             session=session,
             max_failure_rate=self.config.max_failure_rate,
             map_ahead=max(64, 2 * self.config.limits.concurrency),
@@ -235,6 +273,33 @@ def spent_before(journal: Journal) -> tuple[float, int]:
     )
     nano = journal.scalar(sql.format(grant="nano_usd", spent="cost_nano_usd"))
     return nano / NANO, journal.scalar(sql.format(grant="tokens", spent="billed_tokens"))
+
+
+def earlier_target(directory: Path, recipe: Recipe[Any]) -> int | None:
+    """The target that a directory's manifest was made for; None if there is none."""
+    if not (directory / CONFIG).exists() or not (directory / MANIFEST).exists():
+        return None
+    config, _ = read_effective(directory)
+    return config.target or recipe.target
+
+
+def kept_units(directory: Path, recipe: Recipe[Any], options: Any) -> int:
+    """How many units of the target the data files of a finished or stopped run hold."""
+    data: Any = read_manifest(directory)["data"]
+    counted = recipe.target_stage(options) if recipe.target_stage else None
+    kept = (
+        stage["accepted"]
+        for stage in data["stages"]
+        if (stage["output"] if counted is None else stage["stage"] == counted)
+    )
+    return int(next(kept, 0))
+
+
+def expect_reported(journal: Journal, models: Mapping[str, Model]) -> None:
+    """Tell each model which name it reported last, so that a change stops this session too."""
+    for model in models.values():
+        if isinstance(model, RemembersName) and (name := journal.reported_name(model.identity)):
+            model.expect_name(name)
 
 
 def _open_other(path: str) -> Journal:

@@ -121,8 +121,11 @@ class Asking:
             flight = self._inflight.get(key)
             if flight is not None:
                 with contextlib.suppress(_Abandoned):
+                    text = await _shared(flight)
                     self._progress.shared += 1
-                    return await _shared(flight)
+                    return text
+            elif self._settings.mode == "plan" and (copied := self._copied(key)[0]):
+                return copied
             elif self._settings.mode != "live":
                 self.missing.append(question.missing())
                 raise Parked
@@ -197,12 +200,16 @@ class Asking:
 
     def _attempt_row(self, key: bytes, attempt: AttemptRecord) -> Row:
         usage = attempt.usage or Usage()
-        billed = usage.input_tokens + usage.output_tokens
         values = (
             *(key, self._settings.session, attempt.number, attempt.kind, attempt.status),
             *(round(attempt.duration_s, 6), usage.input_tokens, usage.output_tokens),
             *(usage.cached_input_tokens, usage.reasoning_tokens),
-            *(round((attempt.cost_usd or 0.0) * NANO), billed, attempt.detail, attempt.started),
+            *(
+                round((attempt.cost_usd or 0.0) * NANO),
+                attempt.charged_tokens,
+                attempt.detail,
+                attempt.started,
+            ),
         )
         return Row("attempts", values)
 

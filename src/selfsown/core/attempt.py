@@ -182,6 +182,7 @@ class Attempts:
             usage,
             None if route.tariff is None else charged.nano_usd / NANO,
             "" if cancelled else detail,
+            charged.tokens,
         )
         if cancelled or (call.race is not None and call.race.result.done()):
             self._on_late_attempt(call.key, record)

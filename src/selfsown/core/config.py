@@ -10,7 +10,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,15 +20,21 @@ from selfsown.core.request import JSON
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_LARGEST: Final = 2**63 - 1
+"""What the journal's integers hold."""
+
 
 class BudgetConfig(BaseModel):
     """A hard cap, kept by reserving each attempt's worst case before it is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    usd: float | None = Field(None, ge=0, description="Most US dollars; empty: no cap.")
+    usd: float | None = Field(None, ge=0, le=1e9, description="Most US dollars; empty: no cap.")
     tokens: int | None = Field(
-        None, ge=0, description="Most tokens, prompt and answer together; empty: no cap."
+        None,
+        ge=0,
+        le=_LARGEST,
+        description="Most tokens, prompt and answer together; empty: no cap.",
     )
 
 
@@ -75,8 +81,10 @@ class RunConfig(BaseModel):
         None, description="Seed file (JSONL, JSON, CSV), or a built-in set: `lab`, `starter`."
     )
     rows: str | None = Field(None, description="Row file (JSONL, JSON, CSV) of row recipes.")
-    target: int | None = Field(None, ge=1, description="How many accepted units to stop at.")
-    seed: int = Field(0, ge=0, description="Seed of every random choice.")
+    target: int | None = Field(
+        None, ge=1, le=_LARGEST, description="How many accepted units to stop at."
+    )
+    seed: int = Field(0, ge=0, le=_LARGEST, description="Seed of every random choice.")
     order: Literal["arrival", "strict"] = Field(
         "arrival",
         description="`arrival`: results count as they finish. `strict`: in the order of draws,"
@@ -93,7 +101,10 @@ class RunConfig(BaseModel):
         0.5, ge=0, le=1, description="Suspend when more of the calls than this fail for good."
     )
     model_depth: int = Field(
-        0, ge=0, description="Trainings on machine data that stand behind the generator."
+        0,
+        ge=0,
+        le=_LARGEST,
+        description="Trainings on machine data that stand behind the generator.",
     )
     reuse: list[str] = Field(
         default_factory=list, description="Run directories whose journaled answers are copied in."

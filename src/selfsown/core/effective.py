@@ -14,7 +14,7 @@ import yaml
 from selfsown.core.config import RunConfig, make_config, read_config
 from selfsown.core.errors import InputError
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Model, Price
-from selfsown.core.request import JSON, Request
+from selfsown.core.request import JSON, Request, clean_text
 from selfsown.core.rundir import CONFIG, write_text
 
 _PACKAGES: Final = ("selfsown", "aiohttp", "jinja2", "pydantic", "torch", "transformers")
@@ -31,7 +31,7 @@ def write_effective(
     """Write config.yaml: what `selfsown run config.yaml` takes, and what was found out about it."""
     form = config.model_dump(mode="json")
     form["options"] = options.model_dump(mode="json")
-    form["models"] = {role: _redacted(given) for role, given in config.models.items()}
+    form["models"] = {role: _redacted(given, models[role]) for role, given in config.models.items()}
     form["effective"] = {
         "models": {
             role: {
@@ -88,24 +88,11 @@ class StandIn:
         """Nothing to release."""
 
 
-def _redacted(given: str | Mapping[str, Any]) -> JSON:
-    from selfsown.core.request import clean_text
-
+def _redacted(given: str | Mapping[str, Any], model: Model) -> JSON:
+    """What was given, with the URI as the opened model shows it: no user info, no query."""
     if isinstance(given, str):
-        return clean_text(_without_user_info(given))
-    shown = {key: value for key, value in given.items() if key not in _SECRET}
-    if "uri" in shown:
-        shown["uri"] = _without_user_info(str(shown["uri"]))
-    return shown
-
-
-def _without_user_info(uri: str) -> str:
-    scheme, mark, rest = uri.partition("://")
-    if not mark:
-        return uri
-    host, slash, path = rest.partition("/")
-    path, hash_mark, name = path.partition("#")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}{hash_mark}{name}"
+        return clean_text(model.uri)
+    return {key: value for key, value in given.items() if key not in _SECRET} | {"uri": model.uri}
 
 
 def _versions() -> dict[str, JSON]:

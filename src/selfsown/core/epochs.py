@@ -6,7 +6,7 @@ recorded anew, preferring the old order, and answers that still match are reused
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,19 +37,20 @@ def last_epoch(journal: Journal) -> Epoch | None:
     return Epoch(int(str(number)), orjson.loads(str(config)))
 
 
-def order_to_prefer(journal: Journal, number: int, config: Mapping[str, JSON]) -> int:
-    """The epoch whose order of deliveries epoch `number` follows as far as it goes.
+def orders_to_prefer(journal: Journal, number: int, config: Mapping[str, JSON]) -> tuple[int, ...]:
+    """The epochs whose orders of deliveries epoch `number` follows as far as they go, best first.
 
-    The latest earlier one with the same config, so that going back finds its answers; else the one
-    before.
+    Those with the same config, so that going back finds its answers; else those that share the
+    config of the one before. The latest comes first, then older ones, since the latest may have
+    been killed early.
     """
-    form = canonical_json(config).decode()
-    same = [
-        int(str(row[1]))
-        for row in journal.rows("epochs")
-        if int(str(row[1])) < number and row[2] == form
-    ]
-    return max(same, default=number - 1)
+    forms = {
+        int(str(row[1])): row[2] for row in journal.rows("epochs") if int(str(row[1])) < number
+    }
+    wanted: object = canonical_json(config).decode()
+    if wanted not in forms.values():
+        wanted = forms.get(number - 1)
+    return tuple(sorted((epoch for epoch, form in forms.items() if form == wanted), reverse=True))
 
 
 def changes(journal: Journal, config: Mapping[str, JSON]) -> list[str]:
@@ -91,13 +92,20 @@ def enter_epoch(
             fix="give another directory with `-o`, or `--update` to go on in a new epoch "
             "(answers that still match are reused; `selfsown plan` says how many)",
         )
-    number = last.number
-    if changed:
-        number = _open(journal, number + 1, config, "update: " + "; ".join(changed), clock)
-    if retry_failed and (failed := _failed(journal)):
-        journal.append_now([Row("voids", (seq, "retry-failed")) for seq in failed])
-        number = _open(journal, number + 1, config, f"retry of {len(failed)} failed", clock)
-    return number
+    failed = _failed(journal) if retry_failed else []
+    reasons = [f"update: {'; '.join(changed)}"] if changed else []
+    if failed:
+        reasons.append(f"retry of {len(failed)} failed")
+    if not reasons:
+        return last.number
+    voids = [Row("voids", (seq, "retry-failed")) for seq in failed]
+    return _open(journal, last.number + 1, config, "; ".join(reasons), clock, voids)
+
+
+def open_next_epoch(journal: Journal, config: Mapping[str, JSON], reason: str, clock: Clock) -> int:
+    """Open an epoch after the last, whose config may be the same, and return its number."""
+    last = last_epoch(journal)
+    return _open(journal, 0 if last is None else last.number + 1, config, reason, clock)
 
 
 def _failed(journal: Journal) -> list[int]:
@@ -107,8 +115,14 @@ def _failed(journal: Journal) -> list[int]:
 
 
 def _open(
-    journal: Journal, number: int, config: Mapping[str, JSON], reason: str, clock: Clock
+    journal: Journal,
+    number: int,
+    config: Mapping[str, JSON],
+    reason: str,
+    clock: Clock,
+    voids: Sequence[Row] = (),
 ) -> int:
+    """Commit an epoch together with the voids that it is opened for."""
     form = canonical_json(config).decode()
-    journal.append_now([Row("epochs", (number, form, reason, clock.stamp()))])
+    journal.append_now([*voids, Row("epochs", (number, form, reason, clock.stamp()))])
     return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -9,9 +10,16 @@ import orjson
 
 from selfsown.core.cost import NANO
 from selfsown.core.journal import Journal
-from selfsown.core.request import JSON
+from selfsown.core.request import JSON, canonical_json
 from selfsown.core.run import Run
-from selfsown.core.rundir import DATA_FILES, MANIFEST, write_lines, write_text
+from selfsown.core.rundir import (
+    DATA_FILES,
+    MANIFEST,
+    sync_directory,
+    translated_os_errors,
+    write_lines,
+    write_text,
+)
 from selfsown.core.stages import Origin
 
 MANIFEST_VERSION = 1
@@ -35,8 +43,12 @@ class Ending:
 def write_data(run: Run, origin: Origin) -> dict[str, JSON]:
     """Write the data files of a run and return the data part of its manifest.
 
-    The same config and journal give the same bytes and the same part.
+    The same config and journal give the same bytes and the same part. The old manifest goes first:
+    it must never stand beside files that it does not describe.
     """
+    with translated_os_errors(run.directory / MANIFEST):
+        (run.directory / MANIFEST).unlink(missing_ok=True)
+        sync_directory(run.directory)
     files: dict[str, JSON] = {}
     for name in DATA_FILES:
         files[name] = asdict(write_lines(run.directory / name, run.sink.lines(name)))
@@ -68,9 +80,16 @@ def write_manifest(
             "warnings": list(run.progress.warnings),
         },
     }
-    text = orjson.dumps(manifest, default=_plain, option=orjson.OPT_INDENT_2).decode()
-    write_text(run.directory / MANIFEST, text + "\n")
+    write_text(run.directory / MANIFEST, json_text(manifest) + "\n")
     return manifest
+
+
+def json_text(value: Mapping[str, JSON]) -> str:
+    """Indented JSON for people, integers of any size included."""
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # integers beyond 64 bits, lone surrogates: the standard encoder takes them
+        return json.dumps(json.loads(canonical_json(value)), indent=2)
 
 
 def journal_totals(journal: Journal) -> dict[str, JSON]:

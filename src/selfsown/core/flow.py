@@ -102,13 +102,19 @@ class FlowHost(Protocol):
     def recorded_draw(self, flow: str, draw: int) -> StoredDelivery | None:
         """The hand-over of one draw in the current epoch."""
 
-    def earlier(self, flow: str) -> Iterator[StoredDelivery]:
-        """Hand-overs of this flow in the epoch before, as an order to prefer."""
+    def earlier(self, flow: str) -> Iterator[int]:
+        """Draws in the order of their hand-overs in epochs before, which is to be preferred."""
 
     def commit_delivery(self, flow: str, delivery: StoredDelivery) -> asyncio.Future[None]:
         """Record a hand-over; done when it is on disk."""
 
-    def mismatch(self, flow: str, stored: StoredDelivery, asked: frozenset[bytes]) -> Exception:
+    def mismatch(
+        self,
+        flow: str,
+        stored: StoredDelivery,
+        asked: frozenset[bytes],
+        error: CallFailed | None = None,
+    ) -> Exception:
         """The error for a replayed draw that asked for something else than recorded."""
 
     def unexpected(self, error: Exception) -> CallFailed:
@@ -136,14 +142,14 @@ class Flow(Generic[Item, Result]):
         self._recorded = host.recorded(name) if record else iter(())
         self._next_recorded = next(self._recorded, None)
         self._replaying = self._next_recorded is not None
-        self._earlier = deque(row.draw for row in host.earlier(name)) if record else deque[int]()
+        self._earlier = deque(host.earlier(name)) if record else deque[int]()
         self._items: dict[int, Item] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._done: dict[int, _Finished[Result]] = {}
         """Finished and without a place in the order yet; in order of arrival."""
         self._held: list[tuple[int, Item]] = []
-        """Draws of no recorded hand-over: begun when the record is behind us, so that a finished
-        run asks nothing when it is started again."""
+        """Draws of no recorded hand-over: begun when the consumer has all that is recorded, so that
+        a finished run asks nothing when it is started again."""
         self._parked: set[int] = set()
         self._ready: deque[Delivery[Item, Result]] = deque()
         self._committing = 0
@@ -178,6 +184,7 @@ class Flow(Generic[Item, Result]):
                 self._handed += 1
                 return self._ready.popleft()
             if self._next_recorded is None:
+                self._replaying = False
                 self._start_held()
             if not self._committing and not self._unblock() and not self._tasks:
                 self._end()
@@ -211,7 +218,7 @@ class Flow(Generic[Item, Result]):
             self._drawn += 1
             self._items[draw] = item
             stored = self._host.recorded_draw(self.name, draw) if self._replaying else None
-            if stored is None and self._next_recorded is not None:
+            if stored is None and self._replaying:
                 self._held.append((draw, item))
             else:
                 self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, stored))
@@ -231,6 +238,7 @@ class Flow(Generic[Item, Result]):
             self._done[draw] = _Finished(context, None, error)
         except Parked:
             self._parked.add(draw)
+            del self._items[draw]
         except SelfsownError as error:  # of the run, not of this item
             self.stop(error)
         except Exception as error:
@@ -263,6 +271,7 @@ class Flow(Generic[Item, Result]):
             draw < self._drawn
             and draw not in self._tasks
             and draw not in self._done
+            and draw not in self._parked  # what it would lead to is not known
             and not any(draw == held for held, _ in self._held)
         )
 
@@ -295,8 +304,9 @@ class Flow(Generic[Item, Result]):
             self._ready.append(delivery)
         elif self._next_recorded is not None:
             stored, self._next_recorded = self._next_recorded, next(self._recorded, None)
-            if stored.asks != pack_asks(keys):
-                raise self._host.mismatch(self.name, stored, frozenset(key[:8] for key in keys))
+            if stored.asks != pack_asks(keys) or stored.ok != (finished.error is None):
+                asked = frozenset(key[:8] for key in keys)
+                raise self._host.mismatch(self.name, stored, asked, finished.error)
             self._ready.append(delivery)
         else:
             row = StoredDelivery(delivery.ordinal, draw, finished.error is None, pack_asks(keys))
@@ -316,10 +326,10 @@ class Flow(Generic[Item, Result]):
     def _unblock(self) -> bool:
         """Drop a required draw of the earlier epoch that will never come; whether that helped."""
         draw = self._required()
-        if draw is None or draw in self._tasks or draw in self._done:
+        if draw is None or draw in self._tasks or draw in self._done or draw in self._parked:
             return False
         if self._next_recorded is not None:
-            if draw not in self._parked and not self._tasks:
+            if not self._tasks:
                 raise self._host.mismatch(self.name, self._next_recorded, frozenset())
             return False
         if self._strict or not self._earlier:

@@ -12,20 +12,30 @@ from pathlib import Path
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON, clean_text
-from selfsown.core.rundir import INPUTS, FileFacts, read_lines, write_lines
+from selfsown.core.rundir import INPUTS, FileFacts, read_lines, translated_os_errors, write_lines
 from selfsown.core.stages import data_line
 
 Row = Mapping[str, JSON]
 
 
 def copy_rows(rows: Iterable[Row], directory: Path, name: str = "rows.jsonl") -> FileFacts:
-    """Write rows as JSONL under `inputs/` of a run directory and say what was written.
+    """Write rows as JSONL under `inputs/` of a run directory, to be adopted, and say what they are.
 
     Raises:
         InputError: a row is not a mapping of JSON values (with its number).
     """
     (directory / INPUTS).mkdir(exist_ok=True)
-    return write_lines(directory / INPUTS / name, (_line(i, row) for i, row in enumerate(rows)))
+    lines = (_line(i, row) for i, row in enumerate(rows))
+    return write_lines(_incoming(directory, name), lines)
+
+
+def adopt_rows(directory: Path, name: str = "rows.jsonl") -> None:
+    """Make copied rows the ones that the directory works on.
+
+    Apart from the copying, so that a start that is refused leaves the directory as it was.
+    """
+    with translated_os_errors(directory / INPUTS / name):
+        _incoming(directory, name).replace(directory / INPUTS / name)
 
 
 def stored_rows(directory: Path, name: str = "rows.jsonl") -> Callable[[], Iterator[Row]]:
@@ -120,6 +130,10 @@ def _malformed(path: Path, number: int, what: str) -> InputError:
         why="a row that cannot be read would be missing in silence",
         fix="correct or remove that line",
     )
+
+
+def _incoming(directory: Path, name: str) -> Path:
+    return directory / INPUTS / f".{name}.incoming"
 
 
 def _line(index: int, row: Row) -> bytes:

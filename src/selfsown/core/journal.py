@@ -20,16 +20,20 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from selfsown.core.errors import EnvironmentFailure, JournalDamaged
 
 SCHEMA_VERSION: Final = 1
 JOURNAL_NAME: Final = "journal.sqlite"
 PAGE_BYTES: Final = 4096
+PAGE_ROWS: Final = 256
+"""Rows read at a time."""
+BUSY_TIMEOUT_S: Final = 30.0
+"""How long to wait for SQLite's own short locks (recovery, the last connection's close)."""
 BUSY_PER_S: Final = 200.0
 """Appends a second from which on a commit waits for company."""
 LINGER_S: Final = 0.05
@@ -176,11 +180,13 @@ class Journal:
     ) -> Iterator[tuple[Value, ...]]:
         """All rows of a table as (seq, *values), in order of `seq`, each verified, lazily."""
         columns = ", ".join(("seq", *TABLES[table], "checksum"))
-        sql = f"SELECT {columns} FROM {table} {where} ORDER BY seq"  # noqa: S608 names of TABLES
-        with _translated(self.path):
-            for row in self._reader.execute(sql, tuple(args)):
-                self._verify(table, row)
-                yield row[:-1]
+        sql = (
+            f"SELECT * FROM (SELECT {columns} FROM {table} {where})"  # noqa: S608 names of TABLES
+            " WHERE seq>? ORDER BY seq LIMIT ?"
+        )
+        for row in self._paged(sql, args, 0, lambda row: int(row[0] or 0)):
+            self._verify(table, row)
+            yield row[:-1]
 
     def query(self, sql: str, args: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a query of the caller's, without a look at checksums: for sums and counts."""
@@ -200,13 +206,38 @@ class Journal:
         one = "" if draw is None else " AND draw=?"
         sql = (
             "SELECT seq, epoch, flow, ordinal, draw, ok, asks, checksum FROM deliveries"  # noqa: S608
-            f" WHERE epoch=? AND flow=?{one} ORDER BY ordinal"  # `one` is one of two literals
-        )
+            f" WHERE epoch=? AND flow=?{one} AND ordinal>? ORDER BY ordinal LIMIT ?"
+        )  # `one` is one of two literals
         args: tuple[Value, ...] = (epoch, flow) if draw is None else (epoch, flow, draw)
+        for row in self._paged(sql, args, -1, lambda row: int(row[3])):
+            self._verify("deliveries", row)
+            yield StoredDelivery(row[3], row[4], bool(row[5]), row[6])
+
+    def _paged(
+        self, sql: str, args: Sequence[Value], start: int, place: Callable[[Any], int]
+    ) -> Iterator[Any]:
+        """Rows of a query that ends in `> ? ... LIMIT ?`, page by page.
+
+        A cursor left open would keep the connection at the state of its first row: answers
+        committed since would not be found, and would be asked again.
+        """
+        while True:
+            with _translated(self.path):
+                page = self._reader.execute(sql, (*args, start, PAGE_ROWS)).fetchall()
+            yield from page
+            if len(page) < PAGE_ROWS:
+                return
+            start = place(page[-1])
+
+    def reported_name(self, identity: str) -> str:
+        """The name that the endpoint of a model reported with its newest answer; empty for none."""
+        sql = (
+            "SELECT json_extract(outcome, '$.model') FROM outcomes"
+            " WHERE kind='call' AND ok=1 AND source='' AND model=? ORDER BY seq DESC LIMIT 1"
+        )
         with _translated(self.path):
-            for row in self._reader.execute(sql, args):
-                self._verify("deliveries", row)
-                yield StoredDelivery(row[3], row[4], bool(row[5]), row[6])
+            row = self._reader.execute(sql, (identity,)).fetchone()
+        return str(row[0] or "") if row else ""
 
     def find_prefix(self, prefix: bytes) -> StoredOutcome | None:
         """An outcome whose key begins with these bytes, for error messages."""
@@ -401,10 +432,10 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
                 else "mode=ro"
             )
             uri = f"{path.absolute().as_uri()}?{query}"
-            return sqlite3.connect(uri, uri=True, isolation_level=None)
+            return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         if not path.exists():
             path.touch(mode=0o600)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")

@@ -164,6 +164,14 @@ class Model(Protocol):
         """Release connections, threads and memory. May be called twice."""
 
 
+@runtime_checkable
+class RemembersName(Protocol):
+    """A model whose endpoint reports a name, so that a change of it can be noticed. Optional."""
+
+    def expect_name(self, reported: str) -> None:
+        """Take this as the name that was reported before; another one is `model_changed`."""
+
+
 def describe(model: Model) -> Mapping[str, str]:
     """What the run directory records about a model."""
     return {"uri": model.uri, "identity": model.identity}

@@ -27,6 +27,8 @@ class AttemptRecord:
     known. None if the price is not known."""
     detail: str
     """Why it failed; empty for `ok`."""
+    charged_tokens: int = 0
+    """As charged to the budget, like `cost_usd`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ class RunSettings:
     target: int | None = None
     mode: Mode = "live"
     epoch: int = 0
-    earlier_epoch: int = -1
-    """The epoch whose order of deliveries is preferred beyond the current one's."""
+    earlier_epochs: tuple[int, ...] = ()
+    """Epochs whose orders of deliveries are preferred beyond the current one's, best first."""
     session: int = 0
     max_failure_rate: float = 0.5
     """Suspend when more than this share of the calls made now fails for good, in [0, 1]."""

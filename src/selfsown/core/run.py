@@ -267,9 +267,14 @@ class Run:
         """The hand-over of one draw in the current epoch."""
         return next(self._journal.deliveries(self.settings.epoch, flow, draw=draw), None)
 
-    def earlier(self, flow: str) -> Iterator[StoredDelivery]:
-        """Hand-overs of this flow in an epoch before, as an order to prefer."""
-        return self._journal.deliveries(self.settings.earlier_epoch, flow)
+    def earlier(self, flow: str) -> Iterator[int]:
+        """Draws of this flow in the order of their hand-overs in the epochs before."""
+        seen: set[int] = set()
+        for epoch in self.settings.earlier_epochs:
+            for delivery in self._journal.deliveries(epoch, flow):
+                if delivery.draw not in seen:
+                    seen.add(delivery.draw)
+                    yield delivery.draw
 
     def commit_delivery(self, flow: str, delivery: StoredDelivery) -> asyncio.Future[None]:
         """Record a hand-over; done when it is on disk."""
@@ -287,9 +292,15 @@ class Run:
         )
         return self._journal.append([Row("deliveries", values)])
 
-    def mismatch(self, flow: str, stored: StoredDelivery, asked: frozenset[bytes]) -> Exception:
-        """The error for a replayed draw that asked for something else than recorded."""
-        return mismatch(self._journal, flow, stored, asked)
+    def mismatch(
+        self,
+        flow: str,
+        stored: StoredDelivery,
+        asked: frozenset[bytes],
+        error: CallFailed | None = None,
+    ) -> Exception:
+        """The error for a replayed draw that asked for, or came to, something else."""
+        return mismatch(self._journal, flow, stored, asked, error=error)
 
     def unexpected(self, error: Exception) -> CallFailed:
         """A failure of the recipe's own code as data; its traceback is kept once per kind."""

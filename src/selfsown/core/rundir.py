@@ -69,19 +69,38 @@ def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[bytes]]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open(mode) as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        with translated_os_errors(path):
+            with temporary.open(mode) as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+            sync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames, creations and removals in a directory durable, where the system can."""
+    if os.name != "nt":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def translated_os_errors(path: Path) -> Iterator[None]:
+    """What the system says about a file that could not be written, in our words."""
+    try:
+        yield
     except OSError as error:
         raise EnvironmentFailure(
-            f"`{path}` cannot be written: {error.strerror}",
+            f"`{path}` cannot be written: {error.strerror or error}",
             why="the file is derived from the journal, which is intact",
             fix="free space on that disk, then run the same command again",
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -104,12 +123,16 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> FileFacts:
 
 
 def read_lines(path: Path) -> Iterator[JSON]:
-    """The JSON values of a JSONL file that selfsown wrote; nothing if it is absent."""
+    """The JSON values of a JSONL file that selfsown wrote; nothing if it is absent.
+
+    Raises:
+        InputError: a line is no JSON, because something else wrote to the file.
+    """
     if not path.exists():
         return
     with path.open("rb") as handle:
-        for line in handle:
-            yield orjson.loads(line)
+        for number, line in enumerate(handle, 1):
+            yield _parsed(line, f"`{path}` line {number}", path)
 
 
 def sha256_of(path: Path) -> str:
@@ -134,8 +157,9 @@ def read_manifest(directory: Path) -> dict[str, JSON]:
             if known
             else "give a run directory, for example `runs/demo`",
         )
-    value = orjson.loads(path.read_bytes())
-    assert isinstance(value, dict)
+    value = _parsed(path.read_bytes(), f"`{path}`", path)
+    if not isinstance(value, dict) or not {"data", "run"} <= value.keys():
+        raise _not_ours(f"`{path}` is no manifest", path)
     return value
 
 
@@ -148,6 +172,23 @@ def put_blob(directory: Path, data: bytes) -> str:
         with whole_file(path) as handle:
             handle.write(data)
     return name
+
+
+def _parsed(text: bytes, where: str, path: Path) -> JSON:
+    try:
+        value: JSON = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _not_ours(f"{where} is damaged: {error}", path) from error
+    return value
+
+
+def _not_ours(what: str, path: Path) -> InputError:
+    return InputError(
+        what,
+        why="selfsown writes it whole or not at all, so something else changed it",
+        fix=f"rm {path}  and run the command that made the directory again: it is rebuilt from the"
+        " journal",
+    )
 
 
 def _take(handle: IO[str], directory: Path) -> None:

@@ -97,8 +97,12 @@ class HttpModel:
 
     @property
     def reported_model(self) -> str:
-        """The first model name that the endpoint reported; empty before the first answer."""
+        """The model name that the endpoint reported first; empty before the first answer."""
         return self._reported
+
+    def expect_name(self, reported: str) -> None:
+        """Take this as the name that was reported before, by an earlier process."""
+        self._reported = reported
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""

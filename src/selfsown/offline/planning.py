@@ -11,7 +11,7 @@ from typing import Any
 from selfsown.core.asking import Missing
 from selfsown.core.config import RunConfig
 from selfsown.core.cost import NANO, Tariff
-from selfsown.core.epochs import changes, last_epoch, order_to_prefer
+from selfsown.core.epochs import changes, last_epoch, orders_to_prefer
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.model import Model
 from selfsown.core.progress import RunSettings
@@ -29,7 +29,7 @@ class Plan:
     exact: bool
     """Whether `new_calls` is exact (independent rows) rather than a bound (growing pool)."""
     cached_calls: int
-    """Asks that the journal answers."""
+    """Asks that the journal, or one named with `reuse`, answers."""
     new_calls: int
     """Calls to pay for; an upper bound unless `exact`."""
     expected_calls: int | None
@@ -67,7 +67,10 @@ async def plan(
     async with open_models(config, recipe, opened or {}) as models:
         with scratch() as place:
             inputs = prepare_inputs(config, recipe, place, rows, seeds)
-            with _planning_journal(directory, place) as journal:
+            inputs.adopt()
+            with contextlib.ExitStack() as stack:
+                journal = stack.enter_context(_planning_journal(directory, place))
+                reuse = [(p, stack.enter_context(open_journal(Path(p)))) for p in config.reuse]
                 form = data_form(config, recipe, options, models, inputs)
                 changed = tuple(changes(journal, form))
                 epoch = last_epoch(journal)
@@ -78,9 +81,9 @@ async def plan(
                     target=config.target or recipe.target,
                     mode="plan",
                     epoch=number,
-                    earlier_epoch=order_to_prefer(journal, number, form),
+                    earlier_epochs=orders_to_prefer(journal, number, form),
                 )
-                run = make_run(place, journal, models, settings, config, recipe, inputs)
+                run = make_run(place, journal, models, settings, config, recipe, inputs, reuse)
                 run.asking.forget_failures = retry_failed
                 await run_recipe(run, recipe, options)
                 run.close()
@@ -97,6 +100,7 @@ def _planned(
 ) -> Plan:
     distinct = {missing.key: missing for missing in run.asking.missing}
     exact = recipe.bound is None
+    cached = run.progress.from_journal + run.progress.reused
     done = left = 0
     if recipe.bound is None:
         bounds = _by_role(distinct.values())
@@ -112,9 +116,9 @@ def _planned(
     output_tokens = sum(bound.calls * bound.max_tokens for bound in bounds)
     return Plan(
         exact=exact,
-        cached_calls=run.progress.from_journal,
+        cached_calls=cached,
         new_calls=new,
-        expected_calls=new if exact else _expected(recipe, run.progress.from_journal, done, left),
+        expected_calls=new if exact else _expected(recipe, cached, done, left),
         bounds=bounds,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -147,7 +151,7 @@ def _first_divergent(run: Run, journal: Journal, missing: Iterable[Missing]) -> 
         if call.flow
         and any(
             next(journal.deliveries(epoch, call.flow, draw=call.draw), None)
-            for epoch in (run.settings.epoch, run.settings.earlier_epoch)
+            for epoch in (run.settings.epoch, *run.settings.earlier_epochs)
         )
     ]
     return min(draws, default=None)

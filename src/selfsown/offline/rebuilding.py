@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def make_run(
     config: RunConfig,
     recipe: Recipe[Any],
     inputs: Inputs,
+    reuse: Sequence[tuple[str, Journal]] = (),
 ) -> Run:
     """A run without models that writes nothing outside `place`."""
     home = place if settings.mode == "plan" else Path(str(config.out))
@@ -55,6 +56,7 @@ def make_run(
         make_origin(config, recipe, models),
         seeds=inputs.seeds,
         rows=stored_rows(home),
+        reuse=reuse,
     )
 
 

@@ -16,7 +16,7 @@ import orjson
 from selfsown.core.effective import StandIn, read_effective
 from selfsown.core.epochs import changes, last_epoch
 from selfsown.core.errors import CheckFailed, SelfsownError
-from selfsown.core.finish import write_data
+from selfsown.core.finish import json_text, write_data
 from selfsown.core.journal import Journal
 from selfsown.core.model import Model
 from selfsown.core.progress import RunSettings
@@ -87,7 +87,7 @@ async def _replay(directory: Path, shuffle: int | None, recipe: Recipe[Any] | No
             complete = await run_recipe(run, recipe, options)
             data = write_data(run, make_origin(config, recipe, models))
             run.close()
-    return _compared(directory, complete, orjson.loads(orjson.dumps(data, default=list)))
+    return _compared(directory, complete, orjson.loads(json_text(data)))
 
 
 def _compared(directory: Path, complete: bool, data: dict[str, Any]) -> Replay:
