@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from selfsown.core.errors import InputError
+from selfsown.train.encode import Pair
 from selfsown.train.records import Origin
 
 RandomFor = Callable[[str], random.Random]
@@ -23,6 +24,8 @@ class Row:
 
     id: str
     """Of the record."""
+    text: Pair
+    """What is trained on, special tokens included."""
     input_ids: tuple[int, ...]
     prompt_tokens: int
     """The first so many tokens carry no loss."""

@@ -44,6 +44,8 @@ class Prepared:
     """Records that were read."""
     declared_count: int
     """Those among them whose origin no provenance tells."""
+    longest: int
+    """Tokens of the longest row."""
 
 
 def prepare(sources: Sequence[Source], settings: Settings, encoder: Encoder) -> Prepared:
@@ -67,6 +69,7 @@ def prepare(sources: Sequence[Source], settings: Settings, encoder: Encoder) -> 
         tuple(texts.left_out),
         len(records),
         sum(record.is_declared for record in records),
+        max(len(row.input_ids) for row in rows),
     )
 
 
@@ -105,7 +108,7 @@ class _Texts:
             return
         is_chat = self._settings.encoding == "chat" and isinstance(record.content, Example)
         for pair in pairs:
-            ids, prompt_tokens = self._encoder.row(pair, is_chat=is_chat)
+            text, ids, prompt_tokens = self._encoder.row(pair, is_chat=is_chat)
             key = (tuple(ids), prompt_tokens)
             if self._longest is not None and len(ids) > self._longest:
                 self._leave_out(record, source, "too_long", f"{len(ids)} > {self._longest} tokens")
@@ -113,7 +116,7 @@ class _Texts:
                 self._leave_out(record, source, "duplicate", "")
             else:
                 self._seen.add(key)
-                yield Row(record.id, key[0], prompt_tokens, record.origin, record.model_depth)
+                yield Row(record.id, text, key[0], prompt_tokens, record.origin, record.model_depth)
 
     def _pairs(self, content: Example | Pair) -> list[Pair]:
         if isinstance(content, Pair):

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfsown.core.errors import InputError
 from selfsown.train.encode import Pair
+from selfsown.train.mixture import Row
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+
+class TokenisedPair(NamedTuple):
+    """A text and its tokens."""
+
+    text: Pair
+    """With the special tokens at its begin and end, as text."""
+    ids: list[int]
+    prompt_tokens: int
+    """The first so many tokens are the prompt."""
 
 
 class Encoder:
@@ -34,17 +45,8 @@ class Encoder:
         _refuse_misfit(self.tokenizer, self.vocabulary, tokenizer_folder, base_folder)
         self._end: int = self.tokenizer.eos_token_id
         self._lead = self._leading_ids()
+        self._start_text = str(self.tokenizer.decode(self._lead)) if self._lead else ""
         self._special = sorted(set(map(str, self.tokenizer.all_special_tokens)))
-
-    @property
-    def start_text(self) -> str:
-        """What the tokenizer puts before a bare prompt, as text; often empty."""
-        return str(self.tokenizer.decode(self._lead)) if self._lead else ""
-
-    @property
-    def end_text(self) -> str:
-        """The end-of-text token."""
-        return str(self.tokenizer.eos_token)
 
     def special_token_in(self, texts: Sequence[str]) -> str | None:
         """A special token that stands in a text as plain characters; None if there is none.
@@ -72,8 +74,8 @@ class Encoder:
             ) from error
         return str(text)
 
-    def row(self, pair: Pair, *, is_chat: bool) -> tuple[list[int], int]:
-        """Tokens of a text, end included, and the number of them that are prompt.
+    def row(self, pair: Pair, *, is_chat: bool) -> TokenisedPair:
+        """Tokens of a text, begin and end included.
 
         A chat template writes begin and end itself; the end-of-text token is added to its answer
         only where that has no special token at all.
@@ -85,8 +87,17 @@ class Encoder:
         )
         special = set(self.tokenizer.all_special_ids)
         ends = bool(special & set(answer)) if is_chat else answer[-1:] == [self._end]
+        text = Pair(
+            self._start_text * (not is_chat) + pair.prompt,
+            pair.completion + str(self.tokenizer.eos_token) * (not ends),
+        )
         ids = [*lead, *prompt, *answer, *([] if ends else [self._end])]
-        return ids, len(lead) + len(prompt)
+        return TokenisedPair(text, ids, len(lead) + len(prompt))
+
+    def is_same_apart(self, row: Row) -> bool:
+        """Whether prompt and completion give the row's tokens when they are tokenised apart."""
+        apart = [*self._ids(row.text.prompt), *self._ids(row.text.completion)]
+        return apart == list(row.input_ids)
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

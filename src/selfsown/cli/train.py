@@ -1,0 +1,169 @@
+"""`selfsown train`: tune a model on a run, an export or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from selfsown.core.request import JSON
+    from selfsown.train.emit import Emitted
+    from selfsown.train.settings import TrainConfig
+    from selfsown.train.sft import TrainResult
+
+
+@click.command()
+@click.argument("source", metavar="[DIR]", required=False, type=click.Path())
+@click.option("--base", metavar="MODEL", help="`lab`, a model folder, or a name in the HF cache.")
+@click.option("-o", "--out", type=click.Path(), help="Folder of the tuned model.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML or TOML file.")
+@click.option("--preset", help="default, paper or lab.")
+@click.option("--encoding", help="published, task, plain, task+plain or chat.")
+@click.option("--data", multiple=True, metavar="PATH", help="More records; may be repeated.")
+@click.option("--human", multiple=True, metavar="PATH", help="More records, written by humans.")
+@click.option("--human-share", type=float, help="Wanted share of human tokens, above 0, below 1.")
+@click.option("--seeds/--no-seeds", default=None, help="Train on the run's human seeds, too. [yes]")
+@click.option("--lora", is_flag=True, help="Low-rank adapters instead of all weights.")
+@click.option("--epochs", type=float, help="Passes over the mixture.")
+@click.option("--max-steps", type=int, help="Optimiser steps; wins over --epochs.")
+@click.option("--learning-rate", type=float, help="Peak learning rate.")
+@click.option("--batch-size", type=int, help="Rows per optimiser step.")
+@click.option("--seed", type=int, help="Seed of every random choice. [0]")
+@click.option("--threads", type=int, help="CPU threads.")
+@click.option("--accelerate", type=click.Path(), help="Config file of `accelerate`.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other key.")
+@click.option("--emit", metavar="TRAINER", help="Only write files for axolotl or llama-factory.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record of the training as JSON.")
+def train(
+    source: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    emit: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Tune MODEL on the accepted records of the run in DIR (or an export, or any JSONL file).
+
+    The same command again goes on from the last checkpoint, or does nothing if all is done. The
+    loss is taken on completions only. Every value that was not given comes from the preset;
+    training.json in the model's folder says which and why.
+    """
+    from selfsown.core.config import read_config, validated
+    from selfsown.train.settings import TrainConfig
+
+    form = dict(read_config(config_file)) if config_file else {}
+    form |= _from_options(source, given, form)
+    for assignment in assignments:
+        form |= _assigned(assignment)
+    for key, option in (("data", "DIR"), ("base", "--base MODEL"), ("out", "-o FOLDER")):
+        if key not in form:
+            raise click.UsageError(f"{option} is missing")
+    config = validated(TrainConfig, form, str(config_file or "train"))
+    if emit is not None:
+        _emit(config, emit, as_json)
+        return
+    _train(config, as_json)
+
+
+def _from_options(
+    source: str | None, given: Mapping[str, Any], form: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the options say, by key of the config."""
+    found = {key: value for key, value in given.items() if value is not None}
+    more = [{"path": path} for path in found.pop("data")]
+    more += [{"path": path, "origin": "human"} for path in found.pop("human")]
+    data = [{"path": source}] if source is not None else list(form.get("data", ()))
+    if data or more:
+        found["data"] = data + more
+    if found.pop("lora"):
+        found["method"] = "lora"
+    return found
+
+
+def _assigned(assignment: str) -> dict[str, Any]:
+    import yaml
+
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise click.UsageError(f"`--set {assignment}` is not of the form KEY=VALUE")
+    try:
+        return {key.strip(): yaml.safe_load(text)}
+    except yaml.YAMLError as error:
+        raise click.UsageError(f"`--set {assignment}`: the value is no YAML") from error
+
+
+def _train(config: TrainConfig, as_json: bool) -> None:
+    import orjson
+
+    from selfsown.train.sft import train
+
+    result = train(config, on_progress=_Progress())
+    if result.failure is not None:
+        click.echo(result.failure.log_tail.strip(), err=True)
+        result.raise_for_failure()
+    if as_json:
+        click.echo(orjson.dumps(result.record, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(result.out)
+    click.echo(_sentence(result), err=True)
+
+
+class _Progress:
+    """About ten lines on stderr for a whole training."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def __call__(self, line: Mapping[str, JSON]) -> None:
+        if "rows" in line:
+            click.echo(f"data        {line['rows']} rows   {line['left_out']} left out", err=True)
+        if "loss" not in line:
+            return
+        step, steps, loss = line["step"], line["steps"], line["loss"]
+        assert isinstance(step, int) and isinstance(steps, int) and isinstance(loss, (int, float))
+        tenth = 10 * step // max(1, steps)
+        if tenth > self._shown:
+            self._shown = tenth
+            click.echo(f"train       step {step} of {steps}   loss {loss:.3f}", err=True)
+
+
+def _sentence(result: TrainResult) -> str:
+    if not result.is_new:
+        return f"`{result.out}` is done already: nothing to do"
+    said = result.record["result"]
+    assert isinstance(said, Mapping)
+    return (
+        f"train       {said['steps']} steps   {said['seconds']} s   {said['cpu_seconds']} CPU-s\n"
+        f"model       sha256 {result.model_hash[:16]}   depth {result.model_depth}\n"
+        f"wrote `{result.out}`; ask it as `hf:{result.out}`"
+    )
+
+
+def _emit(config: TrainConfig, trainer: str, as_json: bool) -> None:
+    import orjson
+
+    from selfsown.train import emit as emitting
+
+    if trainer not in ("axolotl", "llama-factory"):
+        raise click.UsageError(f"`--emit {trainer}`: it is axolotl or llama-factory")
+    made = emitting.emit(config, trainer)  # type: ignore[arg-type]  # checked above
+    if as_json:
+        form = {"files": list(map(str, made.files)), "rows": made.row_count}
+        click.echo(orjson.dumps(form | {"other_tokens": made.other_tokens}))
+        return
+    for path in made.files:
+        click.echo(path)
+    click.echo(_emitted(made), err=True)
+
+
+def _emitted(made: Emitted) -> str:
+    note = ""
+    if made.other_tokens:
+        note = (
+            f"note: {made.other_tokens} rows get other tokens there, since prompt and completion"
+            " are tokenised apart\n"
+        )
+    return f"{note}{made.row_count} rows\nnext: cd {made.files[0].parent} && {made.command}"
