@@ -102,6 +102,8 @@ class Tally:
     lost: int = 0
     """Calls that were sent and not committed at the kills."""
     most_lost: int = 0
+    sessions: list[tuple[Counter[str], Counter[str]]] = field(default_factory=list)
+    """What was committed before each session, and what the session sent."""
 
 
 def kill_often(
@@ -117,6 +119,7 @@ def kill_often(
         sent, new = total - seen, after - before
         assert not before - after, "a committed call is gone"
         assert not new - sent, "an outcome without a call"
+        tally.sessions.append((before, sent))
         lost = (sent - new).total()
         tally.lost += lost
         tally.most_lost = max(tally.most_lost, lost)
@@ -165,6 +168,8 @@ def test_a_run_killed_20_times_asks_no_committed_call_twice(
     killed, uninterrupted = data(tmp_path / "killed/run"), data(tmp_path / "whole/run")
     if order == "strict" or name == "complete":
         assert killed == uninterrupted
+        for had, sent in tally.sessions:
+            assert not [body for body in sent if had[body] and sent[body] > end[body] - had[body]]
     for flag in ([], ["--shuffle"]):
         found = call("replay", tmp_path / "killed/run", "--json", *flag)
         assert found.returncode == 0, found.stderr
