@@ -22,6 +22,8 @@ errors; irrelevant or invalid."""
 Table = tuple[tuple[int, ...], ...]
 """4 x 4 counts: row, what rater 1 said; column, what rater 2 said."""
 
+Statistic = Callable[[Table], float | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -60,18 +62,24 @@ def agreement(
         clusters: the instance of each item; answers to one instance are resampled together.
         seed: of the resampling.
     """
-    tables: dict[str, list[list[int]]] = {}
+    cells: dict[str, list[int]] = {}
     for (first, second), cluster in zip(pairs, clusters, strict=True):
-        table = tables.setdefault(cluster, [[0] * len(LEVELS) for _ in LEVELS])
-        table[LEVELS.index(first)][LEVELS.index(second)] += 1
-    groups = [_frozen(table) for table in tables.values()]
+        flat = cells.setdefault(cluster, [0] * len(LEVELS) ** 2)
+        flat[LEVELS.index(first) * len(LEVELS) + LEVELS.index(second)] += 1
+    groups, rng = list(cells.values()), rng_for(seed, "agreement")
+    whole = _sum(groups)
+    drawn = [_sum(rng.choices(groups, k=len(groups))) for _ in range(RESAMPLES)]
+
+    def estimate(statistic: Statistic) -> Estimate:
+        return _estimate(whole, drawn, statistic)
+
     return Agreement(
         n=len(pairs),
-        raw=_estimate(groups, raw_agreement, seed),
-        kappa=_estimate(groups, cohen_kappa, seed),
-        kappa_two_classes=_estimate(groups, lambda table: cohen_kappa(two_classes(table)), seed),
-        weighted_kappa=_estimate(groups, weighted_kappa, seed),
-        spearman=_estimate(groups, spearman, seed),
+        raw=estimate(raw_agreement),
+        kappa=estimate(cohen_kappa),
+        kappa_two_classes=estimate(lambda table: cohen_kappa(two_classes(table))),
+        weighted_kappa=estimate(weighted_kappa),
+        spearman=estimate(spearman),
     )
 
 
@@ -139,24 +147,18 @@ def _mid_ranks(counts: Sequence[int]) -> list[float]:
     return ranks
 
 
-def _estimate(
-    groups: Sequence[Table], statistic: Callable[[Table], float | None], seed: int
-) -> Estimate:
-    value = statistic(_sum(groups))
+def _estimate(whole: Table, drawn: Sequence[Table], statistic: Statistic) -> Estimate:
+    value = statistic(whole)
     if value is None:
         return Estimate(None, None, None)
-    rng = rng_for(seed, "agreement")
-    drawn = (statistic(_sum(rng.choices(groups, k=len(groups)))) for _ in range(RESAMPLES))
-    ordered = sorted(one for one in drawn if one is not None)
+    ordered = sorted(one for one in map(statistic, drawn) if one is not None)
     return Estimate(
         value, percentile(ordered, (1 - LEVEL) / 2), percentile(ordered, (1 + LEVEL) / 2)
     )
 
 
-def _sum(tables: Sequence[Table]) -> Table:
-    size = range(len(LEVELS))
-    return tuple(tuple(sum(table[i][j] for table in tables) for j in size) for i in size)
-
-
-def _frozen(table: list[list[int]]) -> Table:
-    return tuple(tuple(row) for row in table)
+def _sum(groups: Sequence[Sequence[int]]) -> Table:
+    """The table of all groups, each given as its 16 cells."""
+    flat = [sum(cell) for cell in zip(*groups, strict=True)]
+    size = len(LEVELS)
+    return tuple(tuple(flat[row * size : (row + 1) * size]) for row in range(size))

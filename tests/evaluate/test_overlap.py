@@ -1,0 +1,153 @@
+"""Claim: no line of a training file that repeats an evaluation item passes, in any format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfsown.core.errors import CheckFailed, InputError
+from selfsown.curate.decontaminate import DecontaminationIndex, MissingIndex
+from selfsown.evaluate.open_suite import open_suite
+from selfsown.evaluate.overlap import (
+    clean_file,
+    file_overlaps,
+    refuse_overlap,
+    row_overlaps,
+    row_texts,
+    suite_index,
+)
+from selfsown.evaluate.suite import Instance, Suite
+
+LONG_INPUT = "the old mill by the river was sold last spring to a baker from the next town"
+SUITE = Suite(
+    name="mine",
+    about="",
+    instances=(
+        Instance(
+            id="a",
+            instruction="Name the capital of the given country.",
+            input="Norway",
+            references=("Oslo",),
+            prompt="p",
+        ),
+        Instance(
+            id="b",
+            instruction="Who bought it?",
+            input=LONG_INPUT,
+            references=("a baker",),
+            prompt="p",
+        ),
+        Instance(id="c", instruction="Say hi.", references=("hi",), prompt="p"),
+    ),
+    metrics=("rouge_l",),
+)
+ALPACA = {
+    "instruction": "Name the capital of the given country.",
+    "input": "Norway",
+    "output": "Oslo",
+}
+ASKED = "Name the capital of the given country.\n\nNorway"
+
+
+@pytest.fixture(scope="module")
+def index() -> DecontaminationIndex:
+    return suite_index([SUITE])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ALPACA,
+        {"messages": [{"role": "user", "content": ASKED}, {"role": "assistant", "content": "x"}]},
+        {"prompt": ASKED, "completion": "Oslo"},
+        {"conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": "x"}]},
+        {"text": f"{ASKED}\n\nOslo"},
+    ],
+)
+def test_a_repeated_question_is_found_in_every_export_format(
+    row: dict[str, object], index: DecontaminationIndex
+) -> None:
+    found = row_overlaps(row, index)  # type: ignore[arg-type]
+    assert [(one.benchmark, one.item, one.part) for one in found] == [("mine", "a", "question")]
+
+
+def test_the_same_instruction_on_another_input_is_clean(index: DecontaminationIndex) -> None:
+    assert row_overlaps({**ALPACA, "input": "Peru", "output": "Lima"}, index) == []
+
+
+def test_a_long_input_is_protected_under_any_instruction(index: DecontaminationIndex) -> None:
+    row = {"instruction": "Translate into French.", "input": LONG_INPUT, "output": "…"}
+    assert {one.part for one in row_overlaps(row, index)} >= {"input"}
+
+
+def test_a_very_short_question_is_found_as_a_field(index: DecontaminationIndex) -> None:
+    assert row_overlaps({"instruction": "say hi", "input": "", "output": "hi"}, index)
+    assert not row_overlaps({"instruction": "Say hi. Then go.", "input": "", "output": "x"}, index)
+
+
+def test_names_of_roles_and_ids_are_no_text() -> None:
+    row = {"id": "x", "messages": [{"role": "user", "content": "a"}, {"role": "y", "content": "b"}]}
+    assert list(row_texts(row)) == ["a", "b"]
+
+
+def test_every_question_of_a_suite_is_found_in_a_copy_of_it() -> None:
+    suite = open_suite("lab-task")
+    index = suite_index([suite])
+    for one in suite.instances:
+        row = {"instruction": one.instruction, "input": one.input, "output": "x"}
+        assert one.id in [found.item for found in row_overlaps(row, index)]
+
+
+def training_file(path: Path) -> Path:
+    rows = [{**ALPACA, "input": "Peru"}, ALPACA, {**ALPACA, "input": "Chile"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [{"line": n, "id": f"r-{n}"} for n in (1, 2, 3)]
+    beside = path.with_name(f"{path.name}.provenance.jsonl")
+    beside.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_an_overlapping_training_file_is_refused_with_its_lines(
+    tmp_path: Path, index: DecontaminationIndex
+) -> None:
+    path = training_file(tmp_path / "train.jsonl")
+    assert [one.line for one in file_overlaps(path, index)] == [2]
+    with pytest.raises(CheckFailed) as caught:
+        refuse_overlap([path], index)
+    assert "line 2 (equal" in caught.value.what or "line 2 (contained" in caught.value.what
+    assert caught.value.exit_code == 1
+
+
+def test_a_cleaned_copy_keeps_the_rest_and_its_provenance(
+    tmp_path: Path, index: DecontaminationIndex
+) -> None:
+    path = training_file(tmp_path / "train.jsonl")
+    cleaned = clean_file(path, tmp_path / "clean.jsonl", index)
+    rows = [json.loads(line) for line in cleaned.path.read_text().splitlines()]
+    assert [row["input"] for row in rows] == ["Peru", "Chile"]
+    beside = (tmp_path / "clean.jsonl.provenance.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in beside] == [
+        {"line": 1, "id": "r-1"},
+        {"line": 2, "id": "r-3"},
+    ]
+    listed = json.loads(cleaned.list_path.read_text())
+    assert listed["line"] == 2 and listed["overlaps"][0]["item"] == "a"
+    refuse_overlap([cleaned.path], index)
+
+
+def test_a_file_of_nothing_but_the_evaluation_leaves_nothing(
+    tmp_path: Path, index: DecontaminationIndex
+) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps(ALPACA) + "\n")
+    with pytest.raises(InputError, match="nothing of"):
+        clean_file(path, tmp_path / "clean.jsonl", index)
+    assert not (tmp_path / "clean.jsonl").exists()
+
+
+def test_a_suite_that_protects_nothing_is_an_error() -> None:
+    blank = Instance(id="x", instruction="", references=("a",), prompt="")
+    with pytest.raises(MissingIndex):
+        suite_index([Suite(name="void", about="", instances=(blank,), metrics=("rouge_l",))])
