@@ -74,6 +74,7 @@ def export(
     """
     from selfsown.export.export import ExportOptions, export_run
     from selfsown.export.lengths import format_table
+    from selfsown.report.words import plural
 
     result = export_run(
         run_dir,
@@ -96,7 +97,8 @@ def export(
     click.echo(format_table(result.lengths), err=True)
     click.echo(f"tokens: {result.token_source}", err=True)
     for file in result.files:
-        click.echo(f"{file.row_count} records, provenance in `{file.provenance}`", err=True)
+        counted = plural(file.row_count, "record")
+        click.echo(f"{counted}, provenance in `{file.provenance}`", err=True)
         click.echo(file.path)
 
 
