@@ -22,6 +22,8 @@ from selfsown.recipes.evaluate import RECIPE
 from selfsown.runner import Start, execute, run_loop
 
 ROLE: Final = "model"
+RECIPE_NAME: Final = "selfsown.recipes.evaluate:RECIPE"
+"""By its place: it makes no data, so it is not among the recipes that users choose from."""
 
 
 def evaluate(model: str | Model, suites: Sequence[Suite], out: str | Path, **given: Any) -> Results:
@@ -69,7 +71,7 @@ def evaluation_config(uri: str, out: str | Path, **settings: Any) -> RunConfig:
     Raises:
         ConfigError: an unknown key, or a value out of range.
     """
-    base = {"recipe": RECIPE.name, "models": {ROLE: uri}, "out": str(out), "max_failure_rate": 1.0}
+    base = {"recipe": RECIPE_NAME, "models": {ROLE: uri}, "out": str(out), "max_failure_rate": 1.0}
     return make_config({**base, **settings}, source="evaluation")
 
 

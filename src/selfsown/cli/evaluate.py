@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--budget-usd", type=click.FloatRange(min=0), help="Hard cap in US dollars.")
 @click.option("--update", is_flag=True, help="Go on if the suites changed; equal prompts are kept.")
 @click.option("--retry-failed", is_flag=True, help="Ask again exactly what failed for good.")
+@click.option("--yes", is_flag=True, help="Do not ask before spending.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.pass_context
@@ -79,6 +81,7 @@ def evaluate(
       selfsown evaluate models/x --suite lab-plain -o evals/x --against evals/base
       selfsown evaluate --predictions answers.jsonl --json
     """
+    from selfsown.cli.score_tables import result_lines, results_json
     from selfsown.evaluate.results import read_results, results_of_predictions
 
     earlier = read_results(against) if against is not None else None
@@ -87,12 +90,13 @@ def evaluate(
         results = results_of_predictions(predictions)
     else:
         asked = _asked(model, suites, out, trained_on, given)
-        results = _answered(ctx, str(model), asked, out, quiet, given)
+        assert model is not None and out is not None
+        results = _answered(ctx, model, asked, out, quiet, given)
     tests = _tests(earlier, results) if earlier is not None else {}
     if as_json:
-        click.echo(_as_json(results, tests, predictions is not None))
+        click.echo(results_json(results, tests, is_predictions=predictions is not None))
         return
-    _print_tables(results, tests, against)
+    click.echo("\n".join(result_lines(results, tests, against)))
     if out is not None and not quiet:
         click.echo(f"wrote `{out / 'results.json'}`", err=True)
 
@@ -134,41 +138,43 @@ def _answered(
     ctx: click.Context,
     model: str,
     suites: list[Suite],
-    out: Path | None,
+    out: Path,
     quiet: bool,
     given: dict[str, Any],
 ) -> Results:
     """Let the model answer; what it answered before is not asked again."""
+    from selfsown.cli.arguments import Asked
     from selfsown.cli.progress import LiveView
-    from selfsown.cli.run import resume_command
-    from selfsown.core.errors import Suspended
-    from selfsown.evaluation import evaluate as answer
+    from selfsown.cli.run import agrees, perform, resume_command
+    from selfsown.evaluation import evaluation_config, model_uri, suite_rows, write_scores
     from selfsown.recipes.evaluate import RECIPE
     from selfsown.runner import Start
 
-    view = None if quiet else LiveView(RECIPE, RECIPE.resolve("default", {}))
-    resume = resume_command(ctx)
-    start = Start(
-        update=given["update"],
-        retry_failed=given["retry_failed"],
-        view=view,
-        signals=True,
-        resume=resume,
-    )
+    uri = model_uri(model)
     settings: dict[str, Any] = {"budget": {"usd": given["budget_usd"]}}
     if given["concurrency"] is not None:
         settings["limits"] = {"concurrency": given["concurrency"]}
-    assert out is not None
-    try:
-        results = answer(model, suites, out, start=start, **settings)
-    except Suspended:
-        click.echo(f"resume: {resume}", err=True)
-        raise
+    config = evaluation_config(uri, out, **settings)
+    options = RECIPE.resolve(config.preset, config.options)
+    asked = Asked(config, RECIPE, options, rows=list(suite_rows(suites)))
+    start = Start(
+        update=given["update"],
+        retry_failed=given["retry_failed"],
+        view=None if quiet else LiveView(RECIPE, options),
+        signals=True,
+        resume=resume_command(ctx),
+    )
+    is_interactive = sys.stdin.isatty() and sys.stderr.isatty()
+    ask = agrees if is_interactive and not given["yes"] else None
+    code = perform(asked, start, ask=ask, quiet=quiet, hints=False)
+    if code:
+        ctx.exit(code)
+    results = write_scores(out, uri, suites)
     for one in results.suites:
         if one.unanswered:
             click.echo(
-                f"warning: {one.unanswered} of {one.n} calls of `{one.suite}` failed for good and "
-                "count as empty answers\nhint: --retry-failed asks exactly those again",
+                f"warning: {one.unanswered} of {one.n} calls of `{shown(one.suite)}` failed for "
+                "good and count as empty answers\nhint: --retry-failed asks exactly those again",
                 err=True,
             )
     return results
@@ -197,45 +203,6 @@ def _tests(earlier: Results, results: Results) -> dict[str, dict[str, JSON]]:
             fix="evaluate both with the same `--suite`",
         )
     return tests
-
-
-def _print_tables(results: Results, tests: dict[str, dict[str, Any]], against: Path | None) -> None:
-    from selfsown.cli.summary import aligned
-    from selfsown.evaluate.results import score_table
-
-    rows = [[shown(cell) for cell in row] for row in score_table(results)]
-    click.echo("\n".join(aligned(rows, right=(2,))))
-    if not tests:
-        return
-    click.echo(f"\nchange against `{shown(str(against))}`, paired, times 100")
-    lines = [["suite", "metric", "change", "95 % interval", "p", "wins", "losses", "ties"]]
-    for suite, metrics in tests.items():
-        for metric, test in metrics.items():
-            change = test["difference"]
-            span = f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f}"
-            counts = [str(test[name]) for name in ("wins", "losses", "ties")]
-            mean, p = f"{100 * change['mean']:+.2f}", f"{test['p_permutation']:.4f}"
-            lines.append([shown(suite), metric, mean, span, p, *counts])
-    click.echo("\n".join(aligned(lines, right=(2, 4, 5, 6, 7))))
-
-
-def _as_json(results: Results, tests: dict[str, dict[str, JSON]], is_predictions: bool) -> bytes:
-    from dataclasses import asdict
-
-    import orjson
-
-    from selfsown.evaluate.results import prediction_summary
-
-    if is_predictions:
-        form = prediction_summary(results)
-        if tests:
-            form["against"] = next(iter(tests.values()))
-    else:
-        suites = [asdict(one) for one in results.suites]
-        for one in suites:
-            del one["instances"]  # results.json has them
-        form = {"model": results.model, "suites": suites, "against": tests}
-    return orjson.dumps(form, option=orjson.OPT_INDENT_2)
 
 
 def _refuse_both(model: str | None, suites: tuple[str, ...], out: Path | None) -> None:

@@ -55,7 +55,7 @@ def read_predictions(path: Path) -> Predictions:
     if lacking:
         raise _lacking(path, lacking)
     suite = Suite(
-        name=path.name.split(".", 1)[0],
+        name=path.name.split(".", 1)[0] or "predictions",
         about=f"predictions in `{path.name}`",
         instances=tuple(instances),
         metrics=("rouge_l", "rouge_l_stem", "exact_match"),

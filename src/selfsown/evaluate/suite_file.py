@@ -43,7 +43,7 @@ def read_suite_file(
         instances.extend(_instances(row, place, number, chosen))
     return checked(
         Suite(
-            name=name or path.name.split(".", 1)[0],
+            name=name or path.name.split(".", 1)[0] or "suite",
             about=about or f"instances of `{path.name}`",
             instances=tuple(instances),
             metrics=("rouge_l_stem", "rouge_l", "exact_match"),

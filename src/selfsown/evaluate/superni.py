@@ -62,7 +62,7 @@ def superni_instances(row: Row, place: str, layout: Layout) -> Iterator[Instance
             input=text,
             references=texts_of(body, "outputs" if "outputs" in body else "output", place),
             prompt=layout.prompt(definition, text),
-            categories=(text_of(compact, "category", place),),
+            categories=_categories(text_of(compact, "category", place)),
             cluster=task,
         )
 
@@ -117,6 +117,12 @@ def task_names(path: Path) -> list[str]:
             why="it lists the tasks of the test split",
             fix="give a checkout of github.com/allenai/natural-instructions",
         ) from error
+
+
+def _categories(name: str) -> tuple[str, ...]:
+    """The category, and the group of those that the paper reports with the same metric."""
+    group = "exact match" if name in EXACT_MATCH_CATEGORIES else "ROUGE-L"
+    return (name, f"reported with {group}")
 
 
 def _read_task(path: Path) -> Row:
