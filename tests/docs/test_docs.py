@@ -1,6 +1,7 @@
 """Claim: the documents can be done: code runs, commands parse, links hold, listings are true.
 
-`python tests/docs/test_docs.py` copies the program's help into `docs/guides/commands.md`.
+`python tests/docs/test_docs.py` copies the program's help into `docs/guides/commands.md`, and
+`selfsown demo 2> FILE; python tests/docs/test_docs.py FILE` the demo's output into README.md.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import click
 import pytest
 import yaml
 
+from selfsown.cli.demo import demo_run, opening_lines
 from selfsown.cli.main import cli
 from selfsown.core.config import make_config
 from selfsown.models.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "guides" / "commands.md"
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".j2", ".sh", ".html", ".css", ".js", ""}
 MACHINE_PATHS = ("/" + "work/", "/" + "tmp/", "/" + "root/")
@@ -129,12 +132,31 @@ def test_the_help_listing_is_the_programs() -> None:
     assert COMMANDS.read_text("utf-8") == with_help(), "python tests/docs/test_docs.py copies it"
 
 
+def test_the_demo_in_the_readme_opens_and_closes_as_the_program_does() -> None:
+    shown = README.read_text("utf-8").partition("<!-- demo:begin -->")[2]
+    shown = shown.partition("<!-- demo:end -->")[0]
+    assert "\n".join(opening_lines(demo_run("runs/demo", 100, 7))) in shown
+    for label in ("completions", "instructions", "instances", "finished: the target is reached"):
+        assert re.search(rf"^{label}\b", shown, re.MULTILINE), label
+
+
 def with_help() -> str:
     """The document of all commands with the program's help in its place."""
     context = click.Context(cli, info_name="selfsown", terminal_width=80, max_content_width=80)
-    begin, end = "<!-- help:begin -->\n", "<!-- help:end -->"
-    head, _, rest = COMMANDS.read_text("utf-8").partition(begin)
-    return f"{head}{begin}```text\n{cli.get_help(context)}\n```\n{end}{rest.partition(end)[2]}"
+    return marked(COMMANDS, "help", cli.get_help(context))
+
+
+def with_demo(printed: str) -> str:
+    """The README with what the demo printed, progress left out, in its place."""
+    lines = [line for line in printed.splitlines() if not re.match(r"[\d.]+ (s|min)  ", line)]
+    return marked(README, "demo", re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip())
+
+
+def marked(path: Path, name: str, text: str) -> str:
+    """A document with a text as the block between two marks."""
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    head, _, rest = path.read_text("utf-8").partition(begin)
+    return f"{head}{begin}```text\n{text}\n```\n{end}{rest.partition(end)[2]}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
@@ -203,3 +225,5 @@ def shipped() -> Iterator[Path]:
 
 if __name__ == "__main__":
     COMMANDS.write_text(with_help(), encoding="utf-8")
+    if sys.argv[1:]:
+        README.write_text(with_demo(Path(sys.argv[1]).read_text("utf-8")), encoding="utf-8")
