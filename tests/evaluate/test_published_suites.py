@@ -128,13 +128,20 @@ def test_superni_is_put_together_and_a_later_change_of_a_task_is_noticed(
         "tasks/task1_a.json": task("yes"),
         "tasks/task2_b.json": task("no"),
     }
+    del server.files["tasks/task2_b.json"]
+    with pytest.raises(EnvironmentFailure, match="HTTP status 404"):
+        get_suite("superni", tmp_path / "s.jsonl", base=server.base)
+    del server.files["tasks/task1_a.json"]  # was fetched, and is not asked for again
+    server.files["tasks/task2_b.json"] = task("no")
     path = get_suite("superni", tmp_path / "s.jsonl", base=server.base)
+    assert {one.name for one in tmp_path.iterdir()} == {"s.jsonl", "s.jsonl.sha256"}
     suite = open_suite(f"superni={path}")
     assert [one.id for one in suite.instances][2:4] == ["task1_a/2", "task2_b/0"]
     before, count = path.read_bytes(), server.request_count
     assert get_suite("superni", path, base=server.base).read_bytes() == before
     assert server.request_count == count
     path.unlink()
+    server.files["tasks/task1_a.json"] = task("yes")
     server.files["tasks/task2_b.json"] = task("maybe")
     with pytest.raises(EnvironmentFailure, match=r"tasks/task2_b\.json` is not the published file"):
         get_suite("superni", path, base=server.base)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -23,6 +24,7 @@ import orjson
 
 from selfsown.core.errors import ConfigError, EnvironmentFailure, InputError
 from selfsown.core.rundir import whole_file, write_lines
+from selfsown.evaluate.lines import Row
 from selfsown.evaluate.superni import TEST_LIST, compact_form
 
 _SIZE_LIMIT_BYTES: Final = 256 * 1024 * 1024
@@ -56,7 +58,7 @@ PUBLISHED: Final = {
     "superni": PublishedSuite(
         name="superni",
         base="https://raw.githubusercontent.com/allenai/natural-instructions/"
-        "b00871c954282e35d14de77c546918ee8b9d90da/",
+        "55a365637381ce7f3748fa2eac7aef1a113bbb82/",
         file=TEST_LIST,
         sha256="8b2068c1e0c5e545abd1172fcf83b17935a791dae19912b5cf68e29355af3cba",
         license="Apache-2.0",
@@ -131,19 +133,44 @@ def _get_superni(
         if known.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest():
             return path
         raise _other_file(path)
-    lines: list[bytes] = []
-    sums: dict[str, str] = {}
     names = _pinned(published, address, timeout_s).decode().split()
+    parts = path.with_name(f"{path.name}.parts")
+    parts.mkdir(exist_ok=True)
     for number, task in enumerate(names, 1):
-        file = f"tasks/{task}.json"
+        file, part = f"tasks/{task}.json", parts / f"{task}.json"
+        if part.exists():  # from a fetch that was interrupted
+            continue
         data = _download(address + file, published, timeout_s)
-        sums[file] = hashlib.sha256(data).hexdigest()
-        if known.get(file, sums[file]) != sums[file]:
-            raise _changed(address + file, sums[file], known[file])
-        lines.append(orjson.dumps(compact_form(orjson.loads(data), f"`{file}`", task)))
+        digest = hashlib.sha256(data).hexdigest()
+        if known.get(file, digest) != digest:
+            raise _changed(address + file, digest, known[file])
+        write_lines(part, [digest.encode(), orjson.dumps(_task(data, address + file, task))])
         say(f"fetched {number} of {len(names)}: {task}")
-    sums[path.name] = write_lines(path, lines).sha256
+    return _joined(path, lock, [parts / f"{task}.json" for task in names])
+
+
+def _task(data: bytes, url: str, name: str) -> Row:
+    """The compact form of a task file as fetched."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise EnvironmentFailure(
+            f"`{url}` is not JSON: {error}",
+            why="a proxy or the host answered with something else than the task file",
+            fix="try again without proxy or mirror; what was fetched so far is kept",
+        ) from error
+    return compact_form(value, f"`{url}`", name)
+
+
+def _joined(path: Path, lock: Path, parts: list[Path]) -> Path:
+    """Write the suite and its checksums from the fetched tasks, and remove these."""
+    digests, tasks = zip(*(part.read_bytes().splitlines() for part in parts), strict=True)
+    sums = {
+        f"tasks/{part.name}": digest.decode() for part, digest in zip(parts, digests, strict=True)
+    }
+    sums[path.name] = write_lines(path, tasks).sha256
     write_lines(lock, [f"{digest}  {file}".encode() for file, digest in sorted(sums.items())])
+    shutil.rmtree(parts[0].parent)
     return path
 
 
