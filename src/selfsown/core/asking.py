@@ -93,6 +93,8 @@ class Asking:
         """Plan only: treat journaled failures as not asked yet, as `--retry-failed` would."""
         self.is_closed = False
         """Whether no more calls are started."""
+        self.stop_error: BaseException | None = None
+        """Why the run is being suspended, if it is."""
         self._journal, self._settings, self._progress = journal, settings, progress
         self._reuse, self._clock = reuse, clock
         self._inflight: dict[bytes, asyncio.Future[str]] = {}
@@ -132,6 +134,8 @@ class Asking:
             else:
                 break
         if self.is_closed:
+            if self.stop_error is not None and CURRENT_DRAW.get() is None:
+                raise self.stop_error  # asked by the recipe's own body, which no flow stops
             raise asyncio.CancelledError
         flight = self._inflight[key] = asyncio.get_running_loop().create_future()
         try:

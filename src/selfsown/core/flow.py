@@ -142,14 +142,17 @@ class Flow(Generic[Item, Result]):
         self._recorded = host.recorded(name) if record else iter(())
         self._next_recorded = next(self._recorded, None)
         self._replaying = self._next_recorded is not None
+        """Whether the consumer has not yet got all that is recorded."""
         self._earlier = deque(host.earlier(name)) if record else deque[int]()
+        self._known = frozenset(self._earlier)
+        """Draws that were handed over in an epoch before; cleared when its order is used up."""
         self._items: dict[int, Item] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._done: dict[int, _Finished[Result]] = {}
         """Finished and without a place in the order yet; in order of arrival."""
         self._held: list[tuple[int, Item]] = []
-        """Draws of no recorded hand-over: begun when the consumer has all that is recorded, so that
-        a finished run asks nothing when it is started again."""
+        """Draws without a hand-over in the record or in an epoch before: begun when those are over,
+        so that a finished run asks nothing when started again, and a retry only what failed."""
         self._parked: set[int] = set()
         self._ready: deque[Delivery[Item, Result]] = deque()
         self._committing = 0
@@ -187,7 +190,10 @@ class Flow(Generic[Item, Result]):
                 self._replaying = False
                 self._start_held()
             if not self._committing and not self._unblock() and not self._tasks:
-                self._end()
+                if self._parked or not self._held:
+                    self._end()
+                self._known = frozenset()  # nothing that was handed over before is left
+                self._start_held()
             if not self._ready:
                 self._wake.clear()
                 await self._wake.wait()
@@ -218,15 +224,25 @@ class Flow(Generic[Item, Result]):
             self._drawn += 1
             self._items[draw] = item
             stored = self._host.recorded_draw(self.name, draw) if self._replaying else None
-            if stored is None and self._replaying:
+            if stored is None and not self._may_begin(draw):
                 self._held.append((draw, item))
             else:
                 self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, stored))
 
+    def _may_begin(self, draw: int) -> bool:
+        """Whether a draw that is not recorded may be worked on by now."""
+        return not self._replaying and (not self._known or draw in self._known)
+
     def _start_held(self) -> None:
-        for draw, item in self._held:
-            self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, None))
-        self._held.clear()
+        self._forget_earlier()
+        if not self._earlier:
+            self._known = frozenset()
+        held, self._held = self._held, []
+        for draw, item in held:
+            if self._may_begin(draw):
+                self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, None))
+            else:
+                self._held.append((draw, item))
 
     async def _run(self, draw: int, item: Item, stored: StoredDelivery | None) -> None:
         context = DrawContext(self.name, draw, stored)
@@ -262,9 +278,13 @@ class Flow(Generic[Item, Result]):
             while not self._record and self._next_strict in self._parked:
                 self._next_strict += 1
             return self._next_strict
+        self._forget_earlier()
+        return self._earlier[0] if self._earlier else None
+
+    def _forget_earlier(self) -> None:
+        """Drop from the order of the epochs before what has been handed over in this one."""
         while self._earlier and self._is_over(self._earlier[0]):
             self._earlier.popleft()
-        return self._earlier[0] if self._earlier else None
 
     def _is_over(self, draw: int) -> bool:
         return (
@@ -324,19 +344,21 @@ class Flow(Generic[Item, Result]):
         self._wake.set()
 
     def _unblock(self) -> bool:
-        """Drop a required draw of the earlier epoch that will never come; whether that helped."""
-        draw = self._required()
-        if draw is None or draw in self._tasks or draw in self._done or draw in self._parked:
-            return False
-        if self._next_recorded is not None:
-            if not self._tasks:
-                raise self._host.mismatch(self.name, self._next_recorded, frozenset())
-            return False
-        if self._strict or not self._earlier:
-            return False
-        self._earlier.popleft()
-        self._advance()
-        return bool(self._ready or self._committing)
+        """Drop required draws of earlier epochs that will never come; whether that helped."""
+        while True:
+            draw = self._required()
+            if draw is None or draw in self._tasks or draw in self._done or draw in self._parked:
+                return False
+            if self._next_recorded is not None:
+                if not self._tasks:
+                    raise self._host.mismatch(self.name, self._next_recorded, frozenset())
+                return False
+            if self._strict or not self._earlier:
+                return False
+            self._earlier.popleft()
+            self._advance()
+            if self._ready or self._committing:
+                return True
 
     def _end(self) -> None:
         """Nothing runs and nothing is ready: the flow is over, or the journal is."""

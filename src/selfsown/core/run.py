@@ -19,7 +19,7 @@ from selfsown.core.asking import Asking, Made, Question
 from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.codec import decode_completion, decode_value, encode_error, encode_value
-from selfsown.core.errors import CallFailed, ConfigError
+from selfsown.core.errors import CallFailed, ConfigError, ConservationError
 from selfsown.core.flow import Flow, Order
 from selfsown.core.journal import Journal, Row, StoredDelivery
 from selfsown.core.mismatch import mismatch
@@ -160,6 +160,12 @@ class Run:
             work: any number of asks; sees its item alone.
             ahead: how many items may be outstanding; evaluated at each hand-over.
         """
+        if any(known.name == name for known in self._flows):
+            raise ConservationError(
+                f"the recipe has two flows `{name}`",
+                why="hand-overs are journaled under the flow's name",
+                fix="this is a defect of the recipe: give each flow a name of its own",
+            )
         flow = Flow(self, name, draw, work, ahead, order=self.settings.order, record=True)
         self._flows.append(flow)  # type: ignore[arg-type]
         return flow
@@ -173,8 +179,9 @@ class Run:
     ) -> Flow[Item, Result]:
         """A flow over independent rows; a delivery's `draw` is the row's index.
 
-        Rows leave when they are done. With `in_order` they are handed over in index order, which
-        filters with memory (novelty, near-duplicates) need.
+        Rows leave when they are done, in an order that is not recorded: take them all. With
+        `in_order` they are handed over in index order, which filters with memory (novelty,
+        near-duplicates) need.
         """
         source = iter(rows)
         order: Order = "strict" if in_order else "arrival"
@@ -234,6 +241,7 @@ class Run:
     def suspend(self, error: BaseException) -> None:
         """Start no more calls; the consumer's next step raises this error."""
         self.asking.is_closed = True
+        self.asking.stop_error = self.asking.stop_error or error
         for flow in self._flows:
             flow.stop(error)
 
