@@ -39,7 +39,7 @@ class TrainingOverlap:
     """A line of a training file that repeats evaluation items."""
 
     line: int
-    """From 1."""
+    """Number of the row, from 1; in a file without blank lines, of the line."""
     text: str
     """Its beginning."""
     overlaps: tuple[Overlap, ...]
@@ -102,6 +102,21 @@ def row_texts(value: JSON) -> Iterator[str]:
             yield from row_texts(one)
 
 
+def without_overlap(
+    rows: Iterable[Mapping[str, JSON]], index: DecontaminationIndex
+) -> tuple[list[Mapping[str, JSON]], list[TrainingOverlap]]:
+    """Training rows that repeat no evaluation item, and what was taken out, with row numbers."""
+    kept: list[Mapping[str, JSON]] = []
+    removed: list[TrainingOverlap] = []
+    for number, row in enumerate(rows, 1):
+        found = row_overlaps(row, index)
+        if found:
+            removed.append(_described(number, row, found))
+        else:
+            kept.append(row)
+    return kept, removed
+
+
 def file_overlaps(path: Path, index: DecontaminationIndex) -> Iterator[TrainingOverlap]:
     """The lines of a training file that repeat evaluation items, in order.
 
@@ -143,14 +158,7 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
     Raises:
         InputError: the file cannot be read, or nothing would be left.
     """
-    removed: list[TrainingOverlap] = []
-    kept: list[bytes] = []
-    for number, row in _training_rows(path):
-        found = row_overlaps(row, index)
-        if found:
-            removed.append(_described(number, row, found))
-        else:
-            kept.append(orjson.dumps(row))
+    kept, removed = without_overlap((row for _, row in _training_rows(path)), index)
     if not kept:
         raise InputError(
             f"nothing of `{path}` is left without what evaluation suites hold",
@@ -163,7 +171,7 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
         write_lines(out.with_name(out.name + _PROVENANCE), _renumbered(provenance, gone))
     list_path = out.with_name(f"{out.name}.overlaps.jsonl")
     write_lines(list_path, (orjson.dumps(asdict(one)) for one in removed))
-    write_lines(out, kept)
+    write_lines(out, map(orjson.dumps, kept))
     return Cleaned(out, len(kept), tuple(removed), list_path)
 
 
@@ -186,7 +194,7 @@ def _renumbered(path: Path, gone: set[int]) -> Iterator[bytes]:
             yield orjson.dumps({**row, "line": number})
 
 
-def _described(number: int, row: Row, found: list[Overlap]) -> TrainingOverlap:
+def _described(number: int, row: Mapping[str, JSON], found: list[Overlap]) -> TrainingOverlap:
     text = re.sub(r"\s+", " ", " ".join(row_texts(row))).strip()
     return TrainingOverlap(number, text[:200], tuple(found))
 
