@@ -53,9 +53,9 @@ def draw_x_label(svg: Svg, area: Frame, label: str) -> None:
     svg.text((area.left + area.right) / 2, area.bottom + 33, label, "quiet", anchor="middle")
 
 
-def draw_x_ticks(svg: Svg, area: Frame, count: int = 5) -> None:
-    """Round numbers along the horizontal axis."""
-    for value in ticks(area.x_max, count):
+def draw_x_ticks(svg: Svg, area: Frame, count: int = 5, *, whole: bool = False) -> None:
+    """Round numbers along the horizontal axis; with `whole`, no step is below 1."""
+    for value in ticks(area.x_max, count, whole=whole):
         if value <= area.x_max * 1.0001:
             svg.text(area.x(value), area.bottom + 17, short(value), "quiet", anchor="middle")
 

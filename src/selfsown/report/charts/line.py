@@ -21,6 +21,8 @@ class Curve:
     """Number of the colour."""
     filled: bool = False
     """Whether the area under it is tinted."""
+    spans: Sequence[tuple[float, float, float]] = ()
+    """Intervals as (x, low, high), drawn as bars behind the curve."""
 
 
 def draw_lines(
@@ -32,6 +34,7 @@ def draw_lines(
     y_label: str,
     x_max: float = 0.0,
     percent: bool = False,
+    whole_x: bool = False,
 ) -> str:
     """Curves from 0 on both axes.
 
@@ -43,19 +46,23 @@ def draw_lines(
         y_label: above the vertical axis.
         x_max: end of the horizontal axis; the last point's x if 0.
         percent: whether the vertical axis shows parts in [0, 1] as per cent.
+        whole_x: whether the horizontal axis counts things.
     """
     svg = Svg(title, description, WIDTH, HEIGHT)
     end = x_max or max(curve.points[-1][0] for curve in curves)
     top = max((y for curve in curves for _, y in curve.points), default=0.0)
+    top = max([top, *(high for curve in curves for _, _, high in curve.spans)])
     area = frame(WIDTH, HEIGHT, end, top)
     draw_y_axis(svg, area, y_label, percent)
-    draw_x_ticks(svg, area)
+    draw_x_ticks(svg, area, whole=whole_x)
     draw_x_label(svg, area, x_label)
     for curve in curves:
         places = [(area.x(x), area.y(y)) for x, y in curve.points]
         if curve.filled:
             base = [(places[-1][0], area.bottom), (places[0][0], area.bottom)]
             svg.polygon([*places, *base], f"area s{curve.series}")
+        for x, low, high in curve.spans:
+            svg.polyline([(area.x(x), area.y(low)), (area.x(x), area.y(high))], f"curve s{curve.series}")
         if len(places) == 1:
             svg.circle(places[0], 3, f"s{curve.series}")
         svg.polyline(places, f"curve s{curve.series}")

@@ -1,0 +1,122 @@
+"""The run of one round: who writes it, what it starts from, and its directory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from selfsown.core.config import RunConfig, make_config
+from selfsown.core.randomness import rng_for
+from selfsown.core.request import JSON
+from selfsown.core.rundir import MANIFEST, read_lines, read_manifest, write_lines
+from selfsown.loop.config import LoopConfig
+from selfsown.loop.places import RoundPlaces
+from selfsown.recipes.base import get_recipe
+from selfsown.recipes.seeds import read_seeds
+from selfsown.runner import Start, execute, run_loop
+
+
+def tuned_uri(config: LoopConfig, folder: Path) -> str:
+    """The URI that opens a model tuned from the base."""
+    backend = config.backend
+    if backend == "auto":
+        backend = "lab" if config.base.partition(":")[0] == "lab" else "hf"
+    return f"{backend}:{folder}"
+
+
+def base_uri(config: LoopConfig) -> str:
+    """The URI of the base; a plain folder is opened like the models tuned from it."""
+    is_folder = (Path(config.base).expanduser() / "config.json").is_file()
+    return tuned_uri(config, Path(config.base).expanduser()) if is_folder else config.base
+
+
+def round_seed(config: LoopConfig, number: int) -> int:
+    """The seed of one round's run: another one in each, since the seeds are the same."""
+    return rng_for(config.seed, "loop-round", number).randrange(2**31)
+
+
+def run_config(
+    config: LoopConfig, places: RoundPlaces, number: int, generator: str, depth: int
+) -> RunConfig:
+    """The config of one round's run.
+
+    Args:
+        config: of the loop.
+        places: of the round.
+        number: of the round.
+        generator: URI of the promoted model.
+        depth: trainings on machine data behind it.
+    """
+    role = next(iter(get_recipe(config.recipe).roles))
+    return make_config(
+        {
+            "recipe": config.recipe,
+            "preset": config.preset,
+            "models": {role: generator, **config.models},
+            "seeds": str(places.seeds) if places.seeds.is_file() else config.seeds,
+            "target": config.target,
+            "seed": round_seed(config, number),
+            "order": "strict",
+            "options": config.options,
+            "limits": config.limits.model_dump(),
+            "model_depth": depth,
+            "out": str(places.run),
+        },
+        source="loop config",
+    )
+
+
+def generate(config: RunConfig) -> Mapping[str, Any]:
+    """Run it to its end, or go on where it stopped; returns the manifest.
+
+    Raises:
+        Suspended: environment or a signal stopped it; the same command resumes.
+        InputError: something given cannot be used.
+    """
+    directory = Path(str(config.out))
+    if not is_finished(directory):
+        is_main = threading.current_thread() is threading.main_thread()
+        run_loop(execute(config, Start(signals=is_main)))
+    return read_manifest(directory)
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether a run directory holds a finished run."""
+    if not (directory / MANIFEST).is_file():
+        return False
+    run = read_manifest(directory)["run"]
+    return isinstance(run, Mapping) and run.get("status") == "finished"
+
+
+def write_machine_seeds(config: LoopConfig, before: RoundPlaces, places: RoundPlaces) -> None:
+    """Write the tasks of the round before that this one starts from: as many as human seeds.
+
+    They keep their record ids, so the chain of parents goes on through the rounds.
+    """
+    if places.seeds.is_file():
+        return
+    tasks = list(machine_tasks(before.run))
+    wanted = min(len(tasks), len(read_seeds(config.seeds)))
+    chosen = rng_for(config.seed, "loop-demonstrations", before.home.name).sample(tasks, wanted)
+    places.home.mkdir(parents=True, exist_ok=True)
+    write_lines(places.seeds, map(orjson.dumps, chosen))
+
+
+def machine_tasks(directory: Path) -> Iterator[dict[str, JSON]]:
+    """The accepted records of a run as seed tasks: one per instruction, with all its instances."""
+    tasks: dict[str, dict[str, JSON]] = {}
+    instances: dict[str, list[JSON]] = {}
+    for row in read_lines(directory / "accepted.jsonl"):
+        assert isinstance(row, dict)
+        text = str(row["instruction"])
+        instances.setdefault(text, []).append(
+            {"input": row.get("input", ""), "output": row["output"]}
+        )
+        kind = bool(row.get("is_classification"))
+        tasks.setdefault(text, {"id": row["id"], "name": "", "is_classification": kind})
+    for text, task in tasks.items():
+        yield {**task, "instruction": text, "instances": instances[text]}

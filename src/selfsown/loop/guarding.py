@@ -1,0 +1,207 @@
+"""The guard's record of one round: measured before anything is trained on it, then judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from selfsown.core.randomness import rng_for
+from selfsown.core.request import JSON
+from selfsown.core.rundir import read_lines
+from selfsown.evaluate.lines import read_objects
+from selfsown.guard.judge import judge
+from selfsown.guard.lineage import Lineage, Mixture, TrainedRow
+from selfsown.guard.losses import losses_of, rejections_by_topic
+from selfsown.guard.measure import Ruler
+from selfsown.guard.policy import Policy
+from selfsown.guard.record import GUARD_FILE, GuardRecord, read_record, write_record
+from selfsown.guard.sample import SampleKind, Settings, TextRow
+from selfsown.lab import oracle
+from selfsown.lab.world import sample_instruction
+from selfsown.loop.config import LoopConfig
+from selfsown.loop.places import LoopPlaces, RoundPlaces
+from selfsown.recipes.seeds import read_seeds
+from selfsown.train.mixture import Row
+from selfsown.train.plan import make_plan
+from selfsown.train.prepare import prepare
+from selfsown.train.records import read_sources
+from selfsown.train.settings import TrainConfig
+from selfsown.train.tokens import Encoder
+
+LAB_REFERENCE: Final = "lab"
+
+
+class Watch:
+    """Measures and judges the rounds of one loop against one reference."""
+
+    def __init__(self, config: LoopConfig, places: LoopPlaces) -> None:
+        """Read the reference.
+
+        Raises:
+            InputError: it has fewer than two rows with text.
+            MissingExtra: numpy is not installed.
+        """
+        self._config, self._places = config, places
+        guard = config.guard
+        self._settings = Settings(m=guard.m, seed=guard.seed)
+        self._ruler = Ruler(list(self._reference()), self._settings)
+
+    def record(self, number: int, generator: str, mixture: Mixture | None) -> GuardRecord:
+        """The judged record of a round; made once, then read.
+
+        Args:
+            number: of the round, whose run is finished.
+            generator: URI of the model that wrote it.
+            mixture: what would be trained on; None if there is nothing.
+        """
+        places = self._places.round(number)
+        if (places.home / GUARD_FILE).is_file():
+            return read_record(places.home)
+        record = self._measured(places, number, generator, mixture)
+        history = [*self.history(number), record]
+        verdict = judge(history, self._policy(history))
+        judged = record.judged(verdict)
+        write_record(judged, places.home)
+        return judged
+
+    def history(self, before: int) -> list[GuardRecord]:
+        """The records of the rounds before one."""
+        homes = [self._places.round(number).home for number in range(before)]
+        return [read_record(home) for home in homes if (home / GUARD_FILE).is_file()]
+
+    def _policy(self, history: Sequence[GuardRecord]) -> Policy:
+        """Rounds by the base are not compared; the first one by a tuned model is the baseline."""
+        tuned = [one.round for one in history if one.depths.model_depth_max > 0]
+        first = tuned[0] if tuned else history[-1].round
+        return Policy(baseline_round=first, has_verifier=self._config.guard.has_verifier)
+
+    def _measured(
+        self, places: RoundPlaces, number: int, generator: str, mixture: Mixture | None
+    ) -> GuardRecord:
+        kept, rejected = candidates(places.run)
+        samples: dict[SampleKind, Sequence[TextRow]] = {
+            "raw": self._rows([*kept, *rejected]),
+            "curated": self._rows(dict.fromkeys(instructions(places.run))),
+        }
+        measured = {
+            kind: rows for kind, rows in samples.items() if sum(bool(r.text) for r in rows) > 1
+        }
+        reference = self._ruler.reference
+        written = list(provenance(places.run))
+        lineage = Lineage(self._all_provenance(number), self._human_ids())
+        return GuardRecord(
+            round=number,
+            m=self._settings.m,
+            sample_seed=self._settings.seed,
+            reference_hash=reference.hash,
+            metrics={kind: self._ruler.measure(rows) for kind, rows in measured.items()},
+            depths=lineage.depths([str(row["id"]) for row in written]),
+            losses={
+                kind: losses_of(self._ruler.rows_of(rows), reference)
+                for kind, rows in measured.items()
+            },
+            base_model=self._config.base,
+            parent_checkpoint=generator,
+            data=mixture,
+            decoding=self._config.options,
+            rejections=rejections_by_topic(self._rows(kept), self._rows(rejected), reference),
+        )
+
+    def mixture(self, training: TrainConfig, number: int, earlier: Sequence[Path]) -> Mixture:
+        """What a training would be trained on, from provenance, repeats and epochs counted.
+
+        Args:
+            training: what would be trained.
+            number: of the round.
+            earlier: data files of earlier trainings, to tell which human rows are fresh.
+        """
+        plan = make_plan(training)
+        sources = read_sources(training.data, seeds=False)
+        prepared = prepare(sources, plan.settings, Encoder(plan.tokenizer, plan.base))
+        rows = [
+            TrainedRow(name, tokens, plan.settings.epochs * seen / tokens)
+            for name, (tokens, seen) in _tokens_by_record(prepared.rows).items()
+        ]
+        lineage = Lineage(self._all_provenance(number), self._human_ids())
+        used = [TrainedRow(name, 0) for path in earlier for name in row_ids(path)]
+        return lineage.mixture(rows, used)
+
+    def _all_provenance(self, number: int) -> Iterator[dict[str, JSON]]:
+        for earlier in range(number + 1):
+            yield from provenance(self._places.round(earlier).run)
+
+    def _human_ids(self) -> list[str]:
+        return row_ids(self._places.human)
+
+    def _rows(self, texts: Sequence[str] | dict[str, None]) -> list[TextRow]:
+        return [TextRow(text, self._label(text)) for text in texts]
+
+    def _label(self, text: str) -> str:
+        """The family of a lab task: the label whose loss is watched there."""
+        if self._config.guard.reference != LAB_REFERENCE:
+            return ""
+        program = oracle.parse(text)
+        return program.family if program else "none"
+
+    def _reference(self) -> Iterator[TextRow]:
+        given = self._config.guard.reference
+        if given == LAB_REFERENCE:
+            rng = rng_for(self._config.guard.seed, "lab-reference")
+            for _ in range(3 * self._config.guard.m):
+                found = sample_instruction(rng)
+                yield TextRow(found.text, found.program.family)
+        elif given is not None:
+            for _, row in read_objects(Path(given), "human reference"):
+                yield TextRow(str(row.get("instruction") or row.get("text") or ""))
+        else:
+            yield from (TextRow(task.instruction) for task in read_seeds(self._config.seeds))
+
+
+def _tokens_by_record(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
+    """Record id → tokens of its distinct texts, and of all its rows in one epoch."""
+    distinct: dict[str, set[tuple[int, ...]]] = {}
+    seen: dict[str, int] = {}
+    for row in rows:
+        distinct.setdefault(row.id, set()).add(row.input_ids)
+        seen[row.id] = seen.get(row.id, 0) + len(row.input_ids)
+    return {name: (sum(map(len, texts)), seen[name]) for name, texts in distinct.items()}
+
+
+def candidates(directory: Path) -> tuple[list[str], list[str]]:
+    """Instructions of a run before any filter: those that passed their rules, and the others."""
+    kept, rejected = [], []
+    for row in provenance(directory):
+        record = row.get("record")
+        if row.get("stage") == "instructions" and isinstance(record, dict):
+            kept.append(str(record.get("instruction", "")))
+    for line in read_lines(directory / "rejected.jsonl"):
+        if isinstance(line, dict) and line["stage"] == "instructions":
+            record = line["record"]
+            assert isinstance(record, dict)
+            rejected.append(str(record.get("instruction", "")))
+    return kept, rejected
+
+
+def instructions(directory: Path) -> Iterator[str]:
+    """The instruction of each accepted record."""
+    for row in read_lines(directory / "accepted.jsonl"):
+        assert isinstance(row, dict)
+        yield str(row.get("instruction", ""))
+
+
+def provenance(directory: Path) -> Iterator[dict[str, JSON]]:
+    """The provenance rows of a run."""
+    for row in read_lines(directory / "provenance.jsonl"):
+        assert isinstance(row, dict)
+        yield row
+
+
+def row_ids(data: Path) -> list[str]:
+    """The record ids of a training file, from the provenance beside it."""
+    path = data.with_name(f"{data.name}.provenance.jsonl")
+    if not path.is_file():
+        return []
+    return [str(orjson.loads(line)["id"]) for line in path.read_bytes().splitlines()]
