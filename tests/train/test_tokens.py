@@ -104,7 +104,7 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(
     shutil.copytree(tiny, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 2000}), encoding="utf-8")
-    with pytest.raises(InputError, match="ids up to 2047.*has 2000 embeddings"):
+    with pytest.raises(InputError, match=r"ids up to 2047.*has 2000 embeddings"):
         Encoder(tiny, folder)
 
 

@@ -185,13 +185,15 @@ def _trainer(
 
         def training_step(self, *args: Any, **given: Any) -> Any:
             loss = super().training_step(*args, **given)
-            _refuse_nan([loss], "the loss", self.state.global_step + 1, checkpoints, settings)
+            if not loss.isfinite():
+                step = self.state.global_step
+                raise _diverged(f"the loss of step {step + 1}", step, checkpoints, settings)
             return loss
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             step = self.state.global_step
-            weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-            _refuse_nan(weights, "a weight", step, checkpoints, settings)
+            if not _is_finite(self.model):
+                raise _diverged(f"a weight after step {step}", step, checkpoints, settings)
             try:
                 super()._save_checkpoint(model, trial)
             except (OSError, RuntimeError, _safetensor_error()) as error:
@@ -212,7 +214,7 @@ def _trainer(
         processing_class=tokenizer,
         peft_config=_lora(settings) if settings.method == "lora" else None,
     )
-    trainer.add_callback(_watcher(trainer, devices.checkpoint_every_s, report))
+    trainer.add_callback(_watcher(trainer, settings, devices.checkpoint_every_s, report))
     return trainer
 
 
@@ -274,14 +276,21 @@ def _lora(settings: Settings) -> Any:
     )
 
 
-def _watcher(trainer: SFTTrainer, every_s: float, report: Report) -> Any:
+def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Report) -> Any:
+    import torch
     from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
     from transformers import TrainerCallback
 
     saved_at = [time.monotonic()]
 
     class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-        """Reports progress, asks for a checkpoint when it is time, and marks whole ones."""
+        """Reports progress, checks gradients, asks for checkpoints and marks whole ones."""
+
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+            if not torch.nn.utils.get_total_norm(gradients).isfinite():
+                step, folder = state.global_step, Path(args.output_dir)
+                raise _diverged(f"the gradient of step {step + 1}", step, folder, settings)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             due = [time.monotonic() - saved_at[0] >= every_s]
@@ -313,7 +322,9 @@ def _save(trainer: SFTTrainer, base: Path, settings: Settings, folder: Path) -> 
     if not trainer.is_world_process_zero():
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
-    _refuse_nan(model.parameters(), "a weight", trainer.state.global_step, folder, settings)
+    if not _is_finite(model):
+        step, checkpoints = trainer.state.global_step, Path(trainer.args.output_dir)
+        raise _diverged(f"a weight after step {step}", step, checkpoints, settings)
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -334,15 +345,17 @@ def _stored_dtype(base: Path) -> str:
     return name if name in ("bfloat16", "float16") else "float32"
 
 
-def _refuse_nan(tensors: Any, what: str, step: int, checkpoints: Path, settings: Settings) -> None:
-    import torch
+def _is_finite(model: Any) -> bool:
+    return all(bool(weight.isfinite().all()) for weight in model.parameters())
 
-    if all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
-        return
+
+def _diverged(what: str, step: int, checkpoints: Path, settings: Settings) -> TrainingDiverged:
+    """The error; the checkpoint of the weights that gave the bad number, `step`, is removed."""
+    shutil.rmtree(checkpoints / f"checkpoint-{step}", ignore_errors=True)
     last = last_checkpoint(checkpoints)
     kept = f"; the last good checkpoint is `{last}`" if last else "; there is no checkpoint yet"
-    raise TrainingDiverged(
-        f"{what} is not finite at step {step}{kept}",
+    return TrainingDiverged(
+        f"{what} is not finite{kept}",
         why=f"a learning rate of {settings.learning_rate:g} is too high, or rows hold extremes",
         fix="train into a new folder with a lower `learning_rate`, or a longer warm-up",
     )
