@@ -109,6 +109,7 @@ def test_a_training_file_that_overlaps_is_refused_before_a_model_is_opened(
         (["lab", "-o", "x"], "`--suite SUITE` is missing"),
         (["lab", "--suite", "lab-task"], "`-o DIR` is missing"),
         (["lab", "--predictions", "p.jsonl"], "`MODEL` does not go with --predictions"),
+        (["--predictions", "p.jsonl", "--max-tokens", "5"], "`--max-tokens` does not go with"),
     ],
 )
 def test_incomplete_commands_say_what_is_missing(arguments: list[str], message: str) -> None:

@@ -73,6 +73,17 @@ def test_a_clear_gain_is_found_and_swapping_the_models_mirrors_it() -> None:
     assert gain.wins == loss.losses == 120
 
 
+def test_the_detectable_difference_is_found_in_about_80_of_100_comparisons() -> None:
+    rng = random.Random(23)
+    zeros, size = [0.0] * 60, 2.8 / math.sqrt(60)  # 2.8 standard errors of differences with sd 1
+    found = [
+        paired_test(zeros, [rng.gauss(size, 1) for _ in zeros], seed=seed, resamples=300)
+        for seed in range(150)
+    ]
+    assert 0.70 < sum(one.rose for one in found) / 150 < 0.90
+    assert sum(one.detectable for one in found) / 150 == pytest.approx(size, rel=0.05)
+
+
 def test_models_that_do_not_differ_are_told_apart_in_at_most_8_of_100_tests() -> None:
     rng = random.Random(17)
     rejected = 0

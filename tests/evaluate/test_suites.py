@@ -88,6 +88,7 @@ def test_a_file_of_the_users_may_be_flat_or_nested(tmp_path: Path) -> None:
     assert suite.instances[1].prompt == "Q: why?\nA:"
     assert suite.instances[1].references == ("so", "because")
     assert suite.instances[0].categories == ("sums",)
+    assert open_suite(f"other={path}").name == "other"
 
 
 def test_empty_references_are_refused_and_listed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +87,16 @@ def evaluate(
 
     earlier = read_results(against) if against is not None else None
     if predictions is not None:
-        _refuse_both(model, suites, out)
-        results = results_of_predictions(predictions)
+        _refuse_both(
+            {"MODEL": model, "--suite": suites, "-o": out, "--trained-on": trained_on}
+            | {"--stop": given["stops"]}
+            | {
+                f"--{name.replace('_', '-')}": value
+                for name, value in given.items()
+                if name not in ("metrics", "stops")
+            }
+        )
+        results = results_of_predictions(predictions, given["metrics"])
     else:
         asked = _asked(model, suites, out, trained_on, given)
         assert model is not None and out is not None
@@ -205,7 +214,8 @@ def _tests(earlier: Results, results: Results) -> dict[str, dict[str, JSON]]:
     return tests
 
 
-def _refuse_both(model: str | None, suites: tuple[str, ...], out: Path | None) -> None:
-    for name, value in (("MODEL", model), ("--suite", suites), ("-o", out)):
+def _refuse_both(given: Mapping[str, object]) -> None:
+    """Refuse what only matters when a model is asked."""
+    for name, value in given.items():
         if value:
             raise click.UsageError(f"`{name}` does not go with --predictions: nothing is asked")

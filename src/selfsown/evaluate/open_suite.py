@@ -40,7 +40,8 @@ def open_suite(given: str, changes: SuiteChanges | None = None) -> Suite:
 
     Args:
         given: `lab-task`, `lab-plain` (with `-K` for K demonstrations); `user-oriented` or
-            `superni`, read from where `suites get` puts them or from `NAME=FILE`; or a JSONL file.
+            `superni`, read from where `suites get` puts them or from `NAME=FILE`; or a JSONL file
+            of the user's, which `NAME=FILE` gives another name.
         changes: what to change in it.
 
     Raises:
@@ -108,7 +109,12 @@ def _published(name: str, path: Path, changes: SuiteChanges) -> Suite:
 
 
 def _own(given: str, changes: SuiteChanges) -> Suite:
+    name, equals, place = given.partition("=")
     path = Path(given)
+    if equals and not path.is_file():
+        path = Path(place)
+    else:
+        name = ""
     if not path.is_file():
         names = [*LAB_NAMES, *PUBLISHED]
         near = difflib.get_close_matches(given, names, n=1)
@@ -117,7 +123,7 @@ def _own(given: str, changes: SuiteChanges) -> Suite:
             why=f"known suites are {', '.join(f'`{name}`' for name in names)}",
             fix=f"did you mean `{near[0]}`?" if near else "give one of them or a JSONL file",
         )
-    return read_suite_file(path, layout=changes.layout or "published")
+    return read_suite_file(path, name=name or None, layout=changes.layout or "published")
 
 
 def _changed(suite: Suite, changes: SuiteChanges) -> Suite:

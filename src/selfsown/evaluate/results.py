@@ -6,7 +6,7 @@ The document holds no time and no cost, so equal answers give equal bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,14 +69,16 @@ def read_results(path: Path) -> Results:
         ) from error
 
 
-def results_of_predictions(path: Path) -> Results:
-    """The scores of a prediction file.
+def results_of_predictions(path: Path, metrics: Sequence[str] = ()) -> Results:
+    """The scores of a prediction file, with its usual metrics if none are named.
 
     Raises:
+        ConfigError: there is no such metric.
         InputError: the file cannot be used; names the lines.
     """
     given = read_predictions(path)
-    return Results(str(path), (score_answers(given.suite, given.answers),))
+    suite = replace(given.suite, metrics=tuple(metrics)) if metrics else given.suite
+    return Results(str(path), (score_answers(suite, given.answers),))
 
 
 def prediction_summary(results: Results) -> dict[str, JSON]:
@@ -98,7 +100,7 @@ def prediction_summary(results: Results) -> dict[str, JSON]:
 def form_of_test(test: PairedTest) -> dict[str, JSON]:
     """A paired test as JSON."""
     form: dict[str, JSON] = asdict(test)
-    return {**form, "rose": test.rose, "fell": test.fell}
+    return {**form, "detectable": test.detectable, "rose": test.rose, "fell": test.fell}
 
 
 def score_table(results: Results) -> list[list[str]]:

@@ -50,12 +50,12 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that scores depend on; results of equal hashes compare.
+        """Hash of questions, references and settings; results of equal hashes compare.
 
-        Neither the name nor the description is in it.
+        Name, description and choice of metrics are not in it.
         """
         form = asdict(self)
-        del form["about"], form["name"]
+        del form["about"], form["name"], form["metrics"]
         return hashlib.sha256(canonical_json(form)).hexdigest()
 
 
