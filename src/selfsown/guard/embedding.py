@@ -1,7 +1,7 @@
 """Texts as points without a downloaded model: hashed n-grams, and latent directions of human text.
 
-`hashed` counts words and word pairs in a fixed number of slots. `Lsa` weighs the slots by how rare
-they are in the human reference and keeps the leading directions of the reference (latent semantic
+`hashed` counts n-grams in a fixed number of slots. `Lsa` weighs the slots of words by how rare they
+are in the human reference and keeps the leading directions of the reference (latent semantic
 analysis, Deerwester et al. 1990; the decomposition is randomised, Halko et al. 2011, with a fixed
 seed). Blind to meaning beyond shared words: paraphrases without a common word are strangers.
 """
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     """(rows, dimensions)"""
 
 SLOTS: Final = 2048
-DIRECTIONS: Final = 64
+DIRECTIONS: Final = 128
 
 
-def hashed(rows: Sequence[Sequence[str]], slots: int = SLOTS) -> Points:
-    """(rows, slots) log(1 + count) of words and word pairs, by the CRC-32 of each."""
+def hashed(rows: Sequence[Sequence[str]], slots: int = SLOTS, longest: int = 1) -> Points:
+    """(rows, slots) log(1 + count) of the n-grams up to a length, by the CRC-32 of each."""
     import numpy as np
 
     points = np.zeros((len(rows), slots))
     for number, row in enumerate(rows):
-        for n in (1, 2):
+        for n in range(1, longest + 1):
             for gram in ngrams_of(row, n):
                 code = zlib.crc32("\0".join(gram).encode("utf-8", "surrogatepass"))
                 points[number, code % slots] += 1

@@ -27,6 +27,7 @@ UNLIKE_SIZES: Final = 0.8
 
 _EVIDENCE: Final[dict[str, tuple[LossKind, ...]]] = {
     "rare_label_recall": ("label",),
+    "rare_word_recall": ("topic", "ngram"),
     "rare_ngram_recall": ("ngram",),
 }
 

@@ -123,7 +123,7 @@ def _topics(subject: Subject) -> Found:
 
 def _classifier(subject: Subject) -> Found:
     sample, human = (
-        unit(hashed(rows.tokens, 1024))
+        unit(hashed(rows.tokens, longest=2))
         for rows in (subject.sample, subject.reference.against.first(len(subject.sample)))
     )
     seed = subject.reference.settings.seed
@@ -132,7 +132,9 @@ def _classifier(subject: Subject) -> Found:
 
 
 def _tails(subject: Subject) -> Found:
-    human = subject.reference.ngrams
+    words, human = subject.reference.words, subject.reference.ngrams
+    single = NgramTable(subject.sample.tokens, words.n)
+    yield "rare_word_recall", estimate(words.rare_recall(single), subject.masks)
     table = NgramTable(subject.sample.tokens, human.n)
     yield "rare_ngram_recall", estimate(human.rare_recall(table), subject.masks)
     covered = estimate(human.covered_mass(table), subject.masks)
@@ -209,7 +211,17 @@ GROUPS: Final = (
     ),
     Group("topics", {"topic_mass": "falls", "topic_js": "rises"}, _topics, 50, 80),
     Group("classifier", {"auc": "rises"}, _classifier, 50, 50),
-    Group("tails", {"rare_ngram_recall": "falls", "missing_ngram_mass": "rises"}, _tails, 50, 100),
+    Group(
+        "tails",
+        {
+            "rare_word_recall": "falls",
+            "rare_ngram_recall": "falls",
+            "missing_ngram_mass": "rises",
+        },
+        _tails,
+        50,
+        100,
+    ),
     Group("labels", {"rare_label_recall": "falls"}, _labels, 50, 50),
     Group(
         "form",

@@ -16,7 +16,13 @@ from selfsown.core.errors import ConfigError
 Level = Literal["pass", "warn", "stop"]
 Baseline = Literal["own", "human"]
 
-TAIL_METRICS: Final = ("rare_ngram_recall", "coverage", "topic_mass", "rare_label_recall")
+TAIL_METRICS: Final = (
+    "rare_word_recall",
+    "rare_ngram_recall",
+    "coverage",
+    "topic_mass",
+    "rare_label_recall",
+)
 """Early collapse is the loss of tails."""
 DIVERSITY_METRICS: Final = ("distinct_2", "vendi", "entropy_2")
 REPETITION_METRICS: Final = ("compression_ratio", "self_bleu_4")

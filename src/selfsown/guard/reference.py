@@ -98,6 +98,11 @@ class Reference:
         return HumanNgrams(self.against.tokens, 2)
 
     @cached_property
+    def words(self) -> HumanNgrams:
+        """Its words."""
+        return HumanNgrams(self.against.tokens, 1)
+
+    @cached_property
     def labels(self) -> HumanLabels:
         """Its labels."""
         return HumanLabels(self.against.labels)

@@ -44,10 +44,10 @@ class Knobs:
 HUMAN: Final = Knobs()
 
 PLANTED: Final[Mapping[str, Callable[[int], Knobs]]] = {
-    "temperature decay": lambda round_: Knobs(temperature=1 - 0.15 * round_),
-    "mode repetition": lambda round_: Knobs(repeated=0.15 * round_),
+    "temperature decay": lambda round_: Knobs(temperature=1 - 0.10 * round_),
+    "mode repetition": lambda round_: Knobs(repeated=0.10 * round_),
     "topic loss": lambda round_: Knobs(topics_lost=0.15 * round_),
-    "label loss": lambda round_: Knobs(labels_lost=0.08 * round_),
+    "label loss": lambda round_: Knobs(labels_lost=0.06 * round_),
     "healthy": lambda _: HUMAN,
 }
 """Name → the knobs of a round, 0 being healthy in all."""
