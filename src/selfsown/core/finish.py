@@ -10,7 +10,7 @@ import orjson
 
 from selfsown.core.cost import NANO
 from selfsown.core.journal import Journal
-from selfsown.core.request import JSON, canonical_json
+from selfsown.core.request import JSON, canonical_json, clean_json
 from selfsown.core.run import Run
 from selfsown.core.rundir import (
     DATA_FILES,
@@ -89,7 +89,7 @@ def json_text(value: Mapping[str, JSON]) -> str:
     try:
         return orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
     except TypeError:  # integers beyond 64 bits, lone surrogates: the standard encoder takes them
-        return json.dumps(json.loads(canonical_json(value)), indent=2)
+        return json.dumps(json.loads(canonical_json(clean_json(value))), indent=2)
 
 
 def journal_totals(journal: Journal) -> dict[str, JSON]:

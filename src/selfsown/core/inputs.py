@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from selfsown.core.errors import InputError
-from selfsown.core.request import JSON, clean_text
+from selfsown.core.request import JSON, canonical_json, clean_json
 from selfsown.core.rundir import INPUTS, FileFacts, read_lines, translated_os_errors, write_lines
 from selfsown.core.stages import data_line
 
@@ -115,7 +115,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
                     raise _malformed(path, reader.line_num, "other number of cells than the header")
                 yield {str(name): value for name, value in row.items()}
         except csv.Error as error:
-            raise _malformed(path, reader.line_num, str(error)) from error
+            raise _malformed(path, reader.reader.line_num, str(error)) from error
 
 
 def _object(value: object, path: Path, number: int) -> Row:
@@ -138,7 +138,7 @@ def _incoming(directory: Path, name: str) -> Path:
 
 def _line(index: int, row: Row) -> bytes:
     try:
-        return data_line(_cleaned(dict(row)))
+        return data_line(_checked(dict(row)))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"row {index} cannot be stored: {error}",
@@ -147,17 +147,9 @@ def _line(index: int, row: Row) -> bytes:
         ) from error
 
 
-def _cleaned(value: JSON) -> dict[str, JSON]:
-    cleaned = _clean(value)
+def _checked(row: JSON) -> dict[str, JSON]:
+    """The row with clean text; ValueError for numbers that JSON cannot carry."""
+    canonical_json(row)
+    cleaned = clean_json(row)
     assert isinstance(cleaned, dict)
     return cleaned
-
-
-def _clean(value: JSON) -> JSON:
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, Mapping):
-        return {clean_text(str(key)): _clean(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
-    return value

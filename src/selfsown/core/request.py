@@ -174,6 +174,17 @@ def clean_text(text: str) -> str:
     return text
 
 
+def clean_json(value: JSON) -> JSON:
+    """The value with all text in it cleaned, keys of mappings included."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_text(str(key)): clean_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean_json(item) for item in value]
+    return value
+
+
 def canonical_json(value: JSON) -> bytes:
     """The one byte form of a JSON value: sorted keys, no spaces, ASCII, shortest floats.
 
@@ -254,7 +265,7 @@ def _plain(value: object) -> object:
     """What the encoder does not know: immutable mappings and other sequences."""
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return list(value)
     raise TypeError(f"`{type(value).__name__}` is not JSON")
 

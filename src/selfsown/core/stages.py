@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from selfsown.core.errors import CallFailed, ConservationError, EnvironmentFailure
-from selfsown.core.request import JSON, canonical_json, short_id
+from selfsown.core.request import JSON, canonical_json, clean_json, short_id
 
 End = Literal["accepted", "passed", "rejected", "failed"]
 
@@ -289,8 +289,8 @@ def data_line(value: Mapping[str, JSON]) -> bytes:
 
     try:
         return orjson.dumps(value, default=_plain)
-    except TypeError:  # integers beyond 64 bits: the standard encoder takes them
-        return canonical_json(value)
+    except TypeError:  # integers beyond 64 bits, lone surrogates: the standard encoder takes them
+        return canonical_json(clean_json(value))
 
 
 def check_conservation(stages: Sequence[Stage]) -> None:
@@ -311,6 +311,6 @@ def check_conservation(stages: Sequence[Stage]) -> None:
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return list(value)
     raise TypeError(f"`{type(value).__name__}` is not JSON")

@@ -133,6 +133,12 @@ def _parse_http(text: str) -> ModelURI:
             why="the endpoint's address is unknown",
             fix="write `http://HOST:PORT/v1#NAME`",
         )
+    if "@" in url.path and "@" not in url.netloc:
+        raise ConfigError(
+            f"model URL `{_hide_url_secrets(text)}` has an `@` after the host",
+            why="it may belong to a password with a `/`, which would be taken for host and path",
+            fix="write `/` in a password as `%2F`, and `@` in a path as `%40`",
+        )
     if not url.fragment:
         shown = _hide_url_secrets(text)
         raise ConfigError(
