@@ -103,6 +103,21 @@ def test_only_the_same_suite_and_a_common_metric_compare() -> None:
         compare(first, score_answers(other, {"a": "", "b": "", "c": ""}), "rouge_l")
 
 
+def test_results_with_other_prompts_compare_where_the_questions_are_the_same(
+    tmp_path: Path,
+) -> None:
+    other = predictions(tmp_path / "other.jsonl", row(prompt="q", instruction="i\n", response="no"))
+    first, second = (
+        read_results(path) for path in (predictions(tmp_path / "p.jsonl", row()), other)
+    )
+    assert first.suites[0].suite_sha256 != second.suites[0].suite_sha256
+    matched = first.counterpart(second.suites[0])
+    assert matched == first.suites[0]
+    assert compare(matched, second.suites[0], "rouge_l").losses == 1
+    both = Results("m", (score_answers(THREE, {"a": "", "b": "", "c": ""}), *first.suites))
+    assert both.counterpart(second.suites[0]) == first.suites[0]
+
+
 def test_a_prediction_file_is_scored_as_published(tmp_path: Path) -> None:
     path = predictions(
         tmp_path / "p.jsonl",

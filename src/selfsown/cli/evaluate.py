@@ -196,9 +196,8 @@ def _tests(earlier: Results, results: Results) -> dict[str, dict[str, JSON]]:
     from selfsown.evaluate.score import compare
 
     tests: dict[str, dict[str, JSON]] = {}
-    single = len(earlier.suites) == len(results.suites) == 1
     for scores in results.suites:
-        other = earlier.suites[0] if single else earlier.of(scores.suite)
+        other = earlier.counterpart(scores)
         if other is not None:
             tests[scores.suite] = {
                 metric: form_of_test(compare(other, scores, metric))
@@ -207,9 +206,9 @@ def _tests(earlier: Results, results: Results) -> dict[str, dict[str, JSON]]:
             }
     if not tests:
         raise InputError(
-            "the two results have no suite in common",
+            "the two results are not of the same questions in any suite",
             why="a paired test needs both models' answers to the same instances",
-            fix="evaluate both with the same `--suite`",
+            fix="evaluate both with the same `--suite` and `--limit`",
         )
     return tests
 

@@ -24,11 +24,13 @@ def result_lines(results: Results, tests: Tests, against: Path | None) -> list[s
     lines = aligned(rows, right=(2,))
     if not tests:
         return lines
-    changes = [["suite", "metric", "change", "95 % interval", "p", "wins", "losses", "ties"]]
+    changes = [
+        ["suite", "metric", "change", "95 % interval", "p", "detectable", "wins", "losses", "ties"]
+    ]
     for suite, metrics in tests.items():
         changes.extend(_change(suite, metric, test) for metric, test in metrics.items())
     heading = f"change against `{shown(str(against))}`, paired, times 100"
-    return [*lines, "", heading, *aligned(changes, right=(2, 4, 5, 6, 7))]
+    return [*lines, "", heading, *aligned(changes, right=(2, 4, 5, 6, 7, 8))]
 
 
 def results_json(results: Results, tests: Tests, *, is_predictions: bool) -> bytes:
@@ -51,4 +53,4 @@ def _change(suite: str, metric: str, test: Mapping[str, Any]) -> list[str]:
     span = f"{100 * change['low']:+.2f} to {100 * change['high']:+.2f}"
     counts = [str(test[name]) for name in ("wins", "losses", "ties")]
     mean, p = f"{100 * change['mean']:+.2f}", f"{test['p_permutation']:.4f}"
-    return [shown(suite), metric, mean, span, p, *counts]
+    return [shown(suite), metric, mean, span, p, f"{100 * test['detectable']:.2f}", *counts]

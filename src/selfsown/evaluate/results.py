@@ -31,9 +31,10 @@ class Results:
     """What answered: URI and identity, or a prediction file."""
     suites: tuple[SuiteScores, ...]
 
-    def of(self, suite: str) -> SuiteScores | None:
-        """The scores on a suite, by name; None if it was not asked."""
-        return next((one for one in self.suites if one.suite == suite), None)
+    def counterpart(self, scores: SuiteScores) -> SuiteScores | None:
+        """The scores on the same questions, of the suite of the same name if there are several."""
+        same = [one for one in self.suites if one.questions_sha256 == scores.questions_sha256]
+        return min(same, key=lambda one: one.suite != scores.suite, default=None)
 
 
 def write_results(path: Path, results: Results) -> None:
@@ -132,6 +133,7 @@ def _suite(form: Mapping[str, Any]) -> SuiteScores:
     return SuiteScores(
         suite=form["suite"],
         suite_sha256=form["suite_sha256"],
+        questions_sha256=form["questions_sha256"],
         n=form["n"],
         metrics={name: Interval(**one) for name, one in form["metrics"].items()},
         task_means=form["task_means"],

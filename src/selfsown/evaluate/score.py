@@ -38,6 +38,8 @@ class SuiteScores:
 
     suite: str
     suite_sha256: str
+    questions_sha256: str
+    """Results in which it is equal compare in pairs, also between prompt layouts."""
     n: int
     metrics: Mapping[str, Interval]
     """Metric → mean over all instances, pooled, with its interval."""
@@ -76,6 +78,7 @@ def score_answers(
     return SuiteScores(
         suite=suite.name,
         suite_sha256=suite.sha256,
+        questions_sha256=suite.questions_sha256,
         n=len(rows),
         metrics={
             name: bootstrap([row.values[name] for row in rows], clusters=clusters, seed=seed)
@@ -89,17 +92,16 @@ def score_answers(
 
 
 def compare(first: SuiteScores, second: SuiteScores, metric: str, *, seed: int = 0) -> PairedTest:
-    """Paired test of two models on one metric of the same suite.
+    """Paired test of two models on one metric and the same questions.
 
     Raises:
-        InputError: the two did not answer the same suite, or one lacks the metric.
+        InputError: the two did not answer the same questions, or one lacks the metric.
     """
-    ids = [[row.id for row in one.instances] for one in (first, second)]
-    if first.suite_sha256 != second.suite_sha256 or ids[0] != ids[1]:
+    if first.questions_sha256 != second.questions_sha256:
         raise InputError(
-            f"the two results of suite `{second.suite}` are not of the same instances",
+            f"`{first.suite}` and `{second.suite}` are not results of the same instances",
             why="a paired test needs both models' scores of each instance",
-            fix="evaluate both models with the same suite file, layout and limits",
+            fix="evaluate both models with the same suite file and limit",
         )
     if metric not in first.metrics or metric not in second.metrics:
         raise InputError(

@@ -50,12 +50,22 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Hash of questions, references and settings; results of equal hashes compare.
+        """Hash of prompts, references and settings, by which a result says what was asked.
 
         Name, description and choice of metrics are not in it.
         """
         form = asdict(self)
         del form["about"], form["name"], form["metrics"]
+        return hashlib.sha256(canonical_json(form)).hexdigest()
+
+    @property
+    def questions_sha256(self) -> str:
+        """Hash of instructions, inputs and references in their order; space around them is ignored.
+
+        Scores compare in pairs where it is equal, whatever the prompts were.
+        """
+        texts = [[one.instruction, one.input, *one.references] for one in self.instances]
+        form = [[text.strip() for text in question] for question in texts]
         return hashlib.sha256(canonical_json(form)).hexdigest()
 
 

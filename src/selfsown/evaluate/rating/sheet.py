@@ -107,7 +107,7 @@ def _items(
     answers: Mapping[str, Predictions], seed: int, limit: int | None
 ) -> tuple[RatingItem, ...]:
     suites = [given.suite for given in answers.values()]
-    if len({suite.sha256 for suite in suites}) != 1:
+    if len({suite.questions_sha256 for suite in suites}) != 1:
         raise InputError(
             "the models answered different instances: "
             + ", ".join(f"`{name}` {len(a.suite.instances)}" for name, a in answers.items()),
@@ -119,7 +119,7 @@ def _items(
     if limit is not None and limit < len(instances):
         instances = rng.sample(instances, limit)
     order = _order([one.id for one in instances], list(answers), rng)
-    sheet = short_id([seed, suites[0].sha256, [one.id for one in instances]])[:6]
+    sheet = short_id([seed, suites[0].questions_sha256, [one.id for one in instances]])[:6]
     by_id = {one.id: one for one in instances}
     return tuple(
         RatingItem(
