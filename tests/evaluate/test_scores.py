@@ -99,7 +99,7 @@ def test_only_the_same_suite_and_a_common_metric_compare() -> None:
     with pytest.raises(InputError, match="not scored with `oracle`"):
         compare(first, second, "oracle")
     other = suite(("a", "one", "x"), ("b", "three", "y"), ("c", "four", "y"))
-    with pytest.raises(InputError, match="not of the same instances"):
+    with pytest.raises(InputError, match="not results of the same instances"):
         compare(first, score_answers(other, {"a": "", "b": "", "c": ""}), "rouge_l")
 
 
