@@ -27,12 +27,15 @@ from selfsown.core.config import make_config
 from selfsown.core.epochs import enter_epoch
 from selfsown.core.errors import BudgetExhausted, CheckFailed, ConfigChanged, EnvironmentFailure
 from selfsown.core.journal import Journal, Row
-from selfsown.core.model import Answer, AttemptFailed
-from selfsown.core.request import Request
+from selfsown.core.model import Answer, AttemptFailed, RemembersName
+from selfsown.core.request import Completion, Request
 from selfsown.core.run import Run
+from selfsown.models.http_model import HttpModel
+from selfsown.models.uri import open_model
 from selfsown.offline import Plan, plan, replay
 from selfsown.recipes.base import Recipe
 from selfsown.runner import Start, arun, execute
+from selfsown.session import spent_before
 
 BAD = "f3"
 """Prompts that hold this fail for good until the model is mended."""
@@ -476,3 +479,50 @@ async def test_the_plan_of_a_retry_in_a_growing_pool_is_a_bound(tmp_path: Path) 
     await go(tmp_path, model, target=18, retry_failed=True)
     assert failed <= model.asked.total() <= found.new_calls
     assert found.first_divergent_draw is not None
+
+
+class Silent(Flaky):
+    """Times out once per prompt, perhaps billed, with usage unknown."""
+
+    async def attempt(
+        self, request: Request, *, timeout_s: float | None = None, seed: int = 0
+    ) -> Answer:
+        answer = await super().attempt(request, timeout_s=timeout_s, seed=seed)
+        if self.asked[request.prompt or "", seed] == 1:
+            raise AttemptFailed("timeout", "no answer in time", may_be_billed=True)
+        return answer
+
+
+class NoWait(SystemClock):
+    """Back-offs take no time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+async def test_attempts_of_unknown_usage_count_as_billed_in_later_sessions(tmp_path: Path) -> None:
+    request = Request(prompt="a", max_tokens=100)
+    config = {"recipe": "complete", "models": {"generator": "lab"}, "out": str(tmp_path)}
+    options = {"prompt": "{{ t }}", "max_tokens": 100}
+    opened: Any = {"generator": Silent(1)}
+    await execute(
+        make_config({**config, "options": options}),
+        Start(clock=NoWait()),
+        opened=opened,
+        rows=[{"t": "a"}],
+    )
+    kinds = dict(query(tmp_path, "SELECT kind, billed_tokens FROM attempts"))
+    assert kinds == {"timeout": request.prompt_bytes() + 100, "ok": 5}
+    journal = Journal(tmp_path / "journal.sqlite", read_only=True)
+    assert spent_before(journal)[1] == sum(kinds.values())
+    journal.close()
+
+
+def test_an_endpoint_model_takes_the_name_of_an_earlier_session() -> None:
+    model = open_model("http://127.0.0.1:9/v1#m")
+    assert isinstance(model, HttpModel)
+    assert isinstance(model, RemembersName)
+    model.expect_name("m-2026-01")
+    model._check_model(Completion("", model="m-2026-01"))
+    with pytest.raises(AttemptFailed, match="now reports model `m-2026-02`"):
+        model._check_model(Completion("", model="m-2026-02"))

@@ -117,3 +117,26 @@ async def test_a_full_disk_fails_the_append_and_keeps_what_was_committed(tmp_pat
     assert reopened.lookup(b"a" * 32) is not None
     await reopened.append([outcome(b"b" * 32)])
     reopened.close()
+
+
+async def test_an_iteration_that_is_not_finished_does_not_hide_new_outcomes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    rows = [Row("deliveries", (0, "f", n, n, 1, b"")) for n in range(600)]
+    await journal.append([*rows, outcome(b"a" * 32)])
+    open_iterations = (journal.deliveries(0, "f"), journal.rows("deliveries"))
+    for iteration in open_iterations:
+        next(iteration)  # type: ignore[call-overload]
+    await journal.append([outcome(b"k" * 32)])
+    assert journal.lookup(b"k" * 32) is not None
+    assert [len(list(iteration)) for iteration in open_iterations] == [599, 599]
+    journal.close()
+
+
+async def test_the_newest_reported_name_of_a_model_is_remembered(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    for number, text in enumerate(('{"text":"","model":"old"}', '{"text":"","model":"new"}')):
+        await journal.append([outcome(bytes([number]) * 32, text)])
+    await journal.append([outcome(b"f" * 32, '{"error":["a","b"]}', ok=0)])
+    assert journal.reported_name("m") == "new"
+    assert journal.reported_name("another") == ""
+    journal.close()
