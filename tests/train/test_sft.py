@@ -58,8 +58,7 @@ def finished(
 def test_the_folder_is_a_model_with_its_record(
     finished: tuple[TrainConfig, TrainResult], tiny: Path
 ) -> None:
-    from selfsown.models.lab import open_lab
-    from selfsown.models.settings import parse_settings
+    from selfsown.models.uri import open_model
 
     config, result = finished
     folder = Path(config.out)
@@ -75,7 +74,7 @@ def test_the_folder_is_a_model_with_its_record(
     assert isinstance(said, dict)
     assert [step for step, _ in said["losses"]] == [1, 2, 3, 4, 5, 6]
     assert said["losses"][-1][1] < said["losses"][0][1]
-    assert open_lab(parse_settings(f"lab:{folder}")).identity.endswith(model_hash(folder))
+    assert open_model(f"lab:{folder}").identity.endswith(model_hash(folder))
 
 
 def test_the_same_again_does_nothing(finished: tuple[TrainConfig, TrainResult]) -> None:
@@ -148,9 +147,9 @@ def test_a_model_that_was_changed_afterwards_is_noticed(
     shutil.copytree(config.out, copy)
     with (copy / "tokenizer_config.json").open("a") as file:
         file.write("\n")
-    with pytest.raises(InputError, match="not the one that `training.json` describes"):
+    with pytest.raises(InputError, match=r"not the one that `training\.json` describes"):
         train(config.model_copy(update={"out": str(copy)}))
-    with pytest.raises(InputError, match=r"not the one that `selfsown.json` describes"):
+    with pytest.raises(InputError, match=r"not the one that `selfsown\.json` describes"):
         read_lineage(copy)
 
 
@@ -274,7 +273,8 @@ def test_accelerate_trains_the_same_weights_as_one_process(
 ) -> None:
     config, alone = finished
     file = tmp_path / "accelerate.yaml"
-    file.write_text("compute_environment: LOCAL_MACHINE\nuse_cpu: true\nnum_processes: 1\n")
+    lines = ("compute_environment: LOCAL_MACHINE", "distributed_type: 'NO'", "use_cpu: true")
+    file.write_text("\n".join([*lines, "mixed_precision: 'no'", "num_processes: 1"]))
     out = str(tmp_path / "model")
     result = train(config.model_copy(update={"out": out, "accelerate": str(file)}))
     result.raise_for_failure()
