@@ -21,9 +21,9 @@ from selfsown.lab.world import (
 )
 from selfsown.lab.world.modifiers import MODIFIERS
 from selfsown.lab.world.parse import slot_values
+from selfsown.lab.world.sampling import Part
 from selfsown.lab.world.splits import (
     HELD_OUT_FAMILIES,
-    HeldOut,
     is_modifier_held_out,
     is_verb_held_out,
 )
@@ -70,7 +70,7 @@ def test_the_parts_of_a_held_out_family_occur_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("part", ["family", "modifier", "verb"])
-def test_each_held_out_part_can_be_sampled_alone(part: HeldOut) -> None:
+def test_each_held_out_part_can_be_sampled_alone(part: Part) -> None:
     rng = random.Random(2)
     for _ in range(50):
         instruction = sample_instruction(rng, part)

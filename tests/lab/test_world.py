@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.lab.world import (
     FAMILIES,
+    held_out_parts,
     parse_instruction,
     render,
     sample_instruction,
@@ -41,6 +42,25 @@ def test_no_two_meanings_share_one_core_sentence() -> None:
     seen: dict[str, object] = {}
     for text, core in all_cores():
         assert seen.setdefault(text.lower(), core) == core, text
+
+
+def test_recombined_phrasings_parse_and_count_as_unseen() -> None:
+    for text in (
+        "What is the sound that the animal makes?",
+        "What is the home of each animal in the list?",
+        "Which letter does the capital of this country begin with?",
+        "Tell me, in brackets, the maximum of the numbers.",
+    ):
+        found = parse_instruction(text)
+        assert found is not None and found.text == render(found.program, found.wording)
+        assert "phrasing" in held_out_parts(found.program, found.wording), text
+
+
+def test_every_core_sentence_parses_back_to_itself() -> None:
+    for text, core in random.Random(8).sample(list(all_cores()), 2_000):
+        found = parse_instruction(text)
+        assert found is not None
+        assert (found.program.family, found.program.argument) == (core.family, core.argument)
 
 
 def test_there_are_196_families_in_eleven_groups() -> None:

@@ -16,6 +16,7 @@ from selfsown.lab.world import lexicon as lex
 from selfsown.lab.world.kinds import CATEGORIES, KINDS, SINGULAR, WORDS, split_list
 from selfsown.lab.world.lists import LIST_TASKS
 from selfsown.lab.world.pairs import BUILDING_TASKS, PAIR_TASKS
+from selfsown.lab.world.recombination import recombined
 from selfsown.lab.world.relations import (
     CLOSED,
     MAPPED,
@@ -56,10 +57,17 @@ class Family:
     """Samples an input for an argument; None uses the kind's."""
     validator: Validator | None = None
     """Further condition on (input, argument), beyond the kind's."""
+    further: tuple[str, ...] = ()
+    """Phrasings that parse but are never sampled (`recombination`)."""
     usual_arguments: tuple[str, ...] = ()
     """Arguments that are drawn seven times in ten, before all others get their chance."""
     accepts: Callable[[str, str, str], bool] | None = None
     """`accepts(input, argument, answer)` of an open task; None: only the reference is right."""
+
+    @property
+    def all_phrasings(self) -> tuple[str, ...]:
+        """The sampled phrasings, then the further ones; a wording's index counts along these."""
+        return self.phrasings + self.further
 
     def sample_argument(self, rng: random.Random) -> str:
         """One argument of the family."""
@@ -101,6 +109,7 @@ def _relation(relation: Relation) -> Family:
         ("",),
         lambda text, _: relation.answer(text),
         relation.is_classification,
+        further=recombined(phrasings, [(first, second)]),
     )
 
 
@@ -113,6 +122,8 @@ def _map(relation: Relation) -> Family:
         "What is " + relation.nouns[1].format(s=f"every {noun}") + "?",
         f"Go through the list and for every {noun} give " + relation.nouns[1].format(s=that) + ".",
     )
+    one, other = relation.nouns
+    synonyms = [(one.format(s=s), other.format(s=s)) for s in (each, that, f"every {noun}")]
     return Family(
         f"map_{relation.name}",
         "map",
@@ -120,6 +131,7 @@ def _map(relation: Relation) -> Family:
         phrasings,
         ("",),
         lambda text, _: ", ".join(relation.answer(item) for item in split_list(text)),
+        further=recombined(phrasings, [*synonyms, (each, f"every {noun}")]),
     )
 
 
@@ -161,6 +173,7 @@ def _two_step(relation: Relation) -> list[Family]:
             ("",),
             # Bound as defaults: a closure would see only the last step of the loop.
             lambda text, _, second_step=operation: second_step(relation.answer(text)),  # type: ignore[misc]
+            further=recombined(phrasings, [(first, second)]),
         )
         for step, (operation, phrasings) in steps.items()
     ]
@@ -256,6 +269,7 @@ def _from_row(row: TaskRow, group: str) -> Family:
         row.is_classification,
         row.sampler,
         row.validator,
+        further=recombined(row.phrasings),
     )
 
 

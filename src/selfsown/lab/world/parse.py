@@ -67,7 +67,7 @@ def core_table() -> dict[str, Core]:
 def all_cores() -> Iterator[tuple[str, Core]]:
     """Every core sentence of every family; two equal ones would make the language ambiguous."""
     for family in FAMILIES.values():
-        for index in range(len(family.phrasings)):
+        for index in range(len(family.all_phrasings)):
             for verb, the in slot_values(family, index):
                 for argument in family.arguments:
                     text = render_core(family, argument, index, verb, the)
@@ -76,7 +76,7 @@ def all_cores() -> Iterator[tuple[str, Core]]:
 
 def slot_values(family: Family, phrasing: int) -> list[tuple[str, str]]:
     """All (verb, determiner) pairs of a phrasing; an absent slot has the one value ""."""
-    template = family.phrasings[phrasing]
+    template = family.all_phrasings[phrasing]
     verbs = VERBS if "{v}" in template else ("",)
     determiners = DETERMINERS if "{the}" in template else ("",)
     return [(verb, the) for verb in verbs for the in determiners]

@@ -69,7 +69,7 @@ class Instruction:
 
 def render_core(family: Family, argument: str, phrasing: int, verb: str, the: str) -> str:
     """The core of an instruction: one phrasing with its slots filled."""
-    template = family.phrasings[phrasing]
+    template = family.all_phrasings[phrasing]
     a, _, b = argument.partition(" ") if family.group == "conditional" else ("", "", "")
     text = template.format(v=verb, the=determiner(the, template), x=argument, a=a, b=b)
     return text[0].upper() + text[1:]

@@ -12,7 +12,7 @@ from selfsown.lab.world.families import FAMILIES
 from selfsown.lab.world.modifiers import CLOSERS, MODIFIERS, OPENERS, Position, contexts
 from selfsown.lab.world.parse import slot_values
 from selfsown.lab.world.program import Instruction, Program, Wording, render
-from selfsown.lab.world.splits import HeldOut, held_out_families, held_out_parts
+from selfsown.lab.world.splits import held_out_families, held_out_parts
 
 GROUP_WEIGHTS: dict[str, float] = {
     "relation": 0.24,
@@ -34,8 +34,9 @@ OPENER_RATE = 0.14
 CONTEXT_RATE = 0.22
 CLOSER_RATE = 0.12
 
-Part = Literal["seen", "any"] | HeldOut
-"""`seen`: what pretraining may contain; a held-out name: unseen for exactly that reason."""
+Part = Literal["seen", "any", "family", "modifier", "verb"]
+"""`seen`: what pretraining may contain; `any`: also what is held out; a held-out name: unseen for
+exactly that reason. Recombined phrasings are never drawn."""
 
 
 @dataclass(frozen=True, slots=True)

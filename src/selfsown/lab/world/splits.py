@@ -1,5 +1,7 @@
 """What pretraining never sees: families, (family, modifier) and (phrasing, verb) pairs.
 
+Recombined phrasings are a fourth kind: the oracle reads them, nothing samples them.
+
 Membership is a fixed hash, not a list, so it cannot drift with the order of tables. Corpus and
 seeds are sampled outside these sets; the suites are sampled inside them, one set at a time.
 """
@@ -13,7 +15,7 @@ from typing import Literal
 from selfsown.lab.world.families import FAMILIES
 from selfsown.lab.world.program import Instruction, Program, Wording
 
-HeldOut = Literal["family", "modifier", "verb"]
+HeldOut = Literal["family", "modifier", "verb", "phrasing"]
 
 HELD_OUT_FAMILIES = 11
 HELD_OUT_MODIFIER_RATE = 0.25
@@ -53,7 +55,9 @@ def held_out_parts(program: Program, wording: Wording) -> frozenset[HeldOut]:
         reasons.add("family")
     if is_modifier_held_out(program.family, program.modifier):
         reasons.add("modifier")
-    if is_verb_held_out(program.family, wording.phrasing, wording.verb):
+    if wording.phrasing >= len(program.spec.phrasings):
+        reasons.add("phrasing")
+    elif is_verb_held_out(program.family, wording.phrasing, wording.verb):
         reasons.add("verb")
     return frozenset(reasons)
 
