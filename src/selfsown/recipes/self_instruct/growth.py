@@ -89,6 +89,8 @@ class Growth:
         self._saturated = ""
         self._goal = inf
         """What draws aim at; the run ends at its target, which may be another."""
+        self._counted: set[str] = set()
+        """Accepted instructions that the target counts and whose tasks are not judged."""
         self._goals_drawn = 0
         self._goal_out = False
 
@@ -192,6 +194,7 @@ class Growth:
     def _take_task(self, place: Place, item: TaskItem, answer: TaskAnswer | CallFailed) -> None:
         """Judge the answers about one instruction."""
         self._working -= 1
+        self._counted.discard(item.member.id)
         is_kept = self._funnel.take_task(place, item.member, answer)
         self._tasks_kept += is_kept
         self._task_yield.add(int(is_kept))
@@ -203,7 +206,11 @@ class Growth:
     @property
     def is_complete(self) -> bool:
         """Whether the target is reached and nothing that counts is still open."""
-        return self._run.target is not None and self._is_at(self._run.target)
+        target = self._run.target
+        if target is None or self._options.target_counts == "tasks":
+            return target is not None and self._tasks_kept >= target
+        # Lists drawn for an earlier, higher goal may go on arriving; they wait for an extension.
+        return len(self._machine) >= target and not self._counted
 
     def _is_at(self, goal: float) -> bool:
         if self._options.target_counts == "instructions":
@@ -224,10 +231,13 @@ class Growth:
 
     def _judge_lists(self) -> None:
         block, self._block = sorted(self._block, key=lambda one: one[0].draw), []
+        is_short = self._run.target is None or len(self._machine) < self._run.target
         for place, item, answer in block:
             accepted = self._funnel.take_list(place, item.shown, answer)
             for member in accepted:
                 self._sampler.add(member)
+            if is_short:
+                self._counted.update(member.id for member in accepted)
             self._machine += accepted
             self._pending += accepted
             self._list_yield.add(len(accepted))
