@@ -100,6 +100,9 @@ def test_field_names_may_be_allowed() -> None:
         "Say yes if it is a bird, otherwise say yes.",
         "If it can fly, then write moon; if not, write moon.",
         "If it is red print stop else print stop",
+        "Write left if this animal lives on a farm, and left if not. Put a dash first.",
+        "Write star if the word begins with a vowel, and star if not.",
+        "Choose between moon and moon: does the animal fly?",
     ],
 )
 def test_conditionals_with_equal_branches_are_dropped(text: str) -> None:
@@ -116,6 +119,9 @@ def test_conditionals_with_equal_branches_are_dropped(text: str) -> None:
         "Write otherwise in another way.",
         "Use else if in a short example.",
         "If in doubt, ask. Otherwise",
+        "Write left if this animal lives on a farm, and right if not.",
+        "Choose between moon and star: does the animal fly?",
+        "Choose between tea and teak furniture for the veranda.",
     ],
 )
 def test_conditionals_with_different_branches_are_kept(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Conditionals whose two branches are the same: "If it is red, write B. Otherwise write B."."""
+"""Choices between the same thing twice: "If it is red, write B. Otherwise write B."."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from selfsown.curate.verdict import Verdict, drop, keep
 
 _ELSE = re.compile(r"\b(?:otherwise|or else|else|if not)\b[\s,:]*", re.IGNORECASE)
 _IF = re.compile(r"\b(?:if|when|unless|in case)\b", re.IGNORECASE)
+_WORDS = r"[\w'-]+(?: [\w'-]+)?"
+_MIRRORED = re.compile(
+    rf"(?P<one>{_WORDS}) if [^.!?;\n]{{1,120}}?,? (?:and|but|or) (?P<two>{_WORDS}) (?:if not|otherwise)\b",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(
+    r"\b(?:choose|decide|pick|select) between (?P<one>[\w'-]+) (?:and|or) (?P<two>[\w'-]+)",
+    re.IGNORECASE,
+)
 _CLAUSE_END = re.compile(r"[.!?;\n](?:\s|$)")
 _LEADING = frozenset({"then", "just", "simply", "please", "you", "should", "must"})
 
@@ -18,11 +27,17 @@ _LEADING = frozenset({"then", "just", "simply", "please", "you", "should", "must
 def degenerate_conditional() -> Check:
     """Drop a text that asks for the same thing whether or not its condition holds.
 
-    Small models copy one branch into the other. Both orders are seen: "if C, A, otherwise A" and
-    "A if C, otherwise A". A shared ending with different verbs ("print A, else store A") is kept.
+    Small models copy one branch into the other. All orders are seen: "if C, A, otherwise A",
+    "A if C, otherwise A", "A if C, and A if not", "choose between A and A". A shared ending with
+    different verbs ("print A, else store A") is kept.
     """
 
     def check(text: str) -> Verdict:
+        for pattern in (_MIRRORED, _CHOICE):
+            for match in pattern.finditer(text):
+                one, two = _branch(match["one"]), _branch(match["two"])
+                if two and one[-len(two) :] == two:
+                    return drop("degenerate_conditional")
         for match in _ELSE.finditer(text):
             before = text[: match.start()]
             after = _branch(_CLAUSE_END.split(text[match.end() :], maxsplit=1)[0])
