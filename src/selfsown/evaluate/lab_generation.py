@@ -16,16 +16,13 @@ from pathlib import Path
 
 from selfsown.core.randomness import rng_for
 from selfsown.curate.rouge_l import NoveltyPool
+from selfsown.curate.rules import Preset, first_drop, instruction_rules
 from selfsown.evaluate.lab_model import complete, load_model
 from selfsown.lab import oracle
 from selfsown.lab.layouts import LIST_HEADER
 from selfsown.lab.seed_tasks import DEFAULT_SEED_COUNT, seeds_path
 
-_KEYWORDS = re.compile(
-    r"\b(images?|graphs?|pictures?|files?|maps?|draw|plot|go to)\b", re.IGNORECASE
-)
 _ITEM = re.compile(r"^ ?(?:Task \d+:)?\s*(.+)$")
-_FEW_WORDS = 3
 _REQUESTS_PER_BATCH = 16
 
 
@@ -37,7 +34,7 @@ class GenerationQuality:
     candidate_count: int
     accepted: tuple[str, ...]
     rejected: dict[str, int]
-    """Candidates rejected, by reason: `short`, `keyword`, `opening`, `similar`."""
+    """Candidates rejected, by the reason of the filter."""
     task_rate: float
     """Share of the accepted that are tasks of the world."""
     unseen_rate: float
@@ -52,6 +49,7 @@ def measure_generation(
     target: int = 300,
     seed: int = 0,
     seed_count: int = DEFAULT_SEED_COUNT,
+    preset: Preset = "default",
     max_requests: int = 4_000,
 ) -> GenerationQuality:
     """Grow a pool of `target` instructions from the lab's first seeds and judge it.
@@ -61,11 +59,13 @@ def measure_generation(
         target: accepted instructions to reach; fewer come back if `max_requests` are not enough.
         seed: seed of demonstrations and sampling.
         seed_count: human seeds to start from.
+        preset: which rule filters judge the candidates.
         max_requests: list prompts to send at most.
     """
     loaded = load_model(model_dir)
     seeds = [json.loads(line)["instruction"] for line in _seed_lines()[:seed_count]]
-    pool = NoveltyPool(0.7, tokenizer="paper")
+    rules = instruction_rules(preset)
+    pool = NoveltyPool(0.7)
     for text in seeds:
         pool.add(text)
     accepted: list[str] = []
@@ -84,12 +84,13 @@ def measure_generation(
         )
         requests += len(prompts)
         for candidate in (line for text in texts for line in _candidates(text)):
-            reason = _broken_rule(candidate) or ("" if pool.admit(candidate).ok else "similar")
-            if reason:
-                rejected[reason] += 1
-            else:
+            verdict = first_drop(rules, candidate)
+            verdict = pool.admit(candidate) if verdict.ok else verdict
+            if verdict.ok:
                 pool.add(candidate)
                 accepted.append(candidate)
+            else:
+                rejected[verdict.reason or "unnamed"] += 1
     return _judged(requests, accepted[:target], rejected, len(accepted))
 
 
@@ -108,15 +109,6 @@ def _candidates(completion: str) -> list[str]:
     lines = completion.split("\n\n", 1)[0].split("\n")
     found = (_ITEM.match(line) for line in lines[:-1])
     return [match[1].strip() for match in found if match]
-
-
-def _broken_rule(text: str) -> str:
-    """The reason why a rule rejects the instruction, or empty."""
-    if len(text.split()) <= _FEW_WORDS:
-        return "short"
-    if _KEYWORDS.search(text) or text.startswith("Write a program"):
-        return "keyword"
-    return "" if re.match(r"[A-Za-z0-9]", text) else "opening"
 
 
 def _judged(
