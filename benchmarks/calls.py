@@ -109,8 +109,10 @@ def contend(kind: str, latency: list[str], calls: int, loop: str) -> dict[str, f
     url = json.loads(server.stdout.readline())["url"]
     try:
         child = subprocess.run(
-            [sys.executable, __file__, "--child", kind, "--url", url, "--calls", str(calls)]
-            + ["--loop", loop],
+            [
+                *(sys.executable, __file__, "--child", kind, "--url", url),
+                *("--calls", str(calls), "--loop", loop),
+            ],
             capture_output=True,
             check=False,
             text=True,

@@ -81,8 +81,9 @@ class Sweeper:
             late = race.latencies.late_after_s()
             if late is None:
                 continue
-            if self._gives_up_lost:
-                race.give_up_lost(now, race.latencies.lost_after_s())
+            lost = race.latencies.lost_after_s()
+            if self._gives_up_lost and lost is not None:
+                race.give_up_lost(now, lost)
             if self._on_late is not None and race.is_late(now, late):
                 self._on_late(race)
 

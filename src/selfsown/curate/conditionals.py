@@ -12,7 +12,8 @@ _ELSE = re.compile(r"\b(?:otherwise|or else|else|if not)\b[\s,:]*", re.IGNORECAS
 _IF = re.compile(r"\b(?:if|when|unless|in case)\b", re.IGNORECASE)
 _WORDS = r"[\w'-]+(?: [\w'-]+)?"
 _MIRRORED = re.compile(
-    rf"(?P<one>{_WORDS}) if [^.!?;\n]{{1,120}}?,? (?:and|but|or) (?P<two>{_WORDS}) (?:if not|otherwise)\b",
+    rf"(?P<one>{_WORDS}) if [^.!?;\n]{{1,120}}?,? (?:and|but|or)"
+    rf" (?P<two>{_WORDS}) (?:if not|otherwise)\b",
     re.IGNORECASE,
 )
 _CHOICE = re.compile(
