@@ -55,7 +55,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     Raises:
         InputError: missing, unreadable or malformed, with the line number.
     """
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise InputError(
             f"row file `{path}` does not exist",
             why="each of its rows becomes one record",
