@@ -16,19 +16,19 @@ from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.config import RunConfig
 from selfsown.core.cost import NANO
-from selfsown.core.effective import read_effective, write_effective
+from selfsown.core.effective import write_effective
 from selfsown.core.epochs import changes, enter_epoch, open_next_epoch, orders_to_prefer
 from selfsown.core.errors import Interrupted, ReplayMismatch, Suspended
 from selfsown.core.finish import Ending, write_data, write_manifest
 from selfsown.core.inputs import stored_rows
 from selfsown.core.journal import JOURNAL_NAME, Journal, Row
 from selfsown.core.limits import LimitSettings
-from selfsown.core.model import Model, RemembersName
+from selfsown.core.model import Model
 from selfsown.core.outcome import AttemptRecord
 from selfsown.core.progress import RunSettings
 from selfsown.core.run import Run
-from selfsown.core.rundir import CONFIG, MANIFEST, read_manifest
 from selfsown.core.stages import check_conservation
+from selfsown.history import earlier_target, expect_reported, kept_units, spent_before
 from selfsown.preparation import Inputs, data_form, make_origin
 from selfsown.recipes.base import Recipe
 from selfsown.results import RunResult
@@ -258,48 +258,6 @@ class Session:
             wall_s=round(wall_s, 3),
             resume=self.start.resume,
         )
-
-
-def spent_before(journal: Journal) -> tuple[float, int]:
-    """USD and tokens that earlier sessions spent or may have spent.
-
-    A session that ended cleanly handed back what it did not use; of one that was killed, all that
-    was granted counts. Sessions without a cap have no grants: there the attempts count.
-    """
-    sql = (
-        "SELECT sum(max(coalesce(g, 0), coalesce(a, 0))) FROM (SELECT seq AS s,"
-        " (SELECT sum({grant}) FROM grants WHERE session=sessions.seq) AS g,"
-        " (SELECT sum({spent}) FROM attempts WHERE session=sessions.seq) AS a FROM sessions)"
-    )
-    nano = journal.scalar(sql.format(grant="nano_usd", spent="cost_nano_usd"))
-    return nano / NANO, journal.scalar(sql.format(grant="tokens", spent="billed_tokens"))
-
-
-def earlier_target(directory: Path, recipe: Recipe[Any]) -> int | None:
-    """The target that a directory's manifest was made for; None if there is none."""
-    if not (directory / CONFIG).exists() or not (directory / MANIFEST).exists():
-        return None
-    config, _ = read_effective(directory)
-    return config.target or recipe.target
-
-
-def kept_units(directory: Path, recipe: Recipe[Any], options: Any) -> int:
-    """How many units of the target the data files of a finished or stopped run hold."""
-    data: Any = read_manifest(directory)["data"]
-    counted = recipe.target_stage(options) if recipe.target_stage else None
-    kept = (
-        stage["accepted"]
-        for stage in data["stages"]
-        if (stage["output"] if counted is None else stage["stage"] == counted)
-    )
-    return int(next(kept, 0))
-
-
-def expect_reported(journal: Journal, models: Mapping[str, Model]) -> None:
-    """Tell each model which name it reported last, so that a change stops this session too."""
-    for model in models.values():
-        if isinstance(model, RemembersName) and (name := journal.reported_name(model.identity)):
-            model.expect_name(name)
 
 
 def _open_other(path: str) -> Journal:

@@ -30,12 +30,12 @@ from selfsown.core.journal import Journal, Row
 from selfsown.core.model import Answer, AttemptFailed, RemembersName
 from selfsown.core.request import Completion, Request
 from selfsown.core.run import Run
+from selfsown.history import spent_before
 from selfsown.models.http_model import HttpModel
 from selfsown.models.uri import open_model
 from selfsown.offline import Plan, plan, replay
 from selfsown.recipes.base import Recipe
 from selfsown.runner import Start, arun, execute
-from selfsown.session import spent_before
 
 BAD = "f3"
 """Prompts that hold this fail for good until the model is mended."""
