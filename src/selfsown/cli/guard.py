@@ -89,7 +89,9 @@ def _table(record: GuardRecord, verdict: Verdict) -> str:
             ratio = f"{one.ratio:>8.2f}" if one.ratio is not None else f"{'-':>8}"
             interval = f"{one.lo:.3f} .. {one.hi:.3f}"
             lines.append(f"{name:<22}{one.value:>9.3f}{interval:>20}{one.baseline:>9.3f}{ratio}")
-        lines += [f"skipped {name}: {reason}" for name, reason in metrics.skipped.items()]
+        for reason in dict.fromkeys(metrics.skipped.values()):
+            names = ", ".join(n for n, why in metrics.skipped.items() if why == reason)
+            lines.append(f"skipped {names}: {reason}")
         lines.append("")
     for alarm in verdict.alarms:
         lines += _alarm_lines(alarm)

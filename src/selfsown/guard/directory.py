@@ -62,15 +62,14 @@ def guard_directory(
         InputError: the run or the reference cannot be read, or has too little text.
         MissingExtra: numpy is not installed.
     """
-    reading = reading or Reading()
     settings = settings or Settings()
-    field, human = read_reference(reference, reading)
-    texts = read_run(run_dir, field, reading)
+    reading, human = read_reference(reference, reading or Reading())
+    texts = read_run(run_dir, reading)
     ruler = Ruler(human, settings)
     samples = _samples(texts, facts, reading)
     trained_on = None
     if facts.trained_on is not None:
-        trained_on = reading.text_rows(facts.trained_on, field)
+        trained_on = reading.text_rows(facts.trained_on, texts.field)
     metrics = {kind: ruler.measure(rows, trained_on) for kind, rows in samples.items()}
     run = open_run(run_dir) if run_dir.is_dir() else None
     lineage = _lineage(run, facts)

@@ -44,7 +44,7 @@ class RunTexts:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Which fields to read; None looks for the usual ones."""
+    """Which fields to read; None looks for the usual ones, an empty label for none."""
 
     field: str | None = None
     label: str | None = None
@@ -73,18 +73,23 @@ class Reading:
             fix="name the field that both have with `--field NAME`",
         )
 
+    def settled(self, reference: Sequence[Row]) -> Reading:
+        """The same with the label that most rows of the reference have, unless one is named."""
+        if self.label is not None:
+            return self
+        for name in LABELS:
+            if 2 * sum(_value(row, name) != "" for row in reference) > len(reference):
+                return Reading(self.field, name)
+        return Reading(self.field, "")
+
     def _label(self, row: Row) -> str:
-        for name in (self.label,) if self.label else LABELS:
-            value = row.get(name)
-            if isinstance(value, bool):
-                return f"{name}: {'yes' if value else 'no'}"
-            if isinstance(value, (str, int)):
-                return str(value)
-        return ""
+        return _value(row, self.label) if self.label else ""
 
 
-def read_reference(reference: Path | Sequence[Row], reading: Reading) -> tuple[str, list[TextRow]]:
-    """The human reference and the field that it has.
+def read_reference(
+    reference: Path | Sequence[Row], reading: Reading
+) -> tuple[Reading, list[TextRow]]:
+    """The human reference, and the reading with the fields that it has.
 
     Raises:
         InputError: the file is missing or malformed, or has no text field.
@@ -92,15 +97,17 @@ def read_reference(reference: Path | Sequence[Row], reading: Reading) -> tuple[s
     path = reference if isinstance(reference, Path) else None
     rows = list(read_rows(path)) if path else list(reference)  # type: ignore[arg-type]
     field = reading.field_of(rows, str(path or "reference"))
-    return field, reading.text_rows(rows, field)
+    settled = Reading(field, reading.label).settled(rows)
+    return settled, settled.text_rows(rows, field)
 
 
-def read_run(run_dir: Path, field: str, reading: Reading) -> RunTexts:
+def read_run(run_dir: Path, reading: Reading) -> RunTexts:
     """The texts of a run directory, raw and curated; of a data file, the same rows as both.
 
     Raises:
         InputError: it is neither, or has no text in the field.
     """
+    field = reading.field or FIELDS[0]
     if run_dir.is_file():
         rows = list(read_rows(run_dir))
         texts = reading.text_rows(rows, field)
@@ -112,16 +119,15 @@ def read_run(run_dir: Path, field: str, reading: Reading) -> RunTexts:
     curated = reading.text_rows(_once(run.rows("accepted"), field), field)
     if not kept and not rejected:
         kept = list(run.rows("accepted"))
-    texts = RunTexts(
-        field, reading.text_rows(kept, field), reading.text_rows(rejected, field), curated
-    )
-    if not texts.raw:
+    passed, dropped = (reading.text_rows(side, field) for side in (kept, rejected))
+    found = RunTexts(field, passed, dropped, curated)
+    if not found.raw:
         raise InputError(
             f"no candidate of `{run_dir}` has text in `{field}`",
             why="the reference has this field, and the guard compares like with like",
             fix="name the field that both have with `--field NAME`, or let the run produce rows",
         )
-    return texts
+    return found
 
 
 def _candidates(run: RunFiles, field: str) -> tuple[list[Row], list[Row]]:
@@ -144,6 +150,13 @@ def _candidates(run: RunFiles, field: str) -> tuple[list[Row], list[Row]]:
 def _stages(run: RunFiles) -> Sequence[JSON]:
     stages = run.data.get("stages")
     return stages if isinstance(stages, list) else ()
+
+
+def _value(row: Row, name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, (str, int)) else ""
 
 
 def _once(rows: Iterable[Row], field: str) -> Iterator[Row]:

@@ -37,17 +37,15 @@ class Models(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Count, sum and sum of squares of a training set, per chain."""
+    """Rows, sum and sum of squares of a training set, per chain."""
 
-    count: float
+    rows: float
     total: Column
     squares: Column
 
     def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
         """Both sets together."""
-        return Sums(
-            self.count + other.count, self.total + other.total, self.squares + other.squares
-        )
+        return Sums(self.rows + other.rows, self.total + other.total, self.squares + other.squares)
 
 
 def human(chains: int) -> Models:
@@ -69,9 +67,9 @@ def draw(rng: np.random.Generator, models: Models, count: int, bias: float = 1.0
 
 def fit(data: Sums, estimator: Estimator) -> Models:
     """The Gaussian of a training set; the unbiased variance divides by n - 1."""
-    mean = data.total / data.count
-    centred = data.squares - data.count * mean**2
-    return Models(mean, centred / (data.count - (estimator == "unbiased")))
+    mean = data.total / data.rows
+    centred = data.squares - data.rows * mean**2
+    return Models(mean, centred / (data.rows - (estimator == "unbiased")))
 
 
 def replace_loop(
