@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from selfsown.core.asking import Asking, Made, Question
 from selfsown.core.caller import Caller
@@ -142,6 +142,21 @@ class Run:
         label, form = f"{name} {version}", canonical_json(inputs)
         question = Question(key, "effect", label, form, name)
         return decode_value(await self.asking.outcome(question, produce))
+
+    async def gather(self, *branches: Awaitable[Result]) -> list[Result]:
+        """Branches of one item's work at once; every one is waited for.
+
+        If some fail, the first in the order given is raised. (`asyncio.gather` and task groups
+        raise the one that failed first in time, which a replay cannot repeat.)
+
+        Returns:
+            The results, in the order given.
+        """
+        results = await asyncio.gather(*branches, return_exceptions=True)
+        errors = [result for result in results if isinstance(result, BaseException)]
+        if errors:
+            raise next((e for e in errors if not isinstance(e, CallFailed)), errors[0])
+        return cast("list[Result]", results)
 
     def flow(
         self,
