@@ -98,6 +98,13 @@ class LoopConfig(BaseModel):
         default_factory=dict,
         description="How to tune: the keys of `selfsown train` (preset, epochs, human_share, ...).",
     )
+    rehearsal: int = Field(
+        1,
+        ge=0,
+        le=100,
+        description="How often each instruction stands in a list that is trained on, too, so that"
+        " the tuned model still can write tasks; 0: never (large models, other recipes).",
+    )
     gate: GateConfig = Field(default_factory=lambda: GateConfig(), description="Promotion.")
     guard: GuardConfig = Field(default_factory=lambda: GuardConfig(), description="Collapse.")
     limits: LimitsConfig = Field(

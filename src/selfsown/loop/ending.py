@@ -71,13 +71,11 @@ def gate(
         config: which suite and metric decide.
         before: scores of the promoted model, or of the base.
         after: scores of the tuned one.
-
-    Raises:
-        InputError: the suite or metric was not scored.
     """
     name = config.suite or after.suites[0].suite
-    old, new = before.of(name), after.of(name)
-    assert old is not None and new is not None
+    new = next(one for one in after.suites if one.suite == name)
+    old = before.counterpart(new)
+    assert old is not None, "both models answered the loop's suites"
     metric = config.metric or next(iter(new.metrics))
     test = compare(old, new, metric)
     change = test.difference

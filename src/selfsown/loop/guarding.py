@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
 from selfsown.core.rundir import read_lines
 from selfsown.evaluate.lines import read_objects
+from selfsown.export.export import provenance_path
 from selfsown.guard.judge import judge
 from selfsown.guard.lineage import Lineage, Mixture, TrainedRow
 from selfsown.guard.losses import losses_of, rejections_by_topic
 from selfsown.guard.measure import Ruler
 from selfsown.guard.policy import Policy
 from selfsown.guard.record import GUARD_FILE, GuardRecord, read_record, write_record
-from selfsown.guard.sample import SampleKind, Settings, TextRow
+from selfsown.guard.sample import SampleKind, Settings, TextRow, drawn
+from selfsown.guard.texts import Reading, read_run
 from selfsown.lab import oracle
 from selfsown.lab.world import sample_instruction
 from selfsown.loop.config import LoopConfig
@@ -81,13 +81,13 @@ class Watch:
     def _measured(
         self, places: RoundPlaces, number: int, generator: str, mixture: Mixture | None
     ) -> GuardRecord:
-        kept, rejected = candidates(places.run)
+        texts = read_run(places.run, Reading("instruction", ""))
         samples: dict[SampleKind, Sequence[TextRow]] = {
-            "raw": self._rows([*kept, *rejected]),
-            "curated": self._rows(dict.fromkeys(instructions(places.run))),
+            "raw": self._rows(texts.raw),
+            "curated": self._rows(texts.curated),
         }
         measured = {
-            kind: rows for kind, rows in samples.items() if sum(bool(r.text) for r in rows) > 1
+            kind: self._equal(kind, rows, number) for kind, rows in samples.items() if len(rows) > 1
         }
         reference = self._ruler.reference
         written = list(provenance(places.run))
@@ -107,7 +107,9 @@ class Watch:
             parent_checkpoint=generator,
             data=mixture,
             decoding=self._config.options,
-            rejections=rejections_by_topic(self._rows(kept), self._rows(rejected), reference),
+            rejections=rejections_by_topic(
+                self._rows(texts.kept), self._rows(texts.rejected), reference
+            ),
         )
 
     def mixture(self, training: TrainConfig, number: int, earlier: Sequence[Path]) -> Mixture:
@@ -131,13 +133,22 @@ class Watch:
 
     def _all_provenance(self, number: int) -> Iterator[dict[str, JSON]]:
         for earlier in range(number + 1):
-            yield from provenance(self._places.round(earlier).run)
+            places = self._places.round(earlier)
+            yield from provenance(places.run)
+            yield from told_rows(places.lists)
 
     def _human_ids(self) -> list[str]:
-        return row_ids(self._places.human)
+        return [*row_ids(self._places.human), *row_ids(self._places.human_lists)]
 
-    def _rows(self, texts: Sequence[str] | dict[str, None]) -> list[TextRow]:
-        return [TextRow(text, self._label(text)) for text in texts]
+    def _equal(self, kind: SampleKind, rows: Sequence[TextRow], number: int) -> Sequence[TextRow]:
+        """At most as many rows as the baseline round had: only equal sizes compare."""
+        tuned = [one for one in self.history(number) if one.depths.model_depth_max > 0]
+        if not tuned or kind not in tuned[0].metrics:
+            return rows
+        return drawn(rows, tuned[0].metrics[kind].m, self._settings.seed, "loop-guard")
+
+    def _rows(self, rows: Sequence[TextRow]) -> list[TextRow]:
+        return [TextRow(row.text, self._label(row.text)) for row in rows]
 
     def _label(self, text: str) -> str:
         """The family of a lab task: the label whose loss is watched there."""
@@ -170,28 +181,6 @@ def _tokens_by_record(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
     return {name: (sum(map(len, texts)), seen[name]) for name, texts in distinct.items()}
 
 
-def candidates(directory: Path) -> tuple[list[str], list[str]]:
-    """Instructions of a run before any filter: those that passed their rules, and the others."""
-    kept, rejected = [], []
-    for row in provenance(directory):
-        record = row.get("record")
-        if row.get("stage") == "instructions" and isinstance(record, dict):
-            kept.append(str(record.get("instruction", "")))
-    for line in read_lines(directory / "rejected.jsonl"):
-        if isinstance(line, dict) and line["stage"] == "instructions":
-            record = line["record"]
-            assert isinstance(record, dict)
-            rejected.append(str(record.get("instruction", "")))
-    return kept, rejected
-
-
-def instructions(directory: Path) -> Iterator[str]:
-    """The instruction of each accepted record."""
-    for row in read_lines(directory / "accepted.jsonl"):
-        assert isinstance(row, dict)
-        yield str(row.get("instruction", ""))
-
-
 def provenance(directory: Path) -> Iterator[dict[str, JSON]]:
     """The provenance rows of a run."""
     for row in read_lines(directory / "provenance.jsonl"):
@@ -201,7 +190,11 @@ def provenance(directory: Path) -> Iterator[dict[str, JSON]]:
 
 def row_ids(data: Path) -> list[str]:
     """The record ids of a training file, from the provenance beside it."""
-    path = data.with_name(f"{data.name}.provenance.jsonl")
-    if not path.is_file():
-        return []
-    return [str(orjson.loads(line)["id"]) for line in path.read_bytes().splitlines()]
+    return [str(row["id"]) for row in told_rows(data)]
+
+
+def told_rows(data: Path) -> Iterator[dict[str, JSON]]:
+    """The provenance rows beside a training file; none where there is no such file."""
+    for row in read_lines(provenance_path(data)):
+        assert isinstance(row, dict)
+        yield row

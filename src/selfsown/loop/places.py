@@ -33,6 +33,11 @@ class RoundPlaces:
         return self.home / "data.jsonl"
 
     @property
+    def lists(self) -> Path:
+        """Its instructions as lists, to rehearse writing them."""
+        return self.home / "lists.jsonl"
+
+    @property
     def curated(self) -> Path:
         """What was kept and removed; the last file of curation."""
         return self.home / "curated.json"
@@ -68,6 +73,11 @@ class LoopPlaces:
     def human(self) -> Path:
         """The human seeds as training rows, cleaned of evaluation items."""
         return self.home / "human.jsonl"
+
+    @property
+    def human_lists(self) -> Path:
+        """Their instructions as lists, to rehearse writing them."""
+        return self.home / "human_lists.jsonl"
 
     @property
     def base_scores(self) -> Path:

@@ -36,7 +36,9 @@ from selfsown.loop.generate import (
 )
 from selfsown.loop.guarding import Watch
 from selfsown.loop.places import LoopPlaces
+from selfsown.loop.rehearsal import write_lists
 from selfsown.loop.summary import write_summary
+from selfsown.recipes.base import get_recipe
 from selfsown.train.lineage import read_lineage
 from selfsown.train.plan import find_base
 from selfsown.train.sft import train
@@ -91,6 +93,7 @@ class _Crank:
         self._check_gate()
         self._index = suite_index(self._suites)
         left_out = write_human_rows(config.seeds, self._places.human, self._index)
+        self._write_lists(self._places.human, self._places.human_lists)
         if left_out:
             tell(f"{left_out} human seeds repeat evaluation items: not trained on")
         self._endings: list[Ending] = []
@@ -129,7 +132,10 @@ class _Crank:
 
     def _guarded(self, number: int, kept: int) -> Ending | None:
         """The ending if nothing may be trained; else None."""
-        if not kept:
+        if kept:
+            places = self._places.round(number)
+            self._write_lists(places.data, places.lists)
+        else:
             return self._ending(number, "rolled_back", "no record was left to train on")
         record = self._watch.record(number, self._generator, self._mixture(number))
         verdict = record.verdict
@@ -196,7 +202,9 @@ class _Crank:
     @property
     def _incumbent(self) -> Results:
         home = self._places.base_scores
-        return read_results(self._places.round(self._promoted.round).scores if self._promoted else home)
+        return read_results(
+            self._places.round(self._promoted.round).scores if self._promoted else home
+        )
 
     @cached_property
     def _watch(self) -> Watch:
@@ -206,9 +214,21 @@ class _Crank:
         """The sources of a round's training: human seeds, kept rounds, and the round itself."""
         kept = [one.round for one in self._endings if one.decision == "promoted"]
         rounds = [*kept, number] if self._config.data == "accumulate" else [number]
-        human = [self._places.human] if self._config.human_data else []
-        paths = [*human, *(self._places.round(one).data for one in rounds)]
-        return [{"path": str(path)} for path in paths]
+        answers = [self._places.round(one).data for one in rounds]
+        lists = [self._places.round(one).lists for one in rounds]
+        if self._config.human_data:
+            answers.insert(0, self._places.human)
+            lists.insert(0, self._places.human_lists)
+        return [{"path": str(path)} for path in (*answers, *lists) if path.is_file()]
+
+    def _write_lists(self, data: Path, out: Path) -> None:
+        """Rows that rehearse writing tasks, if any are wanted."""
+        if self._config.rehearsal and not out.is_file():
+            options = get_recipe(self._config.recipe).resolve(
+                self._config.preset, self._config.options
+            )
+            form = options.model_dump(mode="json")
+            write_lists(data, out, form, passes=self._config.rehearsal)
 
     def _mixture(self, number: int) -> Mixture:
         config = self._config.training(self._data(number), str(self._places.round(number).model))
@@ -224,7 +244,7 @@ class _Crank:
         """
         path = self._places.config
         if path.is_file():
-            before = {key: value for key, value in read_config(path).items()}
+            before = read_config(path)
             now = self._config.identity()
             lines = difference({key: before.get(key) for key in now}, now)
             if lines:

@@ -151,9 +151,7 @@ def _measures(record: GuardRecord | None, kind: SampleKind) -> dict[str, Measure
     if record is None or kind not in record.metrics:
         return {}
     values = record.metrics[kind].values
-    return {
-        name: Measure(one.value, one.lo, one.hi, one.baseline) for name, one in values.items()
-    }
+    return {name: Measure(one.value, one.lo, one.hi, one.baseline) for name, one in values.items()}
 
 
 def _mix(record: GuardRecord | None) -> Mix | None:
@@ -194,4 +192,3 @@ def _ended(config: LoopConfig, endings: Sequence[Ending]) -> tuple[str, bool]:
     done = len(endings)
     rest = "" if done == config.rounds else f" of {config.rounds}"
     return f"{done}{rest} rounds turned, {promoted} promoted.", promoted > 0
-

@@ -62,7 +62,9 @@ def draw_lines(
             base = [(places[-1][0], area.bottom), (places[0][0], area.bottom)]
             svg.polygon([*places, *base], f"area s{curve.series}")
         for x, low, high in curve.spans:
-            svg.polyline([(area.x(x), area.y(low)), (area.x(x), area.y(high))], f"curve s{curve.series}")
+            svg.polyline(
+                [(area.x(x), area.y(low)), (area.x(x), area.y(high))], f"curve s{curve.series}"
+            )
         if len(places) == 1:
             svg.circle(places[0], 3, f"s{curve.series}")
         svg.polyline(places, f"curve s{curve.series}")

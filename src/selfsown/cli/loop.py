@@ -1,0 +1,134 @@
+"""`selfsown loop`: rounds of generate, curate, guard, train, evaluate, promote or roll back."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfsown.cli.main import shown
+
+if TYPE_CHECKING:
+    from selfsown.loop.config import LoopConfig
+    from selfsown.loop.rounds import LoopResult
+
+
+@click.command()
+@click.argument("config_file", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--out", metavar="DIR", help="Directory of the loop.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Rounds to turn; more extend a loop.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any config key.")
+@click.option("--keys", is_flag=True, help="Explain every key of the config, and end.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--json", "as_json", is_flag=True, help="Print loop.json on stdout.")
+@click.pass_context
+def loop(
+    ctx: click.Context,
+    /,
+    config_file: Path | None,
+    out: str | None,
+    rounds: int | None,
+    assignments: tuple[str, ...],
+    keys: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Turn the crank: each round writes data, trains the base on them, and is measured.
+
+    CONFIG is a YAML or TOML file. Rounds lie in DIR/rounds/0, 1, ...; the same command resumes at
+    any point. A round is promoted if the held-out metric did not fall and the guard did not stop.
+    Exit code 1: the guard ended the loop.
+
+    \b
+      selfsown loop loop.yaml -o loops/x
+      selfsown loop --set base=lab --set seeds=lab:25 --set suites=[lab-plain] -o loops/x
+    """  # noqa: D301 `\b` tells click not to wrap
+    if keys:
+        click.echo("\n".join(key_lines()))
+        return 0
+    from selfsown.core.errors import Suspended
+    from selfsown.loop.rounds import turn
+
+    config = _config(config_file, out, rounds, assignments)
+    tell = (lambda line: None) if quiet else (lambda line: click.echo(shown(line), err=True))
+    try:
+        result = turn(config, tell)
+    except Suspended:
+        from selfsown.cli.run import resume_command
+
+        click.echo(f"resume: {resume_command(ctx)}", err=True)
+        raise
+    if as_json:
+        click.echo(result.places.numbers.read_text(encoding="utf-8"), nl=False)
+    if not quiet:
+        click.echo("\n".join(ending_lines(result)), err=True)
+    return 1 if result.stopped else 0
+
+
+def ending_lines(result: LoopResult) -> list[str]:
+    """What came of it, where to look, what to do next."""
+    from selfsown.cli.run import program
+    from selfsown.guard.record import read_record
+
+    lines = []
+    if result.stopped:
+        verdict = read_record(result.places.round(result.stopped.round).home).verdict
+        remedies = verdict.remedies if verdict else ()
+        lines += [f"hint: {shown(remedy.action)}" for remedy in remedies]
+    elif result.promoted:
+        folder = result.places.round(result.promoted.round).model
+        lines.append(f"model: {shlex.quote(str(folder))} (round {result.promoted.round})")
+        more = shlex.quote(str(result.places.config))
+        lines.append(f"more:  {program()} loop {more} --rounds {2 * len(result.endings)}")
+    return [*lines, f"page:  {result.places.page}"]
+
+
+def key_lines() -> list[str]:
+    """Every key with its default and what it does."""
+    from selfsown.loop.config import GateConfig, GuardConfig, LoopConfig
+
+    lines: list[str] = []
+    for prefix, model in (("", LoopConfig), ("gate.", GateConfig), ("guard.", GuardConfig)):
+        for name, field in model.model_fields.items():
+            if field.is_required():
+                default = "required"
+            elif field.default_factory is not None:
+                default = "{}"
+            else:
+                default = "empty" if field.default is None else str(field.default)
+            lines.append(f"{prefix}{name} [{default}]: {field.description}")
+    return lines
+
+
+def _config(
+    file: Path | None, out: str | None, rounds: int | None, assignments: tuple[str, ...]
+) -> LoopConfig:
+    from selfsown.core.config import read_config
+    from selfsown.loop.config import make_loop_config
+
+    form: dict[str, Any] = dict(read_config(file)) if file else {}
+    for assignment in assignments:
+        _assign(form, assignment)
+    if rounds is not None:
+        form["rounds"] = rounds
+    if out is not None:
+        form["out"] = out
+    return make_loop_config(form, source=str(file or "loop"))
+
+
+def _assign(form: dict[str, Any], assignment: str) -> None:
+    """Apply one `--set key=value`; dots go deeper, values are YAML."""
+    import yaml
+
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise click.UsageError(f"`--set {assignment}` is not `key=value`")
+    *path, last = key.split(".")
+    inner = form
+    for name in path:
+        inner = inner.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise click.UsageError(f"`--set {assignment}`: `{name}` has no keys")
+    inner[last] = yaml.safe_load(text)

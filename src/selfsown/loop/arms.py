@@ -1,0 +1,237 @@
+"""Arms beside each other on the lab: does a model get better from data it wrote itself?
+
+For each seed one Self-Instruct run from the human seeds; then the same base is tuned, for the same
+number of steps, on the seeds alone, on seeds and run, and on seeds and as many rows by the oracle.
+The untuned base is asked without and with demonstrations. All answer the same held-out questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from selfsown.core.randomness import rng_for
+from selfsown.core.request import JSON
+from selfsown.core.rundir import read_lines, write_lines
+from selfsown.evaluate.open_suite import SuiteChanges, open_suites
+from selfsown.evaluate.overlap import row_overlaps, suite_index
+from selfsown.evaluate.results import RESULTS, Results, read_results
+from selfsown.evaluate.suite import Suite
+from selfsown.evaluation import evaluate
+from selfsown.lab import oracle
+from selfsown.lab.world import sample_instruction, sample_item
+from selfsown.loop.config import LoopConfig, make_loop_config
+from selfsown.loop.curation import curate, write_human_rows
+from selfsown.loop.generate import generate, run_config, tuned_uri
+from selfsown.loop.intervals import crossed
+from selfsown.loop.places import RoundPlaces
+from selfsown.loop.summary import before_and_after
+from selfsown.report.loop_numbers import ArmScore, Before, Comparison, Difference
+from selfsown.train.sft import train
+
+BASE: Final = "base, zero-shot"
+FEW: Final = "base, few-shot"
+SEEDS: Final = "human seeds only"
+SELF: Final = "Self-Instruct"
+ORACLE: Final = "oracle data"
+TUNED: Final[Mapping[str, str]] = {SELF: "self-instruct", SEEDS: "seeds-only", ORACLE: "oracle"}
+ABOUT: Final[Mapping[str, str]] = {
+    BASE: "asked without examples",
+    FEW: "asked with examples in the prompt",
+    SEEDS: "tuned on the seeds, as many steps",
+    SELF: "tuned on the seeds and what it wrote itself",
+    ORACLE: "tuned on the seeds and as many right answers",
+}
+PAIRS: Final = ((BASE, SELF), (SEEDS, SELF), (SELF, ORACLE), (FEW, SELF))
+
+
+@dataclass(frozen=True, slots=True)
+class ArmsConfig:
+    """What is compared."""
+
+    out: Path
+    seeds: tuple[int, ...] = (0,)
+    """Of the runs; each gives every tuned arm once."""
+    target: int = 100
+    """Tasks of each run."""
+    human: str = "lab:25"
+    suites: tuple[str, ...] = ("lab-plain", "lab-task")
+    """Lab suites without demonstrations; the first is the one the examples come from."""
+    suite_limit: int | None = None
+    shots: int = 8
+    """Demonstrations of the few-shot arm."""
+    train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab"})
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    """Of the recipe."""
+
+
+def compare_arms(config: ArmsConfig, tell: Callable[[str], None]) -> Comparison:
+    """Make every arm, or what is left of it, and compare them.
+
+    Raises:
+        Suspended: environment or a signal stopped it; the same call resumes.
+    """
+    return _Arms(config, tell).compare()
+
+
+class _Arms:
+    """One process's work on a comparison; a stage is finished when its last file exists."""
+
+    def __init__(self, config: ArmsConfig, tell: Callable[[str], None]) -> None:
+        self._config, self._tell = config, tell
+        changes = SuiteChanges(limit=config.suite_limit)
+        self._suites = open_suites(config.suites, changes)
+        few = [f"{name}-{config.shots}" for name in config.suites]
+        self._few = open_suites(few, changes)
+        self._index = suite_index(self._suites)
+        self._rows: dict[str, list[int]] = {}
+        self._precision: dict[str, float] = {}
+
+    def compare(self) -> Comparison:
+        base = self._scored("lab", self._config.out / "base", self._suites, BASE)
+        few = self._scored("lab", self._config.out / "few-shot", self._few, FEW)
+        results: dict[str, list[Results]] = {BASE: [base], FEW: [few]}
+        for seed in self._config.seeds:
+            for arm, found in self._seed(seed).items():
+                results.setdefault(arm, []).append(found)
+        values = {
+            (arm, suite, metric): [_values(one, place, metric) for one in found]
+            for arm, found in results.items()
+            for place, suite in enumerate(self._config.suites)
+            for metric in base.suites[place].metrics
+        }
+        return Comparison(
+            scores=tuple(self._score(key, found) for key, found in values.items()),
+            differences=tuple(self._differences(values)),
+            precision=self._precision,
+            examples=self._examples(),
+        )
+
+    def _seed(self, seed: int) -> dict[str, Results]:
+        """The tuned arms of one seed."""
+        home = self._config.out / f"seed-{seed}"
+        places = RoundPlaces(home)
+        loop = self._loop(seed, home)
+        generate(run_config(loop, places, 0, "lab", 0))
+        kept = curate(places, self._index).kept
+        human, right = home / "human.jsonl", home / "oracle.jsonl"
+        write_human_rows(self._config.human, human, self._index)
+        self._write_oracle_rows(right, kept, seed)
+        self._precision[str(seed)] = precision(places.data)
+        self._tell(
+            f"seed {seed}: generated {kept} records, {self._precision[str(seed)]:.1%} right"
+            " by the oracle"
+        )
+        data = {SELF: [human, places.data], SEEDS: [human], ORACLE: [human, right]}
+        found: dict[str, Results] = {}
+        steps: int | None = None
+        for arm, paths in data.items():
+            folder = home / TUNED[arm]
+            rows, made = self._tuned(loop, paths, folder / "model", steps)
+            steps = steps or made
+            self._rows.setdefault(arm, []).append(rows)
+            uri = tuned_uri(loop, folder / "model")
+            found[arm] = self._scored(uri, folder, self._suites, f"seed {seed}: {arm}")
+        return found
+
+    def _tuned(
+        self, loop: LoopConfig, data: Sequence[Path], out: Path, steps: int | None
+    ) -> tuple[int, int]:
+        """Train one arm; its rows per epoch and optimiser steps."""
+        config = loop.training([{"path": str(path)} for path in data], str(out))
+        if steps is not None:
+            config = config.model_copy(update={"max_steps": steps})
+        result = train(config)
+        result.raise_for_failure()
+        form: Any = result.record
+        return int(form["data"]["rows"]), int(form["result"]["steps"])
+
+    def _loop(self, seed: int, home: Path) -> LoopConfig:
+        """The settings that runs and trainings of the arms share with a loop."""
+        return make_loop_config(
+            {
+                "seeds": self._config.human,
+                "suites": list(self._config.suites),
+                "target": self._config.target,
+                "seed": seed,
+                "options": dict(self._config.options),
+                "train": dict(self._config.train),
+                "out": str(home),
+            }
+        )
+
+    def _scored(self, uri: str, home: Path, suites: Sequence[Suite], name: str) -> Results:
+        out = home / "eval"
+        if (out / RESULTS).is_file():
+            return read_results(out)
+        home.mkdir(parents=True, exist_ok=True)
+        results = evaluate(uri, suites, out)
+        shown = (
+            f"{one.suite} " + ", ".join(f"{m} {100 * v.mean:.1f}" for m, v in one.metrics.items())
+            for one in results.suites
+        )
+        self._tell(f"{name}: {'; '.join(shown)}")
+        return results
+
+    def _write_oracle_rows(self, path: Path, count: int, seed: int) -> None:
+        """So many instances of the world with right answers, none of them in a suite."""
+        rng = rng_for(seed, "oracle-arm")
+        rows: list[bytes] = []
+        while len(rows) < count:
+            item = sample_item(rng, sample_instruction(rng))
+            row: dict[str, JSON] = {
+                "instruction": item.instruction.text,
+                "input": item.input,
+                "output": item.answer,
+            }
+            if not row_overlaps(row, self._index):
+                rows.append(orjson.dumps(row))
+        write_lines(path, rows)
+
+    def _score(self, key: tuple[str, str, str], found: list[list[float]]) -> ArmScore:
+        arm, suite, metric = key
+        rows = self._rows.get(arm, [])
+        mean = round(sum(rows) / len(rows)) if rows else 0
+        return ArmScore(arm, ABOUT[arm], suite, metric, crossed(found), len(found), mean)
+
+    def _differences(
+        self, values: Mapping[tuple[str, str, str], list[list[float]]]
+    ) -> list[Difference]:
+        found = []
+        keys = [(suite, metric) for arm, suite, metric in values if arm == SELF]
+        for first, second in PAIRS:
+            for suite, metric in keys:
+                one, other = values[first, suite, metric], values[second, suite, metric]
+                count = max(len(one), len(other))  # the base has one answer for all seeds
+                pairs = zip(one * (count // len(one)), other * (count // len(other)), strict=True)
+                changes = [
+                    [after - before for before, after in zip(a, b, strict=True)] for a, b in pairs
+                ]
+                by_seed = tuple(sum(change) / len(change) for change in changes)
+                found.append(Difference(first, second, suite, metric, crossed(changes), by_seed))
+        return found
+
+    def _examples(self) -> tuple[Before, ...]:
+        seed = self._config.seeds[0]
+        after = self._config.out / f"seed-{seed}" / TUNED[SELF] / "eval"
+        before = self._config.out / "base" / "eval"
+        return before_and_after(before, after, self._config.suites[0], seed)
+
+
+def precision(data: Path) -> float:
+    """Share of the rows of a training file that the oracle calls right; 0.0 of none."""
+    right = total = 0
+    for row in read_lines(data):
+        assert isinstance(row, dict)
+        graded = oracle.check(str(row["instruction"]), str(row["input"]), str(row["output"]))
+        right += graded.is_correct
+        total += 1
+    return right / total if total else 0.0
+
+
+def _values(results: Results, place: int, metric: str) -> list[float]:
+    return [one.values[metric] for one in results.suites[place].instances]

@@ -1,0 +1,76 @@
+"""Rows that keep a tuned model able to write tasks: instruction lists, made of the round's tasks.
+
+A small model that is tuned on answers alone forgets how to write instructions, and the next round's
+generator is that model. So each training set gets lists of its own instructions, in the layout in
+which the recipe asks for more of them: some are shown, the loss is taken on the rest. Human seeds
+make human rows, machine tasks make machine rows, so the mixture keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from selfsown.core.randomness import rng_for
+from selfsown.core.request import JSON
+from selfsown.core.rundir import read_lines, write_lines
+from selfsown.export.export import provenance_path
+
+TASKS_PER_LIST: Final = 6
+"""Ours: short enough to cost little beside the answers."""
+
+
+def write_lists(data: Path, out: Path, options: Mapping[str, JSON], *, passes: int) -> None:
+    """Write lists of the instructions in a training file, with provenance.
+
+    Args:
+        data: rows with `instruction`, provenance beside it.
+        out: file to write.
+        options: of the recipe; `list_header` and `list_style` say how lists look.
+        passes: how often each instruction stands in a list.
+    """
+    tasks = _tasks(data)
+    rows: list[bytes] = []
+    sources: list[bytes] = []
+    for number, part in enumerate(_parts(sorted(tasks), passes)):
+        shown = rng_for(number, "rehearsal-shown").randint(1, max(1, len(part) - 2))
+        prompt, completion = _list(part, shown, options)
+        rows.append(orjson.dumps({"prompt": prompt, "completion": completion}))
+        told = tasks[part[shown]]
+        name = f"{told['id']}+list{number}"
+        source = {**told, "line": len(rows), "id": name, "parents": [tasks[t]["id"] for t in part]}
+        sources.append(orjson.dumps(source))
+    write_lines(provenance_path(out), sources)
+    write_lines(out, rows)
+
+
+def _tasks(data: Path) -> dict[str, dict[str, JSON]]:
+    """Instruction → provenance of its first record."""
+    found: dict[str, dict[str, JSON]] = {}
+    told = read_lines(provenance_path(data))
+    for row, source in zip(read_lines(data), told, strict=True):
+        assert isinstance(row, dict) and isinstance(source, dict)
+        found.setdefault(str(row["instruction"]), source)
+    return found
+
+
+def _parts(texts: Sequence[str], passes: int) -> Iterator[list[str]]:
+    """Every text once per pass, in random order, in lists of at least three."""
+    for turn in range(passes):
+        order = rng_for(turn, "rehearsal-order").sample(texts, len(texts))
+        for start in range(0, len(order), TASKS_PER_LIST):
+            part = order[start : start + TASKS_PER_LIST]
+            if len(part) > 2:
+                yield part
+
+
+def _list(texts: Sequence[str], shown: int, options: Mapping[str, JSON]) -> tuple[str, str]:
+    mark = "{}." if options.get("list_style") == "numbered" else "Task {}:"
+    lines = [f"{mark.format(number)} {text}\n" for number, text in enumerate(texts, 1)]
+    header = options.get("list_header", "Come up with a series of tasks:")
+    opened = mark.format(shown + 1)
+    rest = "".join(lines[shown:]).removeprefix(opened)
+    return f"{header}\n{''.join(lines[:shown])}{opened}", f"{rest}{mark.format(len(texts) + 1)}"
