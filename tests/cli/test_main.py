@@ -43,6 +43,15 @@ Look:
   diff    What differs between two runs.
   report  Write the page about a run.
 
+Improve:
+  train     Tune a model on a run or an export.
+  evaluate  Score a model on suites.
+  suites    List, fetch and show suites.
+  rate      Let people rate answers blindly.
+  guard     Measure a run beside human text.
+  loop      Rounds of all that; again: resume.
+  mad       Simulate models that feed on themselves.
+
 Use:
   export  Write accepted records for a trainer.
   serve   Serve a local model over HTTP.

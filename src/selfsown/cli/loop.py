@@ -11,8 +11,11 @@ import click
 from selfsown.cli.main import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from selfsown.loop.config import LoopConfig
     from selfsown.loop.rounds import LoopResult
+    from selfsown.report.loop_numbers import PageNumbers
 
 
 @click.command()
@@ -20,6 +23,19 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", metavar="DIR", help="Directory of the loop.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds to turn; more extend a loop.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any config key.")
+@click.option(
+    "--lab-experiment",
+    is_flag=True,
+    help="Instead of CONFIG: compare ways of making a model on the embedded lab, and feed one on"
+    " itself; needs no network.",
+)
+@click.option(
+    "--repeat",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Seeds of --lab-experiment.",
+)
 @click.option("--keys", is_flag=True, help="Explain every key of the config, and end.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="Print loop.json on stdout.")
@@ -31,6 +47,8 @@ def loop(
     out: str | None,
     rounds: int | None,
     assignments: tuple[str, ...],
+    lab_experiment: bool,
+    repeat: int,
     keys: bool,
     quiet: bool,
     as_json: bool,
@@ -48,16 +66,20 @@ def loop(
     if keys:
         click.echo("\n".join(key_lines()))
         return 0
+    from selfsown.cli.run import resume_command
     from selfsown.core.errors import Suspended
     from selfsown.loop.rounds import turn
 
-    config = _config(config_file, out, rounds, assignments)
     tell = (lambda line: None) if quiet else (lambda line: click.echo(shown(line), err=True))
     try:
-        result = turn(config, tell)
+        if lab_experiment:
+            if config_file or assignments or rounds or out is None:
+                raise click.UsageError(
+                    "`--lab-experiment` takes `-o DIR` and `--repeat`, no config"
+                )
+            return lab_comparison(out, repeat, tell, as_json=as_json)
+        result = turn(_config(config_file, out, rounds, assignments), tell)
     except Suspended:
-        from selfsown.cli.run import resume_command
-
         click.echo(f"resume: {resume_command(ctx)}", err=True)
         raise
     if as_json:
@@ -65,6 +87,50 @@ def loop(
     if not quiet:
         click.echo("\n".join(ending_lines(result)), err=True)
     return 1 if result.stopped else 0
+
+
+def lab_comparison(
+    out: str, repeat: int, tell: Callable[[str], None], *, as_json: bool = False
+) -> int:
+    """The lab experiment with its defaults; tables on stdout."""
+    from selfsown.loop.arms import ArmsConfig
+    from selfsown.loop.experiment import experiment
+    from selfsown.loop.feeding import FeedingConfig
+
+    place = Path(out)
+    arms = ArmsConfig(place / "arms", seeds=tuple(range(repeat)))
+    numbers = experiment(arms, FeedingConfig(place / "feeding"), place, tell)
+    if as_json:
+        click.echo((place / "loop.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        click.echo("\n".join(comparison_lines(numbers)))
+    click.echo(f"page:  {place / 'loop.html'}", err=True)
+    return 0
+
+
+def comparison_lines(numbers: PageNumbers) -> list[str]:
+    """Scores of the arms, their differences, and what the guard said about the loops."""
+    from selfsown.cli.summary import aligned
+    from selfsown.report.loop_page import change_text, score_text
+
+    lines: list[str] = []
+    if numbers.comparison is not None:
+        scores = [
+            [one.arm, one.suite, one.metric, score_text(one.measure)]
+            for one in numbers.comparison.scores
+        ]
+        changes = [
+            [f"{one.first} -> {one.second}", one.suite, one.metric, change_text(one.measure)]
+            for one in numbers.comparison.differences
+        ]
+        lines += [*aligned(scores), "", *aligned(changes)]
+    for loop_ in numbers.loops:
+        said = [f"round {one.round} {one.guard or 'not measured'}" for one in loop_.rounds]
+        lines += ["", f"{loop_.name}: guard: {', '.join(said)}"]
+        for one in loop_.rounds:
+            alarms = [alarm for alarm in one.alarms if alarm.level == "stop"]
+            lines += [f"  round {one.round}: {shown(alarm.message)}" for alarm in alarms]
+    return lines
 
 
 def ending_lines(result: LoopResult) -> list[str]:

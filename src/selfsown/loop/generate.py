@@ -101,7 +101,8 @@ def write_machine_seeds(config: LoopConfig, before: RoundPlaces, places: RoundPl
         return
     tasks = list(machine_tasks(before.run))
     wanted = min(len(tasks), len(read_seeds(config.seeds)))
-    chosen = rng_for(config.seed, "loop-demonstrations", int(before.home.name)).sample(tasks, wanted)
+    rng = rng_for(config.seed, "loop-demonstrations", int(before.home.name))
+    chosen = rng.sample(tasks, wanted)
     places.home.mkdir(parents=True, exist_ok=True)
     write_lines(places.seeds, map(orjson.dumps, chosen))
 
