@@ -166,7 +166,7 @@ def test_later_rounds_are_compared_with_the_first(
 def test_a_small_reference_names_the_skipped_metrics(program: Command, tmp_path: Path) -> None:
     few = write(tmp_path / "few.jsonl", rows(30, 0))
     found = CliRunner().invoke(guard, [str(few), "--reference", str(few)])
-    assert "coverage" in found.stdout and "needs 50 rows of each side and has 15" in found.stdout
+    assert "coverage" in found.stdout and "needs 100 rows of human reference" in found.stdout
 
 
 def test_mad_prints_the_closed_forms_and_writes_the_page(tmp_path: Path) -> None:

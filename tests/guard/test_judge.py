@@ -22,6 +22,10 @@ def value(number: float, error: float = 0.01, baseline: float = 1.0) -> Value:
     return Value(number, error, *ends, baseline, error, baseline - 0.02, baseline + 0.02)
 
 
+def alone(number: float) -> Value:
+    return Value(number, 0.01, number - 0.02, number + 0.02, None, 0.0, 0.0, 0.0)
+
+
 def record(round_: int, kind: SampleKind = "raw", m: int = 500, **metrics: float) -> GuardRecord:
     values = {name: value(number) for name, number in metrics.items()}
     return GuardRecord(round_, m, 0, "ref", {kind: Metrics(m, values, {})}, DEPTHS, {})
@@ -59,6 +63,16 @@ def test_without_earlier_rounds_nothing_is_compared_unless_with_human_text() -> 
     assert "this round is what later ones are compared with" in " ".join(judge(alone).notes)
     verdict = judge(alone, Policy(baseline="human"))
     assert verdict.level == "stop" and "against human text" in verdict.alarms[0].message
+
+
+def test_without_human_baseline_the_own_rounds_still_compare() -> None:
+    first, now = (
+        replace(record(n), metrics={"raw": Metrics(500, {"distinct_2": alone(number)}, {})})
+        for n, number in enumerate((0.8, 0.4))
+    )
+    assert judge([first, now]).level == "stop"
+    verdict = judge([now], Policy(baseline="human"))
+    assert verdict.level == "pass" and "no human text" in " ".join(verdict.notes)
 
 
 def test_a_large_change_within_its_interval_is_chance() -> None:

@@ -73,10 +73,17 @@ def test_sizes_are_equal_and_rows_without_text_do_not_count(ruler: Ruler) -> Non
 
 def test_a_small_reference_names_the_metrics_it_cannot_do() -> None:
     found = measure(SOURCE.draw(150, 1), SOURCE.draw(60, 0), SETTINGS)
-    assert found.m == 30
-    assert "needs 50 rows of each side and has 30" in found.skipped["coverage"]
-    assert "the reference has 60 rows" in found.skipped["coverage"]
-    assert "distinct_2" in found.values and "topic_mass" in found.skipped
+    assert found.m == 150
+    assert "needs 100 rows of human reference" in found.skipped["coverage"]
+    assert {"topic_mass", "vendi", "rare_ngram_recall", "auc", "length_ks"} <= set(found.skipped)
+    # What needs no human text is still measured, for comparison with the own first round.
+    assert found.values["distinct_2"].baseline is None and found.values["distinct_2"].ratio is None
+
+
+def test_a_small_sample_names_the_metrics_it_cannot_do(ruler: Ruler) -> None:
+    found = ruler.measure(SOURCE.draw(30, 1))
+    assert found.skipped["coverage"] == "needs 50 rows and has 30"
+    assert "distinct_2" in found.values
 
 
 def test_near_copies_need_the_training_rows(ruler: Ruler) -> None:

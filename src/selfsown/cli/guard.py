@@ -88,7 +88,8 @@ def _table(record: GuardRecord, verdict: Verdict) -> str:
         for name, one in metrics.values.items():
             ratio = f"{one.ratio:>8.2f}" if one.ratio is not None else f"{'-':>8}"
             interval = f"{one.lo:.3f} .. {one.hi:.3f}"
-            lines.append(f"{name:<22}{one.value:>9.3f}{interval:>20}{one.baseline:>9.3f}{ratio}")
+            human = "-" if one.baseline is None else f"{one.baseline:.3f}"
+            lines.append(f"{name:<22}{one.value:>9.3f}{interval:>20}{human:>9}{ratio}")
         for reason in dict.fromkeys(metrics.skipped.values()):
             names = ", ".join(n for n, why in metrics.skipped.items() if why == reason)
             lines.append(f"skipped {names}: {reason}")

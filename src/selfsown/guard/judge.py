@@ -126,8 +126,10 @@ def _comparisons(
         notes.append(f"not judged in {kind}: {', '.join(missing)} ({'; '.join(reasons)})")
     if policy.baseline == "human":
         for name in policy.changes:
-            if name in now.values:
+            if name in now.values and now.values[name].baseline is not None:
                 yield _against_human(name, kind, now.values[name], policy)
+            elif name in now.values:
+                notes.append(f"not judged in {kind}: {name} (no human text to compare with)")
         return
     first = _own_baseline(history, policy)
     if first is None:
@@ -153,7 +155,7 @@ def _against_human(name: str, kind: SampleKind, value: Value, policy: Policy) ->
     return _test(
         name,
         kind,
-        (value.baseline, value.baseline_error),
+        (value.baseline or 0.0, value.baseline_error),
         (value.value, value.error),
         policy,
         "human text",

@@ -48,8 +48,13 @@ class TopicRejection:
 
 
 def losses_of(rows: Rows, reference: Reference) -> tuple[Loss, ...]:
-    """Topics, word pairs and labels that the rows have lost, each kind by size of the loss."""
+    """Topics, word pairs and labels that the rows have lost, each kind by size of the loss.
+
+    Empty where the reference is too small.
+    """
     found: list[Loss] = []
+    if reference.is_small:
+        return ()
     for finder in (_topics, _ngrams, _labels):
         lost = [loss for loss in finder(rows, reference) if _is_lost(loss)]
         lost.sort(key=lambda loss: (loss.count - loss.expected, loss.name))
@@ -64,7 +69,7 @@ def rejections_by_topic(
 
     Empty where the reference is too small for topics.
     """
-    if len(reference.against) < 80 or not (kept or rejected):
+    if reference.is_small or not (kept or rejected):
         return ()
     counts = [
         _count(reference, Rows(side)) if side else [0] * len(reference.topics.shares)
@@ -83,8 +88,6 @@ def _is_lost(loss: Loss) -> bool:
 
 
 def _topics(rows: Rows, reference: Reference) -> Iterator[Loss]:
-    if len(reference.against) < 80:
-        return
     counts = _count(reference, rows)
     for topic, share in enumerate(reference.topics.shares):
         expected = float(share) * len(rows)

@@ -11,7 +11,7 @@ from selfsown.curate.tokens import tokenize_unicode
 from selfsown.guard.intervals import Estimate, half_samples
 from selfsown.guard.metrics import GROUPS, UNBOUNDED, Group, Subject
 from selfsown.guard.near_copies import NearCopies
-from selfsown.guard.reference import Reference, Rows
+from selfsown.guard.reference import LEAST_CONTROL, Reference, Rows
 from selfsown.guard.sample import Metrics, Settings, TextRow, Value, drawn
 
 BUDGET_STEPS: Final = 20
@@ -57,7 +57,8 @@ class Ruler:
             InputError: fewer than two rows hold text.
         """
         given = [row for row in sample if row.text.strip()]
-        m = min(len(given), len(self.reference.control))
+        most = self.settings.m if self.reference.is_small else len(self.reference.control)
+        m = min(len(given), most)
         if len(given) < 2:
             raise InputError(
                 f"the sample has {len(given)} rows with text",
@@ -67,18 +68,19 @@ class Ruler:
         return Rows(drawn(given, m, self.settings.seed, "guard-sample"))
 
     def _measure(self, rows: Rows, trained_on: NearCopies | None) -> Metrics:
-        control = self.reference.control.first(len(rows))
+        control = None if self.reference.is_small else self.reference.control.first(len(rows))
         budget = _token_budget(rows, control)
-        sides = [self._subject(side, budget, trained_on) for side in (rows, control)]
+        subject = self._subject(rows, budget, trained_on)
+        normal = self._subject(control, budget, trained_on) if control else None
         values: dict[str, Value] = {}
         skipped: dict[str, str] = {}
         for group in GROUPS:
-            if reason := _why_not(group, sides[0]):
+            if reason := _why_not(group, subject):
                 skipped.update(dict.fromkeys(group.metrics, reason))
                 continue
-            normal = self._control(group, sides[1], budget)
-            for name, found in group.compute(sides[0]):
-                values[name] = _value(name, found, normal[name])
+            baseline = self._control(group, normal, budget) if normal else {}
+            for name, found in group.compute(subject):
+                values[name] = _value(name, found, baseline.get(name))
         return Metrics(len(rows), values, skipped)
 
     def _subject(self, rows: Rows, budget: int, trained_on: NearCopies | None) -> Subject:
@@ -100,8 +102,10 @@ def measure(
     """Every metric of a sample beside a human reference; `Ruler` does many samples faster.
 
     The size of the comparison is m = min(`settings.m`, rows of the sample, half of the reference).
-    Metrics for which that is too small are named in `skipped` with the reason. Same arguments, same
-    numbers. Cost: about a second for m = 300, some seconds for m = 1,000.
+    A reference of fewer than 100 rows shows nothing: then only metrics of the sample alone are
+    taken, at m = min(`settings.m`, rows of the sample), without a human baseline. Metrics for
+    which a size is too small are named in `skipped` with the reason. Same arguments, same numbers.
+    Cost: about a second for m = 300, some seconds for m = 1,000.
 
     Raises:
         InputError: fewer than two rows of the sample or of the reference hold text.
@@ -110,18 +114,25 @@ def measure(
     return Ruler(reference, settings).measure(sample)
 
 
-def _value(name: str, found: Estimate, normal: Estimate) -> Value:
-    top = math.inf if name in UNBOUNDED else 1.0
-    ends = [
-        (max(min(0.0, side.value), side.lo), min(max(top, side.value), side.hi))
-        for side in (found, normal)
-    ]
+def _value(name: str, found: Estimate, normal: Estimate | None) -> Value:
+    if normal is None:
+        return Value(found.value, found.error, *_ends(name, found), None, 0.0, 0.0, 0.0)
+    ends = (_ends(name, found), _ends(name, normal))
     return Value(found.value, found.error, *ends[0], normal.value, normal.error, *ends[1])
 
 
-def _token_budget(rows: Rows, control: Rows) -> int:
+def _ends(name: str, side: Estimate) -> tuple[float, float]:
+    """The interval within the metric's bounds."""
+    top = math.inf if name in UNBOUNDED else 1.0
+    return max(min(0.0, side.value), side.lo), min(max(top, side.value), side.hi)
+
+
+def _token_budget(rows: Rows, control: Rows | None) -> int:
     """Tokens that both sides have, rounded down to a step of the control's."""
-    have, normal = (sum(map(len, side.tokens)) for side in (rows, control))
+    have = sum(map(len, rows.tokens))
+    if control is None:
+        return have
+    normal = sum(map(len, control.tokens))
     if have >= normal:
         return normal
     steps = math.floor(BUDGET_STEPS * have / normal)
@@ -148,11 +159,13 @@ def _cut(rows: Rows, budget: int) -> Iterator[tuple[TextRow, list[str]]]:
 def _why_not(group: Group, subject: Subject) -> str:
     """Why a group cannot be computed; empty if it can."""
     have, against = len(subject.sample), len(subject.reference.against)
-    if min(have, len(subject.budgeted)) < group.least_rows:
+    if group.least_against and subject.reference.is_small:
         return (
-            f"needs {group.least_rows} rows of each side and has {have}"
-            f" (the reference has {subject.reference.size} rows, of which half are the control)"
+            f"needs {2 * LEAST_CONTROL} rows of human reference, half of them to show what is"
+            f" normal, and has {subject.reference.size}"
         )
+    if min(have, len(subject.budgeted)) < group.least_rows:
+        return f"needs {group.least_rows} rows and has {have}"
     if against < group.least_against:
         return f"needs {group.least_against} reference rows to compare with and has {against}"
     if group.name == "labels":

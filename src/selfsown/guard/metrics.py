@@ -151,14 +151,12 @@ def _form(subject: Subject) -> Found:
 
     masks, rows = subject.masks, subject.sample
     lengths = np.array([len(tokens) for tokens in rows.tokens], dtype=np.float64)
-    human = np.array([len(tokens) for tokens in subject.reference.against.tokens], dtype=np.float64)
     refusals = np.array([is_refusal(row.text) for row in rows.rows])
     statistics_: dict[str, Statistic] = {
         "length_mean": lambda mask: float(lengths[mask].mean()),
         "length_sd": lambda mask: float(lengths[mask].std()),
         "length_q05": lambda mask: float(np.quantile(lengths[mask], 0.05)),
         "length_q95": lambda mask: float(np.quantile(lengths[mask], 0.95)),
-        "length_ks": lambda mask: form.ks_distance(lengths[mask], human),
         "refusal_rate": lambda mask: float(refusals[mask].mean()),
         "opening_share": lambda mask: form.opening_share(
             [tokens for tokens, inside in zip(rows.tokens, mask, strict=True) if inside]
@@ -166,6 +164,19 @@ def _form(subject: Subject) -> Found:
     }
     for name, statistic in statistics_.items():
         yield name, estimate(statistic, masks)
+
+
+def _length_gap(subject: Subject) -> Found:
+    import numpy as np
+
+    lengths, human = (
+        np.array([len(tokens) for tokens in rows.tokens], dtype=np.float64)
+        for rows in (subject.sample, subject.reference.against)
+    )
+    yield (
+        "length_ks",
+        estimate(lambda mask: form.ks_distance(lengths[mask], human), subject.masks),
+    )
 
 
 def _memory(subject: Subject) -> Found:
@@ -209,7 +220,7 @@ GROUPS: Final = (
         50,
         50,
     ),
-    Group("topics", {"topic_mass": "falls", "topic_js": "rises"}, _topics, 50, 80),
+    Group("topics", {"topic_mass": "falls", "topic_js": "rises"}, _topics, 50, 50),
     Group("classifier", {"auc": "rises"}, _classifier, 50, 50),
     Group(
         "tails",
@@ -220,7 +231,7 @@ GROUPS: Final = (
         },
         _tails,
         50,
-        100,
+        50,
     ),
     Group("labels", {"rare_label_recall": "falls"}, _labels, 50, 50),
     Group(
@@ -230,14 +241,13 @@ GROUPS: Final = (
             "length_sd": "either",
             "length_q05": "either",
             "length_q95": "either",
-            "length_ks": "rises",
             "opening_share": "rises",
             "refusal_rate": "rises",
         },
         _form,
         20,
-        20,
     ),
+    Group("length gap", {"length_ks": "rises"}, _length_gap, 20, 20),
     Group("memory", {"near_copy_rate": "rises"}, _memory, 20),
 )
 """Every group; the least sizes are ours: below them an interval is wider than a stop threshold."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from selfsown.guard.embedding import Points
 
 ROWS_PER_TOPIC: Final = 8
+LEAST_CONTROL: Final = 50
+"""Rows of the control below which nothing is compared with human text."""
 AGAINST_PER_M: Final = 2
 """Rows of the part to compare with, per row of a sample, at most."""
 
@@ -75,6 +77,11 @@ class Reference:
         split = min(settings.m, len(given) // 2)
         self.control = Rows(shuffled[:split])
         self.against = Rows(shuffled[split : split + AGAINST_PER_M * settings.m])
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is too small to show what is normal: samples are then measured alone."""
+        return len(self.control) < LEAST_CONTROL
 
     @cached_property
     def lsa(self) -> Lsa:

@@ -69,15 +69,17 @@ class Value:
     lo: float
     """Lower end of the 95 % interval, within the metric's bounds."""
     hi: float
-    baseline: float
-    """The same metric of an equally large human sample against the same reference."""
+    baseline: float | None
+    """The same metric of an equally large human sample against the same reference; None where the
+    reference is too small for one."""
     baseline_error: float
+    """0.0 without a baseline, like the ends of its interval."""
     baseline_lo: float
     baseline_hi: float
 
     @property
     def ratio(self) -> float | None:
-        """Value / baseline; None where the baseline is 0."""
+        """Value / baseline; None without a baseline or where it is 0."""
         return self.value / self.baseline if self.baseline else None
 
 

@@ -53,7 +53,7 @@ def draw_study(study: Study) -> list[Picture]:
             gaussian,
             {**_named("lambda=1"), "fresh data": "fresh 50 %, lambda=1"},
             "w2",
-            "squared W2 distance",
+            "W2²",
         ),
         _phase(study),
     ]
@@ -62,7 +62,7 @@ def draw_study(study: Study) -> list[Picture]:
         ("unigram", "rare_recall", "rare words left"),
         ("bigram", "distinct_2", "distinct pairs"),
         ("bigram", "rare_recall", "rare pairs left"),
-        ("bigram", "nll", "loss, nats"),
+        ("bigram", "nll", "loss"),
     ):
         if world not in study.loops:
             continue
@@ -70,7 +70,8 @@ def draw_study(study: Study) -> list[Picture]:
             arms = {**_named(temperature), "fresh data": f"fresh 10 %, {temperature}"}
             title = f"{world.capitalize()}, {label}, {how}"
             caption = f"{_CAPTIONS[metric]} Fresh data are a tenth of each round."
-            pictures.append(_loops(title, caption, study.loops[world], arms, metric, label))
+            axis = "nats" if metric == "nll" else "share"
+            pictures.append(_loops(title, caption, study.loops[world], arms, metric, axis))
     return pictures
 
 
