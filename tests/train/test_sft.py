@@ -65,6 +65,7 @@ def test_the_folder_is_a_model_with_its_record(
     assert result.is_new and result.failure is None
     assert result.model_hash == model_hash(folder) != model_hash(tiny)
     assert (folder / "tokenizer.json").read_bytes() == (tiny / "tokenizer.json").read_bytes()
+    assert json.loads((folder / "config.json").read_text()).get("use_cache", True)
     assert not (folder / "training" / "checkpoints").exists()
     settings = result.record["settings"]
     assert isinstance(settings, dict)
@@ -210,6 +211,20 @@ def write_other_base(folder: Path) -> Path:
     )  # fmt: skip
     LlamaForCausalLM(shape).save_pretrained(folder)
     return folder
+
+
+def test_a_base_that_changes_while_it_is_read_is_refused(
+    tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny, base)
+    plan = make_plan(config_for(base, rows_file, tmp_path / "model"))
+    write_plan(plan)
+    with (base / "tokenizer_config.json").open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match="changed while they were read: base: "):
+        run(plan, lambda line: None)
+    assert not (tmp_path / "model" / "training.json").exists()
 
 
 def test_missing_packages_are_named_with_the_install_command(

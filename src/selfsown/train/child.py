@@ -24,6 +24,7 @@ from typing import Final
 import orjson
 
 from selfsown.core.clock import SystemClock
+from selfsown.core.config import difference
 from selfsown.core.errors import EnvironmentFailure, InputError, SelfsownError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, write_lines, write_text
@@ -31,7 +32,7 @@ from selfsown.models.fingerprint import model_hash
 from selfsown.train.fit import Devices, Fitted, Report, TrainingDiverged, fit
 from selfsown.train.lineage import ModelLineage, depth_after, write_lineage
 from selfsown.train.mixture import human_token_share
-from selfsown.train.plan import RECORD, Plan, read_plan
+from selfsown.train.plan import RECORD, Plan, identity_of, read_plan
 from selfsown.train.prepare import Prepared, prepare
 from selfsown.train.records import read_sources
 from selfsown.train.tokens import Encoder
@@ -44,6 +45,7 @@ ORPHANED: Final = 70
 WATCH_PARENT: Final = "SELFSOWN_TRAIN_WATCH_PARENT"
 """Set by the parent: end when standard input closes."""
 _PART: Final = "model.part"
+_TOKENIZER: Final = "tokenizer"
 _PACKAGES: Final = ("selfsown", "torch", "transformers", "trl", "peft", "accelerate")
 _FROM_TOKENIZER: Final = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -86,6 +88,8 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
         SelfsownError: what is wrong with the input, the disk or the numbers.
     """
     started = time.monotonic()
+    if is_first:
+        _keep_tokenizer(plan)
     encoder = Encoder(plan.tokenizer, plan.base)
     sources = read_sources(plan.config.data, seeds=plan.config.seeds)
     prepared = prepare(sources, plan.settings, encoder)
@@ -103,6 +107,7 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
         save_to=part,
         devices=Devices(plan.config.threads, plan.config.checkpoint_every_s),
         report=report if is_first else lambda line: None,
+        when_loaded=lambda: _refuse_changed_inputs(plan),
     )
     if is_first:
         _publish(plan, prepared, fitted, time.monotonic() - started)
@@ -112,9 +117,8 @@ def _publish(plan: Plan, prepared: Prepared, fitted: Fitted, seconds: float) -> 
     """Complete the model, move it to its place, and write the record."""
     part = plan.work / _PART
     try:
-        for pattern in _FROM_TOKENIZER:
-            for file in plan.tokenizer.glob(pattern):
-                shutil.copyfile(file, part / file.name)
+        for file in (plan.work / _TOKENIZER).iterdir():
+            shutil.copyfile(file, part / file.name)
         lineage = _lineage(plan, prepared, model_hash(part), fitted)
         write_lineage(part, lineage)
         for path in sorted(part.iterdir()):
@@ -131,7 +135,30 @@ def _publish(plan: Plan, prepared: Prepared, fitted: Fitted, seconds: float) -> 
         ) from error
     record = _record(plan, prepared, fitted, lineage, seconds)
     write_text(plan.out / RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2).decode() + "\n")
-    shutil.rmtree(plan.work / CHECKPOINTS, ignore_errors=True)
+    for name in (CHECKPOINTS, _TOKENIZER):
+        shutil.rmtree(plan.work / name, ignore_errors=True)
+
+
+def _keep_tokenizer(plan: Plan) -> None:
+    """Copy the tokenizer's files as they are now, byte by byte, for the tuned model."""
+    folder = plan.work / _TOKENIZER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for pattern in _FROM_TOKENIZER:
+        for file in plan.tokenizer.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
+
+
+def _refuse_changed_inputs(plan: Plan) -> None:
+    """Stop if base, tokenizer or data are no longer what was planned, now that they are read."""
+    now = identity_of(plan.config, plan.settings, plan.base, plan.tokenizer)
+    lines = difference(dict(plan.identity), dict(now))
+    if lines:
+        raise InputError(
+            "base, tokenizer or data changed while they were read: " + "; ".join(lines),
+            why="the model would be of one state and its record of another",
+            fix="wait until nothing writes to them, then run the same command again",
+        )
 
 
 def _lineage(plan: Plan, prepared: Prepared, own_hash: str, fitted: Fitted) -> ModelLineage:

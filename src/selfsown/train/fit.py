@@ -74,6 +74,7 @@ def fit(
     save_to: Path,
     devices: Devices,
     report: Report,
+    when_loaded: Callable[[], None] = lambda: None,
 ) -> Fitted:
     """Tune a model and write it to `save_to`; goes on from the last whole checkpoint.
 
@@ -86,6 +87,7 @@ def fit(
         save_to: is made anew; a Hugging Face folder without tokenizer files.
         devices: threads and checkpointing.
         report: receives progress.
+        when_loaded: called when the base has been read.
 
     Raises:
         InputError: the base cannot be loaded, or the batch does not fit the number of devices.
@@ -101,12 +103,15 @@ def fit(
         torch.set_num_threads(devices.threads)
     transformers.set_seed(settings.seed)
     model = _load(base)
+    uses_cache = model.config.get_text_config().use_cache
+    when_loaded()
     trainer = _trainer(model, tokenizer, rows, settings, checkpoints, devices, report)
     checkpoint = last_checkpoint(checkpoints, clean=trainer.is_world_process_zero())
     start = _step_of(checkpoint) if checkpoint else 0
     total = sum(parameter.numel() for parameter in trainer.model.parameters())
     trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model.config.get_text_config().use_cache = uses_cache  # training turns it off
     _save(trainer, base, settings, save_to)
     history = trainer.state.log_history
     return Fitted(

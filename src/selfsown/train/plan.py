@@ -72,16 +72,22 @@ def make_plan(config: TrainConfig) -> Plan:
         )
     lineage = read_lineage(base)
     settings, sources = resolve(config, has_chat_template=has_chat_template(tokenizer))
-    base_hash = model_hash(base)
-    identity: dict[str, JSON] = {
+    identity = identity_of(config, settings, base, tokenizer)
+    depth = lineage.model_depth if lineage else 0
+    return Plan(config, settings, sources, base, model_hash(base), depth, tokenizer, identity)
+
+
+def identity_of(
+    config: TrainConfig, settings: Settings, base: Path, tokenizer: Path
+) -> dict[str, JSON]:
+    """What decides the weights, by content, as it lies on disk now."""
+    return {
         "version": _VERSION,
-        "base": base_hash,
-        "tokenizer": base_hash if tokenizer == base else model_hash(tokenizer),
+        "base": model_hash(base),
+        "tokenizer": model_hash(tokenizer),
         "data": source_digests(config.data, seeds=config.seeds),
         "settings": settings.as_record(),
     }
-    depth = lineage.model_depth if lineage else 0
-    return Plan(config, settings, sources, base, base_hash, depth, tokenizer, identity)
 
 
 def find_base(name: str) -> Path:
