@@ -1,0 +1,33 @@
+"""Claim: intervals over seeds and questions are those of the crossed bootstrap."""
+
+from __future__ import annotations
+
+import pytest
+
+from selfsown.loop.intervals import crossed
+
+
+def test_equal_values_leave_no_doubt() -> None:
+    found = crossed([[0.5] * 10] * 3)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_one_seed_gives_the_interval_over_questions() -> None:
+    # 100 coins, half of them 1: standard error sqrt(.25 / 100) = .05, so about .40 to .60
+    found = crossed([[0.0, 1.0] * 50])
+    assert found.value == 0.5
+    assert found.low == pytest.approx(0.40, abs=0.015)
+    assert found.high == pytest.approx(0.60, abs=0.015)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    # Each seed is constant over questions, so only seeds differ: 1/9 of all resamples of two
+    # different values out of three draws hold one value thrice, and the ends are the extremes.
+    found = crossed([[0.0] * 50, [0.5] * 50, [1.0] * 50])
+    assert found.low == pytest.approx(0.0)
+    assert found.high == pytest.approx(1.0)
+
+
+def test_equal_tables_give_equal_numbers() -> None:
+    table = [[0.0, 1.0, 0.25], [1.0, 0.5, 0.5]]
+    assert crossed(table) == crossed(table)
