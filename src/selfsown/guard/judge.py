@@ -137,9 +137,8 @@ def _comparisons(
         return
     before = first.metrics.get(kind)
     if before is None or not _alike(before, now):
-        notes.append(
-            f"{kind}: not compared with round {first.round}, whose sample has another size"
-        )
+        found = "no such sample" if before is None else f"{before.m} rows, this one {now.m}"
+        notes.append(f"{kind}: not compared with round {first.round}, which has {found}")
         return
     for name in policy.changes:
         if name in now.values and name in before.values:
