@@ -58,13 +58,15 @@ class ArmsConfig:
     """Of the runs; each gives every tuned arm once."""
     target: int = 100
     """Tasks of each run."""
+    first_run: Path | None = None
+    """A finished run from the same human seeds that serves as the first one; None: make it."""
     human: str = "lab:25"
     suites: tuple[str, ...] = ("lab-plain", "lab-task")
     """Lab suites without demonstrations; the first is the one the examples come from."""
     suite_limit: int | None = None
     shots: int = 8
     """Demonstrations of the few-shot arm."""
-    train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab"})
+    train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab", "threads": 1})
     options: Mapping[str, JSON] = field(default_factory=dict)
     """Of the recipe."""
 
@@ -114,9 +116,12 @@ class _Arms:
     def _seed(self, seed: int) -> dict[str, Results]:
         """The tuned arms of one seed."""
         home = self._config.out / f"seed-{seed}"
-        places = RoundPlaces(home)
+        is_first = seed == self._config.seeds[0]
+        places = RoundPlaces(home, self._config.first_run if is_first else None)
         loop = self._loop(seed, home)
-        generate(run_config(loop, places, 0, "lab", 0))
+        home.mkdir(parents=True, exist_ok=True)
+        if places.finished_run is None:
+            generate(run_config(loop, places, 0, "lab", 0))
         kept = curate(places, self._index).kept
         human, right = home / "human.jsonl", home / "oracle.jsonl"
         write_human_rows(self._config.human, human, self._index)

@@ -49,8 +49,9 @@ class FeedingConfig:
     suite: str = "lab-plain"
     suite_limit: int | None = 100
     m: int = 400
-    train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab"})
-    options: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab", "threads": 1})
+    options: Mapping[str, Any] = field(default_factory=lambda: {"novelty_threshold": 1.0})
+    """Of the recipe; without a novelty filter, which would hide what the models do."""
 
 
 def feed(config: FeedingConfig, tell: Callable[[str], None]) -> list[tuple[str, LoopResult]]:

@@ -11,11 +11,13 @@ class RoundPlaces:
     """The files of one round, in the order in which they are written."""
 
     home: Path
+    finished_run: Path | None = None
+    """A run that was made elsewhere; None: the round's own."""
 
     @property
     def run(self) -> Path:
         """Run directory; `manifest.json` is its last file."""
-        return self.home / "run"
+        return self.finished_run or self.home / "run"
 
     @property
     def seeds(self) -> Path:
