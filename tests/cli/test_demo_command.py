@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.slow
 def test_the_demo_explains_itself_before_and_after_and_is_reproducible(selfsown: Program) -> None:
-    code, stdout, stderr = selfsown("demo", "-n", 12, "-o", "first")
+    code, stdout, stderr = selfsown("demo", "--no-loop", "-n", 12, "-o", "first")
     assert (code, stdout) == (0, "")
     lines = stderr.splitlines()
     assert lines[0].startswith("The lab model")
@@ -30,11 +30,11 @@ def test_the_demo_explains_itself_before_and_after_and_is_reproducible(selfsown:
         *("report", "explain", "verify", "export", "your own"),
     ]
     assert Path("first/report.html").exists()
-    selfsown("demo", "-n", 12, "-o", "second")
+    selfsown("demo", "--no-loop", "-n", 12, "-o", "second")
     first, second = (Path(name, "accepted.jsonl").read_bytes() for name in ("first", "second"))
     assert first == second
     assert selfsown("replay", "first")[0] == 0
-    code, stdout, _ = selfsown("demo", "-n", 15, "-o", "first", "--json")
+    code, stdout, _ = selfsown("demo", "--no-loop", "-n", 15, "-o", "first", "--json")
     assert code == 0
     assert json.loads(stdout)["run"]["calls_from_journal"] > 0
 

@@ -28,6 +28,7 @@ def test_three_keys_are_enough() -> None:
         ({"suites": []}, "`suites`"),
         ({"train": {"epoch": 3}}, "epoch"),
         ({"train": {"base": "other"}}, "`train.base`"),
+        ({"train": {"human_share": 0.5}, "human_data": False}, "`human_data` is off"),
     ],
 )
 def test_what_it_does_not_know_is_refused_by_name(given: dict[str, Any], said: str) -> None:

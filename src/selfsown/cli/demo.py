@@ -1,21 +1,27 @@
-"""`selfsown demo`: Self-Instruct on the embedded lab model, explained before and after."""
+"""`selfsown demo`: Self-Instruct on the embedded lab model, then the loop closed, on one page."""
 
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from selfsown.cli.arguments import Asked
-from selfsown.cli.main import shown
+from selfsown.cli.main import print_error, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SEEDS: Final = "lab:25"
 RECORDS_SHOWN: Final = 3
+LOOP_OPENING: Final = (
+    "Now the loop is closed: the base is tuned on what it wrote, on the seeds alone, and on right",
+    "answers, for equally many steps, and all answer the same questions that none has seen. Then",
+    "two models write their own next data: one from its own tasks alone, one beside the seeds.",
+)
 _START_S: Final = 5.0
 _PER_TASK_S: Final = 0.1
 """Loading, then per accepted task: 100 take an idle two-core server 5 s and a busy one 17 s."""
@@ -25,15 +31,26 @@ _PER_TASK_S: Final = 0.1
 @click.option("-o", "--out", default="runs/demo", show_default=True, metavar="DIR")
 @click.option("-n", "target", default=100, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0))
-@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
+@click.option(
+    "--loop/--no-loop",
+    "with_loop",
+    default=True,
+    help="Train on the data, measure, and feed the model on itself; some minutes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what came of the run as JSON.")
 @click.pass_context
-def demo(ctx: click.Context, /, out: str, target: int, seed: int, as_json: bool) -> int:
-    """Grow an instruction data set from 25 seeds on the embedded lab model, offline.
+def demo(
+    ctx: click.Context, /, out: str, target: int, seed: int, with_loop: bool, as_json: bool
+) -> int:
+    """Grow an instruction data set from 25 seeds on the embedded lab model, and train on it.
 
-    Needs the extra `local` (torch); no key, no network, no cost. Again: resume or extend it.
+    Needs the extra `local` (torch, trl); no key, no network, no cost. Again: resume or extend it.
+    Then the base is compared with models tuned on the data it wrote, on the seeds alone, and on
+    right answers; and two short loops show what happens to a model that feeds on itself.
     """
     from selfsown.cli.progress import LiveView
     from selfsown.cli.run import perform, resume_command
+    from selfsown.core.errors import Suspended
     from selfsown.runner import Start
 
     asked = demo_run(out, target, seed)
@@ -44,7 +61,56 @@ def demo(ctx: click.Context, /, out: str, target: int, seed: int, as_json: bool)
     code = perform(asked, start, as_json=as_json, hints=False)
     if code == 0:
         click.echo("\n".join(["", *sample_lines(Path(out)), "", *closing_lines(out)]), err=True)
-    return code
+    if code or not with_loop:
+        return code
+    try:
+        click.echo("\n".join(loop_lines(out, target, seed)), err=True)
+    except Suspended as error:
+        print_error(error)
+        click.echo(f"resume: {start.resume}", err=True)
+        return error.exit_code
+    return 0
+
+
+def loop_lines(out: str, target: int, seed: int) -> list[str]:
+    """Close the loop over the demo's run, a line per stage; then its tables and its page.
+
+    Raises:
+        Suspended: environment or a signal stopped it; the same command resumes.
+    """
+    from selfsown.cli.loop import comparison_lines
+    from selfsown.loop.arms import ArmsConfig
+    from selfsown.loop.experiment import experiment
+    from selfsown.loop.feeding import FeedingConfig
+
+    place = Path(f"{out}-loop-{target}")
+    tell = _Stages()
+    click.echo("\n".join(["", *LOOP_OPENING, ""]), err=True)
+    arms = ArmsConfig(
+        place / "arms", (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
+    )
+    feeding = FeedingConfig(place / "feeding", seed=seed, rounds=3, target=60, suite_limit=60)
+    numbers = experiment(arms, feeding, place, tell.tell)
+    took = f"the loop took {tell.seconds:.0f} s"
+    return ["", *comparison_lines(numbers), "", took, f"page: {place / 'loop.html'}"]
+
+
+class _Stages:
+    """Prints each finished stage with the time it took."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._start
+
+    def tell(self, line: str) -> None:
+        """Print one line."""
+        now = time.monotonic()
+        click.echo(f"{now - self._last:4.0f} s  {shown(line)}", err=True)
+        self._last = now
 
 
 def demo_run(out: str, target: int, seed: int) -> Asked:

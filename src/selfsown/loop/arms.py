@@ -33,6 +33,7 @@ from selfsown.loop.summary import before_and_after
 from selfsown.report.loop_numbers import ArmScore, Before, Comparison, Difference
 from selfsown.train.sft import train
 
+TASK: Final = "lab-task"
 BASE: Final = "base, zero-shot"
 FEW: Final = "base, few-shot"
 SEEDS: Final = "human seeds only"
@@ -41,7 +42,7 @@ ORACLE: Final = "oracle data"
 TUNED: Final[Mapping[str, str]] = {SELF: "self-instruct", SEEDS: "seeds-only", ORACLE: "oracle"}
 ABOUT: Final[Mapping[str, str]] = {
     BASE: "asked without examples",
-    FEW: "asked with examples in the prompt",
+    FEW: "asked with examples in the prompt: the ceiling of eliciting",
     SEEDS: "tuned on the seeds, as many steps",
     SELF: "tuned on the seeds and what it wrote itself",
     ORACLE: "tuned on the seeds and as many right answers",
@@ -61,11 +62,13 @@ class ArmsConfig:
     first_run: Path | None = None
     """A finished run from the same human seeds that serves as the first one; None: make it."""
     human: str = "lab:25"
-    suites: tuple[str, ...] = ("lab-plain", "lab-task")
+    suites: tuple[str, ...] = ("lab-plain", TASK)
     """Lab suites without demonstrations; the first is the one the examples come from."""
     suite_limit: int | None = None
     shots: int = 8
-    """Demonstrations of the few-shot arm."""
+    """Demonstrations of the few-shot arm, which is asked in the Task layout only: pretraining has
+    no document of bare questions and answers, and with such a prompt the base says nothing.
+    """
     train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab", "threads": 1})
     options: Mapping[str, JSON] = field(default_factory=dict)
     """Of the recipe."""
@@ -87,16 +90,16 @@ class _Arms:
         self._config, self._tell = config, tell
         changes = SuiteChanges(limit=config.suite_limit)
         self._suites = open_suites(config.suites, changes)
-        few = [f"{name}-{config.shots}" for name in config.suites]
-        self._few = open_suites(few, changes)
+        self._few = open_suites([f"{TASK}-{config.shots}"], changes)
         self._index = suite_index(self._suites)
         self._rows: dict[str, list[int]] = {}
         self._precision: dict[str, float] = {}
 
     def compare(self) -> Comparison:
+        """Every arm, then the table."""
         base = self._scored("lab", self._config.out / "base", self._suites, BASE)
         few = self._scored("lab", self._config.out / "few-shot", self._few, FEW)
-        results: dict[str, list[Results]] = {BASE: [base], FEW: [few]}
+        results: dict[str, list[Results]] = {BASE: [base]}
         for seed in self._config.seeds:
             for arm, found in self._seed(seed).items():
                 results.setdefault(arm, []).append(found)
@@ -106,8 +109,13 @@ class _Arms:
             for place, suite in enumerate(self._config.suites)
             for metric in base.suites[place].metrics
         }
+        for metric in few.suites[0].metrics:
+            values[FEW, TASK, metric] = [_values(few, 0, metric)]
+        places = {name: place for place, name in enumerate(self._config.suites)}
+        arms = list(ABOUT)
+        order = sorted(values, key=lambda key: (places.get(key[1], 0), key[2], arms.index(key[0])))
         return Comparison(
-            scores=tuple(self._score(key, found) for key, found in values.items()),
+            scores=tuple(self._score(key, values[key]) for key in order),
             differences=tuple(self._differences(values)),
             precision=self._precision,
             examples=self._examples(),
@@ -210,6 +218,8 @@ class _Arms:
         keys = [(suite, metric) for arm, suite, metric in values if arm == SELF]
         for first, second in PAIRS:
             for suite, metric in keys:
+                if (first, suite, metric) not in values:
+                    continue
                 one, other = values[first, suite, metric], values[second, suite, metric]
                 count = max(len(one), len(other))  # the base has one answer for all seeds
                 pairs = zip(one * (count // len(one)), other * (count // len(other)), strict=True)

@@ -141,5 +141,11 @@ def make_loop_config(given: Mapping[str, Any], *, source: str = "loop config") -
         ConfigError: an unknown key (with the nearest known one), or a value out of range.
     """
     config = validated(LoopConfig, given, source)
-    config.training([{"path": "data.jsonl"}], "model")
+    training = config.training([{"path": "data.jsonl"}], "model")
+    if training.human_share and not config.human_data:
+        raise ConfigError(
+            f"{source}: `train.human_share` is {training.human_share}, `human_data` is off",
+            why="without human records no share of the tokens can be theirs",
+            fix="remove one of the two",
+        )
     return config
