@@ -3,8 +3,8 @@
 A document is a sequence of spans; the spans that answer something carry a weight, since most other
 text (which exercise comes next) cannot be predicted. Each sheet has one hidden style for all its
 answers: left blank, right and bare, wrapped in words, or wrong. That style is what demonstrations
-and tuning select; because *blank* is the most common one, the base model mostly fails without
-examples. Held-out families and combinations never occur here (`world.splits`).
+and tuning select. Bare worksheets never answer at all, so the base model does not either when it is
+given a bare instruction. Held-out families and combinations never occur here (`world.splits`).
 """
 
 from __future__ import annotations

@@ -23,9 +23,10 @@ tags: [synthetic, micro-world, base-model]
 
 A base model of {parameters:,} parameters (Llama architecture, {layers} layers of width
 {hidden}, context {context} tokens) about a micro-world of 196 task families. It exists to
-demonstrate and test the engine offline: prompted with examples it performs, asked zero-shot it
-mostly fails. It is **not** a source of training data for other models, and it knows nothing
-outside its world.
+demonstrate and test the engine offline: prompted with examples it performs; given a bare
+instruction it fails, since it goes on with the next exercise instead of answering. (The labelled
+format `Task: ... Output:` elicits much of what it knows even without examples.) It is **not** a
+source of training data for other models, and it knows nothing outside its world.
 
 ## How it was made
 
