@@ -113,6 +113,27 @@ def test_a_data_file_is_measured_too(tmp_path: Path) -> None:
     assert set(found.metrics) == {"raw"} and "rare_label_recall" in found.metrics["raw"].values
 
 
+def test_the_model_s_own_words_are_measured_not_its_input(tmp_path: Path) -> None:
+    run = RUNS["write_complete"](tmp_path / "run", rows=60)
+    (run / "inputs").mkdir()
+    inputs = [{"id": f"row-{n}", "text": f"text number {n}"} for n in range(60)]
+    write(run / "inputs" / "rows.jsonl", inputs)
+    human = [{"text": row["instruction"]} for row in rows(200, 0)]
+    found = guard_directory(run, human, settings=SETTINGS)
+    assert found.fields == ("completion", "text")
+    named = guard_directory(run, human, settings=SETTINGS, reading=Reading("text"))
+    assert named.fields == ("text", "text")
+
+
+def test_equal_answers_to_different_rows_all_count(tmp_path: Path) -> None:
+    run = RUNS["write_complete"](tmp_path / "run", rows=40)
+    lines = read(run / "accepted.jsonl")
+    write(run / "accepted.jsonl", [{**line, "completion": "the same"} for line in lines])
+    found = guard_directory(run, rows(200, 0), settings=SETTINGS)
+    assert found.metrics["raw"].m == 40
+    assert set(found.metrics) == {"raw"}  # nothing was rejected: the curated rows are the same
+
+
 def test_a_missing_field_or_directory_is_explained(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has text in `story`"):
         guard_directory(run_dir, rows(50, 0), reading=Reading("story"))

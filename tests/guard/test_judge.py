@@ -98,6 +98,21 @@ def test_both_the_unbiased_and_the_raw_sample_are_judged_but_not_the_curated() -
         assert judge([first, now]).level == level
 
 
+def test_labels_that_only_accepted_rows_have_are_judged_there() -> None:
+    first, now = (
+        replace(
+            record(n, distinct_2=1.0),
+            metrics={
+                **record(n, distinct_2=1.0).metrics,
+                **record(n, "curated", distinct_2=1.0 - n / 2, rare_label_recall=label).metrics,
+            },
+        )
+        for n, label in ((0, 1.0), (1, 0.5))
+    )
+    alarms = judge([first, now]).alarms
+    assert [(alarm.rule, alarm.sample) for alarm in alarms] == [("rare_label_recall", "curated")]
+
+
 def test_samples_of_another_size_are_not_compared() -> None:
     verdict = judge([record(0, m=500, distinct_2=1.0), record(1, m=200, distinct_2=0.5)])
     assert verdict.level == "pass" and "has 500 rows, this one 200" in " ".join(verdict.notes)

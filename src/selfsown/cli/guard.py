@@ -26,7 +26,8 @@ _FILE = click.Path(path_type=Path)
     help="An earlier round's directory or guard.json, in order; then the first is the baseline.",
 )
 @click.option("--unbiased", type=_FILE, help="Rows drawn at temperature 1 and top-p 1.")
-@click.option("--field", help="Field to measure; by default the first usual one that both have.")
+@click.option("--field", help="Field to measure; by default a usual one that both have.")
+@click.option("--reference-field", help="Field of the reference, where it has another name.")
 @click.option("--label", help="Field with a category, for rare labels.")
 @click.option("-m", "rows", default=1000, show_default=True, type=click.IntRange(min=2))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -38,6 +39,7 @@ def guard(
     earlier: tuple[Path, ...],
     unbiased: Path | None,
     field: str | None,
+    reference_field: str | None,
     label: str | None,
     rows: int,
     seed: int,
@@ -66,7 +68,7 @@ def guard(
         reference,
         settings=Settings(m=rows, seed=seed),
         facts=facts,
-        reading=Reading(field, label),
+        reading=Reading(field, reference_field, label),
     )
     policy = Policy(baseline="own" if history else "human")
     verdict = judge([*history, record], policy)
@@ -81,7 +83,8 @@ def guard(
 def _table(record: GuardRecord, verdict: Verdict) -> str:
     from selfsown.cli.main import shown
 
-    lines: list[str] = []
+    ours, theirs = record.fields
+    lines = [f"measured: `{ours}` beside the reference's `{theirs}`", ""]
     for kind, metrics in record.metrics.items():
         title = f"{kind}, {metrics.m} rows"
         lines += [f"{title:<22}{'value':>9}{'95 % interval':>20}{'human':>9}{'ratio':>8}"]

@@ -13,7 +13,15 @@ from selfsown.guard.losses import losses_of, rejections_by_topic
 from selfsown.guard.measure import Ruler
 from selfsown.guard.record import GuardRecord
 from selfsown.guard.sample import Metrics, SampleKind, Settings, TextRow
-from selfsown.guard.texts import Reading, Row, RunTexts, read_reference, read_run
+from selfsown.guard.texts import (
+    Reading,
+    Row,
+    RunTexts,
+    field_of,
+    read_reference,
+    read_run,
+    settle,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +71,20 @@ def guard_directory(
         MissingExtra: numpy is not installed.
     """
     settings = settings or Settings()
-    reading, human = read_reference(reference, reading or Reading())
+    human = read_reference(reference)
+    reading = settle(run_dir, human, reading or Reading())
     texts = read_run(run_dir, reading)
-    ruler = Ruler(human, settings)
+    ruler = Ruler(reading.text_rows(human, reading.reference_field or texts.field), settings)
     samples = _samples(texts, facts, reading)
     trained_on = None
     if facts.trained_on is not None:
-        trained_on = reading.text_rows(facts.trained_on, texts.field)
+        trained_on = reading.text_rows(facts.trained_on, field_of(facts.trained_on, texts.field))
     metrics = {kind: ruler.measure(rows, trained_on) for kind, rows in samples.items()}
     run = open_run(run_dir) if run_dir.is_dir() else None
     lineage = _lineage(run, facts)
     return GuardRecord(
         round=_round(run) if facts.round is None else facts.round,
+        fields=(texts.field, reading.reference_field or texts.field),
         m=settings.m,
         sample_seed=settings.seed,
         reference_hash=ruler.reference.hash,
@@ -99,9 +109,12 @@ def _samples(
 ) -> dict[SampleKind, Sequence[TextRow]]:
     samples: dict[SampleKind, Sequence[TextRow]] = {}
     if facts.unbiased:
-        samples["unbiased"] = reading.text_rows(facts.unbiased, texts.field)
+        samples["unbiased"] = reading.text_rows(
+            facts.unbiased, field_of(facts.unbiased, texts.field)
+        )
     samples["raw"] = texts.raw
-    if len(texts.curated) >= 2 and texts.curated is not texts.kept:
+    is_filtered = bool(texts.rejected) or texts.curated is not texts.kept
+    if len(texts.curated) >= 2 and is_filtered:
         samples["curated"] = texts.curated
     return samples
 

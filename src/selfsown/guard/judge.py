@@ -61,9 +61,8 @@ def judge(history: Sequence[GuardRecord], policy: Policy | None = None) -> Verdi
     now = history[-1]
     notes = list(hints(history))
     tests: list[_Test] = []
-    for kind in _acting(now):
-        for test in _comparisons(history, kind, policy, notes):
-            tests.append(test)
+    for kind, names in _acting(now, policy):
+        tests += _comparisons(history, kind, names, policy, notes)
     alarms = [
         *_significant(tests, history, policy),
         *lineage_alarms(now, policy),
@@ -102,11 +101,25 @@ def _check(history: Sequence[GuardRecord]) -> None:
         )
 
 
-def _acting(record: GuardRecord) -> list[SampleKind]:
-    """The samples that rules act on: the unbiased one, and production before any filter."""
-    production: SampleKind = "raw" if "raw" in record.metrics else "curated"
-    kinds: tuple[SampleKind, ...] = ("unbiased", production)
-    return [kind for kind in kinds if kind in record.metrics]
+def _acting(record: GuardRecord, policy: Policy) -> Iterator[tuple[SampleKind, list[str]]]:
+    """The samples that rules act on, each with its metrics.
+
+    The unbiased one, and production before any filter; accepted rows only for what raw ones cannot
+    show, such as labels that a later stage gives.
+    """
+    names = list(policy.changes)
+    if "unbiased" in record.metrics:
+        yield "unbiased", names
+    raw, curated = record.metrics.get("raw"), record.metrics.get("curated")
+    if raw is None:
+        if curated is not None:
+            yield "curated", names
+        return
+    late = [name for name in names if name not in raw.values]
+    late = [name for name in late if curated is not None and name in curated.values]
+    yield "raw", [name for name in names if name not in late]
+    if late:
+        yield "curated", late
 
 
 def _own_baseline(history: Sequence[GuardRecord], policy: Policy) -> GuardRecord | None:
@@ -117,15 +130,19 @@ def _own_baseline(history: Sequence[GuardRecord], policy: Policy) -> GuardRecord
 
 
 def _comparisons(
-    history: Sequence[GuardRecord], kind: SampleKind, policy: Policy, notes: list[str]
+    history: Sequence[GuardRecord],
+    kind: SampleKind,
+    names: Sequence[str],
+    policy: Policy,
+    notes: list[str],
 ) -> Iterator[_Test]:
     now = history[-1].metrics[kind]
-    missing = [name for name in policy.changes if name not in now.values]
+    missing = [name for name in names if name not in now.values]
     if missing:
         reasons = sorted({now.skipped.get(name, "not measured") for name in missing})
         notes.append(f"not judged in {kind}: {', '.join(missing)} ({'; '.join(reasons)})")
     if policy.baseline == "human":
-        for name in policy.changes:
+        for name in names:
             if name in now.values and now.values[name].baseline is not None:
                 yield _against_human(name, kind, now.values[name], policy)
             elif name in now.values:
@@ -140,7 +157,7 @@ def _comparisons(
         found = "no such sample" if before is None else f"{before.m} rows, this one {now.m}"
         notes.append(f"{kind}: not compared with round {first.round}, which has {found}")
         return
-    for name in policy.changes:
+    for name in names:
         if name in now.values and name in before.values:
             yield _against_own(name, kind, before.values[name], now.values[name], policy, first)
     yield from _signature(history, kind)

@@ -71,6 +71,8 @@ class GuardRecord:
     metrics: Mapping[SampleKind, Metrics]
     depths: Depths
     losses: Mapping[SampleKind, tuple[Loss, ...]]
+    fields: tuple[str, str] = ("text", "text")
+    """What was measured: the field of the run, and of the human reference."""
     base_model: str = ""
     parent_checkpoint: str = ""
     data: Mixture | None = None
@@ -101,6 +103,7 @@ class GuardRecord:
             "sample_seed": self.sample_seed,
             "m": self.m,
             "reference_hash": self.reference_hash,
+            "fields": list(self.fields),
             "samples": {
                 kind: {"m": metrics.m, "skipped": dict(metrics.skipped)}
                 for kind, metrics in self.metrics.items()
@@ -201,6 +204,7 @@ def _record(form: Mapping[str, JSON]) -> GuardRecord:
         metrics=metrics,
         depths=Depths(**cast("dict[str, float]", form["lineage"])),  # type: ignore[arg-type]
         losses={kind: _losses(lost) for kind, lost in losses.items()},
+        fields=cast("tuple[str, str]", tuple(cast("list[str]", form["fields"]))),
         base_model=cast(str, form["base_model"]),
         parent_checkpoint=cast(str, form["parent_checkpoint"]),
         data=_mixture(form["data"]),

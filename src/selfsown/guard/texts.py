@@ -1,26 +1,31 @@
 """Rows of text to measure, read from a run directory, a data file, or rows in memory.
 
-One field of the records is measured, the same on both sides. In a run it is looked for in its
-earliest stage, so that the raw sample has every candidate, whatever the filters did to it later.
+One field of the records is measured, the same on both sides where both have it. In a run it is
+looked for in its earliest stage, so that the raw sample has every candidate, whatever the filters
+did to it later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from selfsown.core.errors import InputError
 from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
-from selfsown.export.run_files import RunFiles, mapping, open_run, string
+from selfsown.core.rundir import INPUTS
+from selfsown.export.run_files import RunFiles, mapping, open_run, read_jsonl, string
 from selfsown.guard.sample import TextRow
 
 Row = Mapping[str, JSON]
 
 FIELDS: Final = ("instruction", "text", "completion", "prompt", "output")
 """Fields that are tried in this order."""
+LOOKED_AT: Final = 200
+"""Records that are looked at to find out which fields there are."""
 LABELS: Final = ("label", "category", "family", "language", "is_classification")
 
 
@@ -47,104 +52,133 @@ class Reading:
     """Which fields to read; None looks for the usual ones, an empty label for none."""
 
     field: str | None = None
+    """Of the run; never one of its input rows, which no model wrote, unless it is named."""
+    reference_field: str | None = None
+    """Of the human rows; the run's, where they have it."""
     label: str | None = None
+    """On both sides: the first that most of the human rows have."""
 
     def text_rows(self, rows: Iterable[Row], field: str) -> list[TextRow]:
         """The rows that have the field as text."""
+        label = self.label or ""
         return [
-            TextRow(text, self._label(row))
+            TextRow(text, _value(row, label) if label else "")
             for row in rows
             if isinstance(text := row.get(field), str) and text.strip()
         ]
 
-    def field_of(self, rows: Sequence[Row], source: str) -> str:
-        """The field to measure.
 
-        Raises:
-            InputError: no row has it, or none of the usual ones.
-        """
-        for name in (self.field,) if self.field else FIELDS:
-            if any(isinstance(row.get(name), str) for row in rows):
-                return name
-        looked = self.field or "`, `".join(FIELDS)
-        raise InputError(
-            f"no row of `{source}` has text in `{looked}`",
-            why="the guard compares one text field of your rows with the same field of the others",
-            fix="name the field that both have with `--field NAME`",
-        )
-
-    def settled(self, reference: Sequence[Row]) -> Reading:
-        """The same with the label that most rows of the reference have, unless one is named."""
-        if self.label is not None:
-            return self
-        for name in LABELS:
-            if 2 * sum(_value(row, name) != "" for row in reference) > len(reference):
-                return Reading(self.field, name)
-        return Reading(self.field, "")
-
-    def _label(self, row: Row) -> str:
-        return _value(row, self.label) if self.label else ""
-
-
-def read_reference(
-    reference: Path | Sequence[Row], reading: Reading
-) -> tuple[Reading, list[TextRow]]:
-    """The human reference, and the reading with the fields that it has.
+def settle(run_dir: Path, human: Sequence[Row], reading: Reading) -> Reading:
+    """The reading with every field named: one that both sides have, if there is one.
 
     Raises:
-        InputError: the file is missing or malformed, or has no text field.
+        InputError: a side has no row with text in the field, or in any of the usual ones.
     """
-    path = reference if isinstance(reference, Path) else None
-    rows = list(read_rows(path)) if path else list(reference)  # type: ignore[arg-type]
-    field = reading.field_of(rows, str(path or "reference"))
-    settled = Reading(field, reading.label).settled(rows)
-    return settled, settled.text_rows(rows, field)
+    written = _fields_of(_written(run_dir, reading.field), reading.field)
+    theirs = _fields_of(human, reading.reference_field or reading.field)
+    if not theirs and reading.field and not reading.reference_field:
+        theirs = _fields_of(human, None)
+    for side, names in ((str(run_dir), written), ("reference", theirs)):
+        if not names:
+            raise _no_text(side, reading.field)
+    field = next((name for name in written if name in theirs), written[0])
+    label = reading.label
+    if label is None:
+        label = next((name for name in LABELS if _is_common(name, human)), "")
+    return Reading(field, field if field in theirs else theirs[0], label)
+
+
+def read_reference(reference: Path | Sequence[Row]) -> list[Row]:
+    """The rows of a human reference.
+
+    Raises:
+        InputError: the file is missing or malformed.
+    """
+    return list(read_rows(reference)) if isinstance(reference, Path) else list(reference)
+
+
+def field_of(rows: Sequence[Row], field: str) -> str:
+    """The field, if a row has it as text, else the first usual one; the field if there is none."""
+    names = _fields_of(rows, field) or _fields_of(rows, None)
+    return names[0] if names else field
 
 
 def read_run(run_dir: Path, reading: Reading) -> RunTexts:
     """The texts of a run directory, raw and curated; of a data file, the same rows as both.
+
+    Args:
+        run_dir: a run directory or data file.
+        reading: with its field named.
 
     Raises:
         InputError: it is neither, or has no text in the field.
     """
     field = reading.field or FIELDS[0]
     if run_dir.is_file():
-        rows = list(read_rows(run_dir))
-        texts = reading.text_rows(rows, field)
-        if not texts:
-            reading.field_of(rows, str(run_dir))
+        texts = reading.text_rows(read_rows(run_dir), field)
         return RunTexts(field, texts, (), texts)
     run = open_run(run_dir)
     kept, rejected = _candidates(run, field)
-    curated = reading.text_rows(_once(run.rows("accepted"), field), field)
-    if not kept and not rejected:
-        kept = list(run.rows("accepted"))
+    accepted = run.rows("accepted")
+    # Instances of a task repeat its instruction; equal answers to different rows do not.
+    is_earlier_stage = bool(kept)
+    curated = reading.text_rows(_once(accepted, field) if is_earlier_stage else accepted, field)
     passed, dropped = (reading.text_rows(side, field) for side in (kept, rejected))
-    found = RunTexts(field, passed, dropped, curated)
+    found = RunTexts(field, passed if is_earlier_stage else curated, dropped, curated)
     if not found.raw:
-        raise InputError(
-            f"no candidate of `{run_dir}` has text in `{field}`",
-            why="the reference has this field, and the guard compares like with like",
-            fix="name the field that both have with `--field NAME`, or let the run produce rows",
-        )
+        raise _no_text(str(run_dir), field)
     return found
 
 
+def _written(run_dir: Path, wanted: str | None) -> list[Row]:
+    """Some records of a run, without the fields of its input rows that are not asked for."""
+    if run_dir.is_file():
+        return list(islice(read_rows(run_dir), LOOKED_AT))
+    run = open_run(run_dir)
+    given: set[str] = set()
+    for row in islice(read_jsonl(run_dir / INPUTS / "rows.jsonl"), LOOKED_AT):
+        given |= row.keys() - {wanted}
+    records = [
+        *islice(run.rows("accepted"), LOOKED_AT),
+        *(mapping(row.get("record")) for row in islice(run.rows("provenance"), LOOKED_AT)),
+        *(mapping(row.get("record")) for row in islice(run.rows("rejected"), LOOKED_AT)),
+    ]
+    return [{name: row[name] for name in row.keys() - given} for row in records]
+
+
+def _fields_of(rows: Sequence[Row], wanted: str | None) -> list[str]:
+    names = (wanted,) if wanted else FIELDS
+    return [name for name in names if any(isinstance(row.get(name), str) for row in rows)]
+
+
+def _is_common(name: str, rows: Sequence[Row]) -> bool:
+    return 2 * sum(_value(row, name) != "" for row in rows) > len(rows)
+
+
+def _no_text(source: str, field: str | None) -> InputError:
+    looked = field or "`, `".join(FIELDS)
+    return InputError(
+        f"no row of `{source}` has text in `{looked}`",
+        why="the guard compares a text that the model wrote with texts that people wrote",
+        fix="name the fields with `--field NAME` and `--reference-field NAME`",
+    )
+
+
 def _candidates(run: RunFiles, field: str) -> tuple[list[Row], list[Row]]:
-    """Kept and rejected payloads of the earliest stage whose records have the field."""
+    """Kept and rejected payloads of the earliest stage whose records have the field.
+
+    None are kept where that stage is the one whose kept records are the data.
+    """
     kept: dict[str, list[Row]] = {}
-    for row in run.rows("provenance"):
-        if isinstance(mapping(row.get("record")).get(field), str):
-            kept.setdefault(string(row.get("stage")), []).append(mapping(row["record"]))
     rejected: dict[str, list[Row]] = {}
-    for row in run.rows("rejected"):
-        if isinstance(mapping(row.get("record")).get(field), str):
-            rejected.setdefault(string(row.get("stage")), []).append(mapping(row["record"]))
+    for rows, stages in ((run.rows("provenance"), kept), (run.rows("rejected"), rejected)):
+        for row in rows:
+            record = mapping(row.get("record"))
+            if isinstance(record.get(field), str):
+                stages.setdefault(string(row.get("stage")), []).append(record)
     order = [string(mapping(stage).get("stage")) for stage in _stages(run)]
-    stages = [name for name in order if name in kept] or sorted(rejected)
-    if not kept and rejected:  # one stage only: what it kept is the data
-        return list(run.rows("accepted")), rejected[stages[0]]
-    return (kept[stages[0]], rejected.get(stages[0], [])) if stages else ([], [])
+    first = next((stage for stage in order if stage in kept or stage in rejected), "")
+    return kept.get(first, []), rejected.get(first, [])
 
 
 def _stages(run: RunFiles) -> Sequence[JSON]:
