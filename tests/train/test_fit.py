@@ -33,6 +33,10 @@ from selfsown.train.tokens import Encoder
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 
 
+class Stop(Exception):
+    """Ends a training from within its progress callback."""
+
+
 def settings_for(**given: object) -> Settings:
     form = {"data": [SourceConfig(path="x")], "base": "b", "out": "o", "preset": "lab", **given}
     return resolve(TrainConfig.model_validate(form), has_chat_template=False)[0]
@@ -57,11 +61,12 @@ def tune(
     folder: Path,
     *,
     every_s: float = 1e9,
+    stop_at: int = -1,
 ) -> Fitted:
     def report(line: Mapping[str, JSON]) -> None:
-        seen.append(line)
+        if line.get("checkpoint") == stop_at:
+            raise Stop
 
-    seen: list[Mapping[str, JSON]] = []
     return fit(
         base,
         encoder.tokenizer,
@@ -128,6 +133,30 @@ def test_lora_changes_the_merged_matrices_and_nothing_else(
     assert changed == {name for name in before if "_proj" in name}
     adapter = json.loads((tmp_path / "model" / "adapter" / "adapter_config.json").read_text())
     assert adapter["r"] == 4
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
+    tiny: Path, encoder: Encoder, rows: tuple[Row, ...], tmp_path: Path, method: str
+) -> None:
+    settings = settings_for(
+        method=method, max_steps=4, warmup_steps=0, batch_size=4, micro_batch_size=2, seed=3
+    )
+    tune(tiny, encoder, rows, settings, tmp_path / "whole")
+    with pytest.raises(Stop):
+        tune(tiny, encoder, rows, settings, tmp_path / "cut", every_s=0.0, stop_at=3)
+    assert tune(tiny, encoder, rows, settings, tmp_path / "cut").resumed_from_step == 3
+    assert weights(tmp_path / "cut" / "model") == weights(tmp_path / "whole" / "model")
+
+
+@pytest.mark.parametrize("option", [{"precision": "bfloat16"}, {"gradient_checkpointing": True}])
+def test_options_for_speed_and_memory_train_the_same_up_to_rounding(
+    tiny: Path, encoder: Encoder, rows: tuple[Row, ...], tmp_path: Path, option: dict[str, object]
+) -> None:
+    plain, other = settings_for(max_steps=2), settings_for(max_steps=2, **option)
+    first = tune(tiny, encoder, rows, plain, tmp_path / "a").losses
+    second = tune(tiny, encoder, rows, other, tmp_path / "b").losses
+    assert [loss for _, loss in second] == pytest.approx([loss for _, loss in first], rel=0.02)
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_the_last_good_checkpoint_stays(

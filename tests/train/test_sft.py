@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the `local` extra")
 
-from selfsown.core.errors import ConfigChanged, ConfigError, InputError, MissingExtra
+from selfsown.core.errors import ConfigChanged, ConfigError, InputError, Interrupted, MissingExtra
 from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
 from selfsown.train.child import run
@@ -255,6 +255,20 @@ def test_folders_that_are_not_ours_or_not_there_are_refused(
     (mine / "config.json").write_text("{}")
     with pytest.raises(InputError, match="has no tokenizer files"):
         train(config_for(mine, rows_file, tmp_path / "out"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_the_child_and_says_how_to_go_on(
+    tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    def interrupt(line: Mapping[str, JSON]) -> None:
+        if line.get("checkpoint") == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="was interrupted") as caught:
+        train(config_for(tiny, rows_file, tmp_path / "model"), on_progress=interrupt)
+    assert "same command" in caught.value.fix
+    assert not _lives(int((tmp_path / "model" / "training" / "run.lock").read_text()))
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ The process ends by itself when its standard input closes, as it does when the p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,7 @@ WATCH_PARENT: Final = "SELFSOWN_TRAIN_WATCH_PARENT"
 """Set by the parent: end when standard input closes."""
 _PART: Final = "model.part"
 _TOKENIZER: Final = "tokenizer"
+_LOCK_TRIES, _LOCK_WAIT_S = 20, 0.5
 _PACKAGES: Final = ("selfsown", "torch", "transformers", "trl", "peft", "accelerate")
 _FROM_TOKENIZER: Final = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -67,7 +69,7 @@ def main(arguments: list[str]) -> int:
     is_first = os.environ.get("RANK", "0") == "0"
     try:
         if is_first:
-            with locked(plan.work):
+            with _locked_soon(plan.work):
                 run(plan, report, is_first=True)
         else:
             run(plan, report, is_first=False)
@@ -230,9 +232,31 @@ def _named(error: Exception) -> dict[str, JSON] | None:
         )
     if not isinstance(error, SelfsownError):
         return None
-    kinds = ((TrainingDiverged, "diverged"), (InputError, "input"), (EnvironmentFailure, "disk"))
-    kind = next((name for known, name in kinds if isinstance(error, known)), "check")
+    kinds = (
+        (TrainingDiverged, "diverged"),
+        (InputError, "input"),
+        (EnvironmentFailure, "environment"),
+    )
+    kind = next((name for known, name in kinds if isinstance(error, known)), None)
+    if kind is None:
+        return None
     return {"kind": kind, "what": error.what, "why": error.why, "fix": error.fix}
+
+
+@contextlib.contextmanager
+def _locked_soon(folder: Path) -> Iterator[None]:
+    """The folder's lock; the child of a parent that was killed holds it for a moment longer."""
+    for left in reversed(range(_LOCK_TRIES)):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(folder))
+            except EnvironmentFailure:
+                if not left:
+                    raise
+                time.sleep(_LOCK_WAIT_S)
+                continue
+            yield
+            return
 
 
 def _end_with_parent() -> None:

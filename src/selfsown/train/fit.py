@@ -224,6 +224,7 @@ def _trainer(
 
 
 def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
+    import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
     from trl import SFTConfig
 
@@ -250,6 +251,7 @@ def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         optim="adamw_torch",
+        use_cpu=not torch.accelerator.is_available(),
         bf16=settings.precision == "bfloat16",
         fp16=False,
         gradient_checkpointing=settings.gradient_checkpointing,

@@ -84,10 +84,6 @@ class TrainConfig(BaseModel):
     )
 
 
-OPERATIONAL: Final = frozenset({"out", "threads", "checkpoint_every_s", "accelerate", "data"})
-"""Keys that may change between two starts of a training; data counts by content, not by path."""
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every value that decides the weights, none of them open."""
