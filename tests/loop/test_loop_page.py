@@ -42,6 +42,7 @@ def round_numbers(number: int, *, scores: bool = True) -> RoundNumbers:
         remedies=("add human rows",),
         diversity={"distinct_2": HALF, "vendi": Measure(20.0, 18.0, 22.0, 30.0)},
         curated={"distinct_2": HALF},
+        unbiased={"vendi": HALF},
         mix=Mix(24, {"0": 57}, 0.31),
         scores=(Score("own", "rouge_l", HALF),) if scores else (),
         cost=Cost(10, 2000, 0.25, 12.0, 30.0),

@@ -45,6 +45,12 @@ class GuardConfig(BaseModel):
     )
     m: int = Field(1000, ge=2, description="Rows of each sample, at most.")
     seed: int = Field(0, ge=0, description="Seed of draws, splits and intervals.")
+    audit: int = Field(
+        16,
+        ge=0,
+        description="List prompts of each run that are asked again at temperature 1, to see the"
+        " model without its sampling; 0: none. Chat models are not audited.",
+    )
     acts: bool = Field(
         True, description="End the loop when the guard says stop; off: only write it down."
     )

@@ -21,6 +21,7 @@ from selfsown.guard.sample import SampleKind, Settings, TextRow, drawn
 from selfsown.guard.texts import Reading, read_run
 from selfsown.lab import oracle
 from selfsown.lab.world import sample_instruction
+from selfsown.loop.audit import draw
 from selfsown.loop.config import LoopConfig
 from selfsown.loop.places import LoopPlaces, RoundPlaces
 from selfsown.recipes.seeds import read_seeds
@@ -83,6 +84,7 @@ class Watch:
     ) -> GuardRecord:
         texts = read_run(places.run, Reading("instruction", ""))
         samples: dict[SampleKind, Sequence[TextRow]] = {
+            "unbiased": self._unbiased(places, generator),
             "raw": self._rows(texts.raw),
             "curated": self._rows(texts.curated),
         }
@@ -139,6 +141,11 @@ class Watch:
 
     def _human_ids(self) -> list[str]:
         return [*row_ids(self._places.human), *row_ids(self._places.human_lists)]
+
+    def _unbiased(self, places: RoundPlaces, generator: str) -> list[TextRow]:
+        guard = self._config.guard
+        texts = draw(places.run, places.audit, generator, guard.audit, guard.seed)
+        return self._rows([TextRow(text) for text in texts])
 
     def _equal(self, kind: SampleKind, rows: Sequence[TextRow], number: int) -> Sequence[TextRow]:
         """At most as many rows as the baseline round had: only equal sizes compare."""

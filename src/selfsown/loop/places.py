@@ -45,6 +45,11 @@ class RoundPlaces:
         return self.home / "curated.json"
 
     @property
+    def audit(self) -> Path:
+        """Run directory of the guard's unbiased draw."""
+        return self.home / "audit"
+
+    @property
     def model(self) -> Path:
         """Folder of the tuned model; `training.json` is its last file."""
         return self.home / "model"

@@ -131,6 +131,7 @@ def _round(places: RoundPlaces, ending: Ending) -> RoundNumbers:
         remedies=tuple(remedy.action for remedy in (verdict.remedies if verdict else ())),
         diversity=_measures(record, "raw"),
         curated=_measures(record, "curated"),
+        unbiased=_measures(record, "unbiased"),
         mix=_mix(record),
         scores=scores_of(read_results(places.scores)) if scores.is_file() else (),
         cost=_cost(places),

@@ -84,6 +84,8 @@ class RoundNumbers:
     """Metrics of all candidates, before any filter."""
     curated: Mapping[str, Measure]
     """The same of what was accepted."""
+    unbiased: Mapping[str, Measure]
+    """The same of a draw at temperature 1; empty if there was none."""
     mix: Mix | None
     scores: tuple[Score, ...]
     """Of the tuned model; empty if none was tuned."""
