@@ -15,13 +15,12 @@ pytest.importorskip("trl", reason="needs the `local` extra")
 from selfsown.core.errors import EnvironmentFailure, InputError
 from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
+from selfsown.train.checkpoints import TrainingDiverged, last_checkpoint
 from selfsown.train.fit import (
     Devices,
     Fitted,
-    TrainingDiverged,
     fit,
     labels_of,
-    last_checkpoint,
     step_counts,
 )
 from selfsown.train.mixture import Row

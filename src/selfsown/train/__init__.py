@@ -1,1 +1,1 @@
-"""Training: pretraining of the lab model now; tuning over TRL later."""
+"""Training: pretraining of the lab model, and supervised fine-tuning over TRL."""

@@ -30,7 +30,8 @@ from selfsown.core.errors import EnvironmentFailure, InputError, SelfsownError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, write_lines, write_text
 from selfsown.models.fingerprint import model_hash
-from selfsown.train.fit import Devices, Fitted, Report, TrainingDiverged, fit
+from selfsown.train.checkpoints import TrainingDiverged
+from selfsown.train.fit import Devices, Fitted, Report, fit
 from selfsown.train.lineage import ModelLineage, depth_after, write_lineage
 from selfsown.train.mixture import human_token_share
 from selfsown.train.plan import RECORD, Plan, identity_of, read_plan

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from selfsown.core.errors import CheckFailed, EnvironmentFailure, InputError
+from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
-from selfsown.core.rundir import write_text
+from selfsown.train.checkpoints import diverged, last_checkpoint, mark_whole, step_of, unwritable
 from selfsown.train.mixture import Row
 from selfsown.train.settings import Settings
 
@@ -31,14 +31,8 @@ Report = Callable[[Mapping[str, JSON]], None]
 
 NO_LOSS: Final = -100
 """The label of tokens that carry no loss."""
-_WHOLE: Final = "selfsown-whole.json"
-"""Stands in checkpoints that were written to their end."""
 _CHECKPOINTS_KEPT: Final = 2
 _FREQUENT_LOG_STEPS: Final = 1_000
-
-
-class TrainingDiverged(CheckFailed):
-    """Loss or weights are no numbers any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,7 @@ def fit(
     when_loaded()
     trainer = _trainer(model, tokenizer, rows, settings, checkpoints, devices, report)
     checkpoint = last_checkpoint(checkpoints, clean=trainer.is_world_process_zero())
-    start = _step_of(checkpoint) if checkpoint else 0
+    start = step_of(checkpoint) if checkpoint else 0
     total = sum(parameter.numel() for parameter in trainer.model.parameters())
     trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -123,22 +117,6 @@ def fit(
         device=str(trainer.args.device),
         process_count=trainer.accelerator.num_processes,
     )
-
-
-def last_checkpoint(folder: Path, *, clean: bool = False) -> Path | None:
-    """The last checkpoint that was written to its end; None if there is none.
-
-    Args:
-        folder: of the checkpoints; need not exist.
-        clean: remove the others that were not.
-    """
-    whole = []
-    for path in folder.glob("checkpoint-*"):
-        if (path / _WHOLE).is_file():
-            whole.append(path)
-        elif clean:
-            shutil.rmtree(path, ignore_errors=True)
-    return max(whole, key=_step_of, default=None)
 
 
 def labels_of(row: Row) -> list[int]:
@@ -192,18 +170,22 @@ def _trainer(
             loss = super().training_step(*args, **given)
             if not loss.isfinite():
                 step = self.state.global_step
-                raise _diverged(f"the loss of step {step + 1}", step, checkpoints, settings)
+                raise diverged(
+                    f"the loss of step {step + 1}", step, checkpoints, settings.learning_rate
+                )
             return loss
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             step = self.state.global_step
             if not _is_finite(self.model):
-                raise _diverged(f"a weight after step {step}", step, checkpoints, settings)
+                raise diverged(
+                    f"a weight after step {step}", step, checkpoints, settings.learning_rate
+                )
             try:
                 super()._save_checkpoint(model, trial)
             except (OSError, RuntimeError, _safetensor_error()) as error:
                 shutil.rmtree(checkpoints / f"checkpoint-{step}", ignore_errors=True)
-                raise _unwritable(checkpoints, f"the checkpoint of step {step}", error) from error
+                raise unwritable(checkpoints, f"the checkpoint of step {step}", error) from error
 
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -297,7 +279,9 @@ def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Re
             gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
             if not torch.nn.utils.get_total_norm(gradients).isfinite():
                 step, folder = state.global_step, Path(args.output_dir)
-                raise _diverged(f"the gradient of step {step + 1}", step, folder, settings)
+                raise diverged(
+                    f"the gradient of step {step + 1}", step, folder, settings.learning_rate
+                )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             due = [time.monotonic() - saved_at[0] >= every_s]
@@ -309,7 +293,7 @@ def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Re
             saved_at[0] = time.monotonic()
             if state.is_world_process_zero:
                 folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-                write_text(folder / _WHOLE, orjson.dumps({"step": state.global_step}).decode())
+                mark_whole(folder)
                 report({"checkpoint": state.global_step})
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -331,7 +315,7 @@ def _save(trainer: SFTTrainer, base: Path, settings: Settings, folder: Path) -> 
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not _is_finite(model):
         step, checkpoints = trainer.state.global_step, Path(trainer.args.output_dir)
-        raise _diverged(f"a weight after step {step}", step, checkpoints, settings)
+        raise diverged(f"a weight after step {step}", step, checkpoints, settings.learning_rate)
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -342,7 +326,7 @@ def _save(trainer: SFTTrainer, base: Path, settings: Settings, folder: Path) -> 
             model = model.to(getattr(torch, _stored_dtype(base)))
         model.save_pretrained(folder, state_dict=state)
     except (OSError, RuntimeError, _safetensor_error()) as error:
-        raise _unwritable(folder, "the tuned model", error) from error
+        raise unwritable(folder, "the tuned model", error) from error
 
 
 def _stored_dtype(base: Path) -> str:
@@ -356,33 +340,7 @@ def _is_finite(model: Any) -> bool:
     return all(bool(weight.isfinite().all()) for weight in model.parameters())
 
 
-def _diverged(what: str, step: int, checkpoints: Path, settings: Settings) -> TrainingDiverged:
-    """The error; the checkpoint of the weights that gave the bad number, `step`, is removed."""
-    shutil.rmtree(checkpoints / f"checkpoint-{step}", ignore_errors=True)
-    last = last_checkpoint(checkpoints)
-    kept = f"; the last good checkpoint is `{last}`" if last else "; there is no checkpoint yet"
-    return TrainingDiverged(
-        f"{what} is not finite{kept}",
-        why=f"a learning rate of {settings.learning_rate:g} is too high, or rows hold extremes",
-        fix="train into a new folder with a lower `learning_rate`, or a longer warm-up",
-    )
-
-
-def _unwritable(folder: Path, what: str, error: Exception) -> EnvironmentFailure:
-    last = last_checkpoint(folder)
-    kept = f"; `{last.name}` is whole" if last else ""
-    return EnvironmentFailure(
-        f"{what} cannot be written to `{folder}`: {str(error).partition(chr(10))[0]}{kept}",
-        why="training goes on only where it could be resumed",
-        fix="free space on that disk, then run the same command again",
-    )
-
-
 def _safetensor_error() -> type[Exception]:
     from safetensors import SafetensorError
 
     return SafetensorError
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

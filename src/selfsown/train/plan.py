@@ -43,7 +43,7 @@ class Plan:
     base_depth: int
     tokenizer: Path
     identity: Mapping[str, JSON]
-    """Equal identities give equal weights at equal thread counts."""
+    """Equal identities give equal weights at equal numbers of threads and processes."""
 
     @property
     def out(self) -> Path:

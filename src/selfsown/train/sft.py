@@ -29,8 +29,8 @@ from selfsown.core.errors import (
 )
 from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
+from selfsown.train.checkpoints import last_checkpoint
 from selfsown.train.child import CHECKPOINTS, OUTCOME, WATCH_PARENT
-from selfsown.train.fit import last_checkpoint
 from selfsown.train.plan import RECORD, Plan, make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
 
