@@ -33,10 +33,10 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("passes", [1, 3])
-def test_each_instruction_stands_in_so_many_lists(data: Path, passes: int) -> None:
+def test_each_instruction_carries_the_loss_so_often(data: Path, passes: int) -> None:
     out = data.with_name("lists.jsonl")
     write_lists(data, out, {}, passes=passes)
-    text = "".join(row["prompt"] + row["completion"] for row in rows(out))
+    text = "".join(row["completion"] for row in rows(out))
     for number in range(18):
         assert len(re.findall(rf"Say {number}\.", text)) == passes
 
@@ -49,7 +49,8 @@ def test_a_list_is_continued_where_its_prompt_ends(data: Path) -> None:
         marks = [int(found) for found in re.findall(r"Task (\d+):", whole)]
         assert whole.startswith("Come up with tasks:\nTask 1: Say ")
         assert marks == list(range(1, len(marks) + 1))
-        assert row["prompt"].endswith(":") and row["completion"].startswith(" Say ")
+        assert row["prompt"].count("Say ") == 8
+        assert row["prompt"].endswith("Task 9:") and row["completion"].startswith(" Say ")
 
 
 def test_numbered_lists_follow_the_recipes_option(data: Path) -> None:

@@ -89,7 +89,7 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
     arms = ArmsConfig(
         place / "arms", (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
     )
-    feeding = FeedingConfig(place / "feeding", seed=seed, rounds=3, target=60, suite_limit=60)
+    feeding = FeedingConfig(place / "feeding", seed=seed, suite_limit=60)
     numbers = experiment(arms, feeding, place, tell.tell)
     took = f"the loop took {tell.seconds:.0f} s"
     return ["", *comparison_lines(numbers), "", took, f"page: {place / 'loop.html'}"]

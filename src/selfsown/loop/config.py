@@ -46,7 +46,7 @@ class GuardConfig(BaseModel):
     m: int = Field(1000, ge=2, description="Rows of each sample, at most.")
     seed: int = Field(0, ge=0, description="Seed of draws, splits and intervals.")
     audit: int = Field(
-        16,
+        64,
         ge=0,
         description="List prompts of each run that are asked again at temperature 1, to see the"
         " model without its sampling; 0: none. Chat models are not audited.",
@@ -108,8 +108,8 @@ class LoopConfig(BaseModel):
         1,
         ge=0,
         le=100,
-        description="How often each instruction stands in a list that is trained on, too, so that"
-        " the tuned model still can write tasks; 0: never (large models, other recipes).",
+        description="How often each instruction is written in a list that is trained on, too, so"
+        " that the tuned model still can write tasks; 0: never (large models, other recipes).",
     )
     gate: GateConfig = Field(default_factory=lambda: GateConfig(), description="Promotion.")
     guard: GuardConfig = Field(default_factory=lambda: GuardConfig(), description="Collapse.")

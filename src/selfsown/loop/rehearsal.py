@@ -20,7 +20,11 @@ from selfsown.core.rundir import read_lines, write_lines
 from selfsown.export.export import provenance_path
 
 TASKS_PER_LIST: Final = 6
-"""Ours: short enough to cost little beside the answers."""
+"""Continued in each list; ours: as many as an answer of a small model has."""
+DEMONSTRATIONS: Final = 8
+"""Shown where the recipe does not say: lists must be as long as the recipe's, or the model learns to
+end them before the place where it is asked to go on.
+"""
 
 
 def write_lists(data: Path, out: Path, options: Mapping[str, JSON], *, passes: int) -> None:
@@ -30,19 +34,22 @@ def write_lists(data: Path, out: Path, options: Mapping[str, JSON], *, passes: i
         data: rows with `instruction`, provenance beside it.
         out: file to write.
         options: of the recipe; `list_header` and `list_style` say how lists look.
-        passes: how often each instruction stands in a list.
+        passes: how often each instruction stands in the part that carries the loss.
     """
     tasks = _tasks(data)
     rows: list[bytes] = []
     sources: list[bytes] = []
+    most = options.get("demonstrations")
     for number, part in enumerate(_parts(sorted(tasks), passes)):
-        shown = rng_for(number, "rehearsal-shown").randint(1, max(1, len(part) - 2))
-        prompt, completion = _list(part, shown, options)
+        others = sorted(set(tasks) - set(part))
+        count = min(len(others), most if isinstance(most, int) else DEMONSTRATIONS)
+        shown = rng_for(number, "rehearsal-shown").sample(others, count)
+        prompt, completion = _list(shown, part, options)
         rows.append(orjson.dumps({"prompt": prompt, "completion": completion}))
-        told = tasks[part[shown]]
+        told = tasks[part[0]]
         name = f"{told['id']}+list{number}"
-        source = {**told, "line": len(rows), "id": name, "parents": [tasks[t]["id"] for t in part]}
-        sources.append(orjson.dumps(source))
+        parents = [tasks[text]["id"] for text in (*shown, *part)]
+        sources.append(orjson.dumps({**told, "line": len(rows), "id": name, "parents": parents}))
     write_lines(provenance_path(out), sources)
     write_lines(out, rows)
 
@@ -58,19 +65,19 @@ def _tasks(data: Path) -> dict[str, dict[str, JSON]]:
 
 
 def _parts(texts: Sequence[str], passes: int) -> Iterator[list[str]]:
-    """Every text once per pass, in random order, in lists of at least three."""
+    """Every text once per pass, in random order, in parts of a few."""
     for turn in range(passes):
         order = rng_for(turn, "rehearsal-order").sample(texts, len(texts))
         for start in range(0, len(order), TASKS_PER_LIST):
-            part = order[start : start + TASKS_PER_LIST]
-            if len(part) > 2:
-                yield part
+            yield order[start : start + TASKS_PER_LIST]
 
 
-def _list(texts: Sequence[str], shown: int, options: Mapping[str, JSON]) -> tuple[str, str]:
+def _list(
+    shown: Sequence[str], texts: Sequence[str], options: Mapping[str, JSON]
+) -> tuple[str, str]:
     mark = "{}." if options.get("list_style") == "numbered" else "Task {}:"
-    lines = [f"{mark.format(number)} {text}\n" for number, text in enumerate(texts, 1)]
+    lines = [f"{mark.format(n)} {text}\n" for n, text in enumerate((*shown, *texts), 1)]
     header = options.get("list_header", "Come up with a series of tasks:")
-    opened = mark.format(shown + 1)
-    rest = "".join(lines[shown:]).removeprefix(opened)
-    return f"{header}\n{''.join(lines[:shown])}{opened}", f"{rest}{mark.format(len(texts) + 1)}"
+    opened = mark.format(len(shown) + 1)
+    rest = "".join(lines[len(shown) :]).removeprefix(opened)
+    return f"{header}\n{''.join(lines[: len(shown)])}{opened}", rest
