@@ -20,7 +20,8 @@ RECORDS_SHOWN: Final = 3
 LOOP_OPENING: Final = (
     "Now the loop is closed: the base is tuned on what it wrote, on the seeds alone, and on right",
     "answers, for equally many steps, and all answer the same questions that none has seen. Then",
-    "two models write their own next data: one from its own tasks alone, one beside the seeds.",
+    "two models write their own next data: one from its own tasks alone, one beside human tasks.",
+    "This takes roughly 4 min on two cores; the same command goes on where it was stopped.",
 )
 _START_S: Final = 5.0
 _PER_TASK_S: Final = 0.1
@@ -89,7 +90,7 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
     arms = ArmsConfig(
         place / "arms", (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
     )
-    feeding = FeedingConfig(place / "feeding", seed=seed, suite_limit=60)
+    feeding = FeedingConfig(place / "feeding", seed=seed, rounds=3, suite_limit=60)
     numbers = experiment(arms, feeding, place, tell.tell)
     took = f"the loop took {tell.seconds:.0f} s"
     return ["", *comparison_lines(numbers), "", took, f"page: {place / 'loop.html'}"]

@@ -50,7 +50,10 @@ class FeedingConfig:
     suite: str = "lab-plain"
     suite_limit: int | None = 100
     m: int = 400
-    train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab", "threads": 1})
+    train: Mapping[str, Any] = field(
+        default_factory=lambda: {"preset": "lab", "threads": 1, "micro_batch_size": 4}
+    )
+    """Small forward passes: less padding, where few long lists stand among short answers."""
     options: Mapping[str, Any] = field(default_factory=lambda: {"novelty_threshold": 1.0})
     """Of the recipe; without a novelty filter, which would hide what the models do."""
 

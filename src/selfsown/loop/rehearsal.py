@@ -22,8 +22,8 @@ from selfsown.export.export import provenance_path
 TASKS_PER_LIST: Final = 6
 """Continued in each list; ours: as many as an answer of a small model has."""
 DEMONSTRATIONS: Final = 8
-"""Shown where the recipe does not say: lists must be as long as the recipe's, or the model learns to
-end them before the place where it is asked to go on.
+"""Shown where the recipe does not say. Lists must be as long as the recipe's, or the model learns
+to end them before the place where it is asked to go on.
 """
 
 
