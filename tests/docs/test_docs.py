@@ -56,7 +56,7 @@ def command_lines(path: Path) -> Iterator[list[str]]:
 
 def check_syntax(command: click.Command, words: Sequence[str]) -> None:
     """Parse a command line down to its verb, without opening files; click's errors pass."""
-    context = click.Context(command)
+    context = click.Context(command, **command.context_settings)
     if isinstance(command, click.Group):
         if words[:1] and words[0] in ("--help", "--version"):
             return
@@ -142,7 +142,9 @@ def test_the_demo_in_the_readme_opens_and_closes_as_the_program_does() -> None:
 
 def with_help() -> str:
     """The document of all commands with the program's help in its place."""
-    context = click.Context(cli, info_name="selfsown", terminal_width=80, max_content_width=80)
+    context = click.Context(
+        cli, info_name="selfsown", terminal_width=80, max_content_width=80, **cli.context_settings
+    )
     return marked(COMMANDS, "help", cli.get_help(context))
 
 
