@@ -322,12 +322,14 @@ class Journal:
             if self._failure is None:
                 with _translated(self.path):
                     connection.execute("BEGIN IMMEDIATE")
+                    batches: dict[str, list[tuple[Value, ...]]] = {}
                     for job in jobs:
                         for table, values in job.rows:
                             seq += 1
-                            connection.execute(
-                                _INSERT[table], (seq, *values, checksum(seq, table, values))
-                            )
+                            row = (seq, *values, checksum(seq, table, values))
+                            batches.setdefault(table, []).append(row)
+                    for table, rows in batches.items():
+                        connection.executemany(_INSERT[table], rows)
                     connection.execute("COMMIT")
                 self.commits += 1
         except BaseException as error:  # kept and raised in the thread that asked
