@@ -4,58 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable, Mapping
 
 import orjson
 import pytest
+from tests.models.endpoint_calls import ASK, ITEM, ask, fail, reply
 
-from selfsown.core.errors import ConfigError
-from selfsown.core.model import Answer, AttemptFailed, Model
+from selfsown.core.model import AttemptFailed, Model
 from selfsown.core.request import JSON, Image, Message, Request, message
 from selfsown.models.endpoint import EndpointModel
 from selfsown.models.uri import open_model
 from selfsown.testing.faults import PERMANENT, TRANSIENT, Faults
 from selfsown.testing.replies import Planned
 from selfsown.testing.server import LocalServer, ServerOptions
-
-CANARY = "sk-canary-0123456789"
-ASK = Request(messages=(message("user", "hi"),), max_tokens=40)
-ITEM: dict[str, JSON] = {
-    "type": "object",
-    "properties": {"a": {"type": "integer"}},
-    "required": ["a"],
-    "additionalProperties": False,
-}
-
-
-def reply(text: JSON = "ok", *, finish: JSON = "stop", **more: JSON) -> dict[str, JSON]:
-    """A good chat reply, with changes."""
-    choice: dict[str, JSON] = {"message": {"content": text}, "finish_reason": finish}
-    usage: dict[str, JSON] = {"prompt_tokens": 5, "completion_tokens": 2}
-    return {"model": "m", "choices": [choice], "usage": usage, **more}
-
-
-async def ask(
-    answer: object, request: Request = ASK, *, timeout_s: float = 5.0, **settings: JSON
-) -> Answer:
-    """One attempt against a server that always answers so."""
-    function: Callable[[Mapping[str, JSON]], object] = (
-        answer if callable(answer) else lambda body: answer
-    )
-    async with LocalServer(ServerOptions(answer=function)) as server:  # type: ignore[arg-type]
-        model = open_model({"uri": server.model_uri(), **settings}, environ={})
-        try:
-            return await model.attempt(request, timeout_s=timeout_s)
-        finally:
-            await model.close()
-
-
-async def fail(answer: object, request: Request = ASK, **how: JSON) -> AttemptFailed:
-    """The failure of one such attempt."""
-    with pytest.raises(AttemptFailed) as caught:
-        await ask(answer, request, **how)  # type: ignore[arg-type]
-    return caught.value
-
 
 EXPECTED = {
     "rate_limit": ("rate_limit", 429, 1.0, False),
@@ -293,68 +253,6 @@ async def test_redirects_are_not_followed() -> None:
     assert failure.kind == "not_found"
 
 
-async def test_a_native_schema_answer_is_parsed_and_marked() -> None:
-    completion = (
-        await ask(reply('{"a": 1}'), Request(messages=ASK.messages, schema=ITEM))
-    ).completion
-    assert (completion.parsed, completion.parse_mode) == ({"a": 1}, "native")
-
-
-async def test_without_native_mode_the_schema_is_not_sent_but_checked() -> None:
-    seen: list[Mapping[str, JSON]] = []
-
-    def answer(body: Mapping[str, JSON]) -> dict[str, JSON]:
-        seen.append(body)
-        return reply("Sure: {'a': 1}")
-
-    request = Request(messages=ASK.messages, schema=ITEM)
-    completion = (await ask(answer, request, native_schema=False)).completion
-    assert (completion.parsed, completion.parse_mode) == ({"a": 1}, "repaired")
-    assert "response_format" not in seen[0]
-
-
-async def test_an_answer_that_misses_its_schema_fails_with_the_paid_completion() -> None:
-    failure = await fail(reply('{"a": "x"}'), Request(messages=ASK.messages, schema=ITEM))
-    assert failure.kind == "schema"
-    assert failure.completion is not None
-    assert failure.completion.text == '{"a": "x"}'
-
-
-async def test_a_cut_off_structured_answer_is_not_repaired() -> None:
-    request = Request(messages=ASK.messages, schema={"type": "array", "items": {"type": "string"}})
-    failure = await fail(reply('["one", "tw', finish="length"), request)
-    assert failure.kind == "schema"
-    assert "max_tokens" in failure.detail
-
-
-async def test_a_schema_that_cannot_be_checked_is_refused_before_anything_is_sent() -> None:
-    async with LocalServer() as server:
-        model = open_model(server.model_uri(), environ={})
-        with pytest.raises(AttemptFailed) as caught:
-            await model.attempt(Request(messages=ASK.messages, schema={"if": {}}))
-        await model.close()
-    assert caught.value.kind == "bad_request"
-    assert server.counters.request_count == 0
-
-
-async def test_an_endpoint_without_schema_mode_is_asked_again_without_it_and_says_so_once() -> None:
-    def answer(body: Mapping[str, JSON]) -> object:
-        if "response_format" in body:
-            error = {"error": {"message": "response_format type json_schema is not supported"}}
-            return Planned(400, orjson.dumps(error))
-        return reply('{"a": 1}')
-
-    async with LocalServer(ServerOptions(answer=answer)) as server:  # type: ignore[arg-type]
-        model = open_model(server.model_uri(), environ={})
-        request = Request(messages=ASK.messages, schema=ITEM)
-        with pytest.warns(UserWarning, match="refuses native JSON-schema mode"):
-            first = await model.attempt(request)
-        second = await model.attempt(request)
-        await model.close()
-    assert first.completion.parse_mode == second.completion.parse_mode == "strict"
-    assert server.counters.request_count == 3
-
-
 @pytest.mark.parametrize(
     "request_",
     [
@@ -364,137 +262,6 @@ async def test_an_endpoint_without_schema_mode_is_asked_again_without_it_and_say
 )
 async def test_what_the_client_cannot_send_is_refused_instead_of_dropped(request_: Request) -> None:
     assert (await fail(reply(), request_)).kind == "bad_request"
-
-
-async def test_the_key_is_sent_and_never_shown() -> None:
-    async with LocalServer(ServerOptions(api_key=CANARY)) as server:
-        good = open_model({"uri": server.model_uri(), "api_key": CANARY}, environ={})
-        await good.attempt(ASK)
-        bad = open_model({"uri": server.model_uri(), "api_key": CANARY + "x"}, environ={})
-        with pytest.raises(AttemptFailed) as caught:
-            await bad.attempt(ASK)
-        await good.close()
-        await bad.close()
-    assert caught.value.kind == "auth"
-    assert CANARY not in f"{caught.value!r} {caught.value.detail}"
-
-
-async def test_an_error_body_that_repeats_secrets_is_redacted() -> None:
-    def answer(body: Mapping[str, JSON]) -> Planned:
-        said = f"bad key {CANARY}, header hunter2hunter2, user u:passw0rd"
-        return Planned(401, orjson.dumps({"error": {"message": said}}))
-
-    async with LocalServer(ServerOptions(answer=answer)) as server:
-        uri = server.model_uri().replace("//", "//u:passw0rd@")
-        model = open_model(
-            {"uri": uri, "api_key": CANARY, "headers": {"X-Team": "hunter2hunter2"}}, environ={}
-        )
-        with pytest.raises(AttemptFailed) as caught:
-            await model.attempt(ASK)
-        await model.close()
-    for secret in (CANARY, "hunter2", "passw0rd"):
-        assert secret not in caught.value.detail
-        assert secret not in repr(caught.value)
-
-
-async def test_user_info_becomes_basic_authentication_and_the_query_is_sent() -> None:
-    async with LocalServer() as server:
-        uri = server.model_uri().replace("//", "//me:pw@").replace("#", "?api-version=3#")
-        model = open_model(uri, environ={})
-        await model.attempt(ASK)
-        await model.close()
-        assert server.last is not None
-        assert server.last.header("authorization") == "Basic bWU6cHc="
-        assert server.last.path == "/v1/chat/completions?api-version=3"
-
-
-async def test_without_a_key_the_provider_is_not_even_asked() -> None:
-    model = open_model("openai:gpt-4o", environ={})
-    with pytest.raises(AttemptFailed) as caught:
-        await model.attempt(ASK)
-    await model.close()
-    assert caught.value.kind == "auth"
-    assert "OPENAI_API_KEY" in caught.value.detail
-
-
-async def test_a_401_without_a_key_says_how_to_give_one() -> None:
-    async with LocalServer(ServerOptions(api_key=CANARY)) as server:
-        model = open_model(server.model_uri(), environ={})
-        with pytest.raises(AttemptFailed) as caught:
-            await model.attempt(ASK)
-        await model.close()
-    assert "api_key_env" in caught.value.detail
-
-
-async def test_paths_with_spaces_and_escapes_are_sent_as_valid_urls() -> None:
-    async with LocalServer() as server:
-        model = open_model(server.url + "/a b/%2Fc?k=x%2By#test-model", environ={})
-        with pytest.raises(AttemptFailed) as caught:
-            await model.attempt(ASK)
-        await model.close()
-    assert caught.value.kind == "not_found"
-
-
-@pytest.mark.parametrize("host", ["a..b", "h\u0000h", "-", "[::1", "x" * 300])
-async def test_a_host_that_cannot_exist_is_refused_or_fails_as_data(host: str) -> None:
-    try:
-        model = open_model(f"http://{host}/v1#m", environ={})
-    except ConfigError:
-        return
-    with pytest.raises(AttemptFailed) as caught:
-        await model.attempt(ASK, timeout_s=10)
-    await model.close()
-    assert caught.value.kind in ("connection", "not_found")
-
-
-async def test_environment_variables_name_address_and_key() -> None:
-    async with LocalServer(ServerOptions(api_key=CANARY)) as server:
-        environ = {"OPENAI_BASE_URL": server.url + "/", "OPENAI_API_KEY": CANARY + "\n"}
-        model = open_model("openai:test-model", environ=environ)
-        assert (await model.attempt(ASK)).completion.text
-        await model.close()
-
-
-@pytest.mark.parametrize("form", ["{host}:{port}", "http://{host}:{port}", "0.0.0.0:{port}"])
-async def test_ollama_host_is_understood_in_each_form(form: str) -> None:
-    async with LocalServer() as server:
-        host, port = "127.0.0.1", server.url.split(":")[2].removesuffix("/v1")
-        environ = {"OLLAMA_HOST": form.format(host=host, port=port)}
-        model = open_model("ollama:test-model", environ=environ)
-        assert (await model.attempt(ASK)).completion.text
-        await model.close()
-
-
-def test_ollama_without_a_port_means_its_usual_one() -> None:
-    assert open_model("ollama:m", environ={"OLLAMA_HOST": "box"}).endpoint == "http://box:11434"
-    assert open_model("ollama:m", environ={}).endpoint == "http://127.0.0.1:11434"
-
-
-async def test_the_key_of_one_provider_is_not_sent_to_another_host() -> None:
-    async with LocalServer() as server:
-        model = open_model(server.model_uri(), environ={"OPENAI_API_KEY": CANARY})
-        await model.attempt(ASK)
-        await model.close()
-        assert server.last is not None
-        assert CANARY not in server.last.head
-
-
-def test_the_port_is_not_part_of_the_identity_but_of_the_endpoint() -> None:
-    one = open_model("http://h:1/v1#m", environ={})
-    two = open_model("http://h:2/v1#m", environ={})
-    assert one.identity == two.identity == "http://h/v1#m"
-    assert one.endpoint != two.endpoint
-
-
-@pytest.mark.parametrize(
-    ("layout", "chat", "completion"),
-    [(None, True, True), ("chat", True, False), ("completion", False, True)],
-)
-def test_the_layout_setting_decides_what_is_offered(
-    layout: JSON, chat: bool, completion: bool
-) -> None:
-    found = open_model({"uri": "http://h/v1#m", "layout": layout}, environ={}).capabilities
-    assert (found.chat, found.completion) == (chat, completion)
 
 
 async def test_a_users_time_out_bounds_the_callers() -> None:

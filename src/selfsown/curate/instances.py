@@ -30,7 +30,7 @@ Preset = Literal["default", "paper"]
 MOST_INSTANCES: Final = 5
 """Most instances of a task: Self-Instruct, released code of step 4."""
 
-_PLACEHOLDER = re.compile(
+_EMPTY_MARKER = re.compile(
     r"[<\[({]?\s*(?:n\s*/\s*a|no\s*-?\s*input(?:\s+(?:is\s+)?(?:needed|required|necessary|given))?"
     r"|no\s*-?\s*output|not\s+applicable|none|empty|-+)\s*[>\])}]?\.?",
     re.IGNORECASE,
@@ -117,7 +117,7 @@ def filter_instances(
         sieve.drop_where(invalid_as_published)
         sieve.keep_only(conflicts_as_published(sieve.now()))
     else:
-        sieve.left = [(without_placeholder(now), given) for now, given in sieve.left]
+        sieve.left = [(without_empty_marker(now), given) for now, given in sieve.left]
         sieve.drop_where(invalid)
         sieve.keep_only(conflicts(sieve.now(), on_tie=on_tie))
     sieve.keep_only(duplicates(sieve.now()))
@@ -154,9 +154,9 @@ def invalid(instance: Instance) -> str | None:
     return damage(instance.input) or damage(output) or repetition_in(output, instance.input)
 
 
-def without_placeholder(instance: Instance) -> Instance:
+def without_empty_marker(instance: Instance) -> Instance:
     """The instance with an input such as "N/A", "<noinput>" or "None" emptied."""
-    if _PLACEHOLDER.fullmatch(instance.input):
+    if _EMPTY_MARKER.fullmatch(instance.input):
         return replace(instance, input="")
     return instance
 
