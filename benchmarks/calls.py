@@ -93,9 +93,23 @@ def measure(kind: str, url: str, calls: int, loop: str) -> None:
         figures = {
             "cpu_s": time.process_time() - cpu,
             "wall_s": time.perf_counter() - began,
+            "page_s": 0.0 if kind == "bare" else page_cost(Path(scratch) / "run"),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
     print(json.dumps(figures))
+
+
+def page_cost(directory: Path) -> float:
+    """CPU seconds of writing report and card, which a run does once, after its calls."""
+    from selfsown.report.card import write_card
+    from selfsown.report.numbers import read_numbers
+    from selfsown.report.page import write_report
+
+    began = time.process_time()
+    numbers = read_numbers(directory)
+    write_report(directory, numbers)
+    write_card(directory, numbers)
+    return time.process_time() - began
 
 
 def contend(kind: str, latency: list[str], calls: int, loop: str) -> dict[str, float]:
@@ -145,6 +159,8 @@ def scenario(name: str, latency: list[str], calls: int, repeat: int, loop: str) 
             f"  {calls / each['wall_s']:7.0f} calls/s  {each['mean_in_flight']:5.0f} in flight"
             f"  {each['peak_mb']:5.0f} MB peak  {each['requests']:.0f} requests"
         )
+    pages = median["selfsown"]["page_s"] / calls * 1000
+    print(f"  of selfsown's, {pages:.3f} are for report and card, written once after the calls")
     print(f"  ratio     {median['selfsown']['cpu_s'] / median['bare']['cpu_s']:6.2f} of bare CPU")
 
 
