@@ -6,7 +6,6 @@ A key that changes the data belongs to the run's identity (`data_form`); an oper
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selfsown.core.errors import ConfigError
+from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -226,12 +226,6 @@ def difference(old: JSON, new: JSON, path: str = "") -> list[str]:
             lines += difference(old.get(key, "(absent)"), new.get(key, "(absent)"), below)
         return lines
     return [] if old == new else [f"{path}: {_short(old)} → {_short(new)}"]
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """A question naming the nearest known word; empty if none is near."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else ""
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -170,11 +170,6 @@ class Flow(Generic[Item, Result]):
         """Items drawn whose results the consumer never took."""
         return self._drawn - self._handed
 
-    @property
-    def parked(self) -> frozenset[int]:
-        """Draws for which the journal had no answer (replay and plan)."""
-        return frozenset(self._parked)
-
     def __aiter__(self) -> AsyncIterator[Delivery[Item, Result]]:
         return self
 

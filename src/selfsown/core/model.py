@@ -7,7 +7,6 @@ decides whether to try again. Nothing else may escape from a backend.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -170,8 +169,3 @@ class RemembersName(Protocol):
 
     def expect_name(self, reported: str) -> None:
         """Take this as the name that was reported before; another one is `model_changed`."""
-
-
-def describe(model: Model) -> Mapping[str, str]:
-    """What the run directory records about a model."""
-    return {"uri": model.uri, "identity": model.identity}

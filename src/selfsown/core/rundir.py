@@ -62,20 +62,31 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when the block ends without an error.
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file of a run directory that appears under its name only when the block ends well.
 
-    Written to a temporary name beside it, fsynced, renamed.
+    Raises:
+        EnvironmentFailure: it cannot be written.
+    """
+    with translated_os_errors(path), replaced_file(path) as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that is replaced as a whole: temporary name beside it, fsync, rename.
+
+    Raises:
+        OSError: it cannot be written; what was there is untouched.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with translated_os_errors(path):
-            with temporary.open(mode) as handle:
-                yield handle
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(path)
-            sync_directory(path.parent)
+        with temporary.open("wb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

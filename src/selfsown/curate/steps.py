@@ -21,12 +21,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import wraps
 from types import MappingProxyType
 from typing import Final, ParamSpec
 
 from selfsown.core.errors import ConfigError
+from selfsown.core.nearest import did_you_mean
 from selfsown.curate.verdict import Verdict, keep
 
 Check = Callable[[str], Verdict]
@@ -86,11 +86,10 @@ def filter_named(name: str, **options: object) -> InstructionFilter:
     builder = _REGISTERED.get(name) or load_extension("filters", BUILT_IN, name)
     if builder is None:
         known_names = sorted({*BUILT_IN, *_REGISTERED})
-        close = get_close_matches(name, known_names, n=1)
         raise ConfigError(
             f"there is no filter `{name}`",
             why=f"known filters: {', '.join(known_names)}",
-            fix=f"did you mean `{close[0]}`?" if close else "use one of the known names",
+            fix=did_you_mean(name, known_names) or "use one of the known names",
         )
     known = inspect.signature(builder).parameters
     for option in options:

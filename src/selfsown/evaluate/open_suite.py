@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.nearest import did_you_mean
 from selfsown.evaluate.lab_suites import is_lab_suite, lab_suite
 from selfsown.evaluate.layouts import layout_named
 from selfsown.evaluate.metrics import metric_named
@@ -117,11 +117,10 @@ def _own(given: str, changes: SuiteChanges) -> Suite:
         name = ""
     if not path.is_file():
         names = [*LAB_NAMES, *PUBLISHED]
-        near = difflib.get_close_matches(given, names, n=1)
         raise InputError(
             f"there is no suite `{given}`, and no file of that name",
             why=f"known suites are {', '.join(f'`{name}`' for name in names)}",
-            fix=f"did you mean `{near[0]}`?" if near else "give one of them or a JSONL file",
+            fix=did_you_mean(given, names) or "give one of them or a JSONL file",
         )
     return read_suite_file(path, name=name or None, layout=changes.layout or "published")
 

@@ -106,25 +106,6 @@ def answer_of(suite: Suite, completion: str) -> str:
     return text.strip()
 
 
-def subset(suite: Suite, instances: Sequence[Instance], name: str) -> Suite:
-    """The same suite with fewer instances, under another name.
-
-    Raises:
-        InputError: none are left.
-    """
-    return checked(
-        Suite(
-            name=name,
-            about=suite.about,
-            instances=tuple(instances),
-            metrics=suite.metrics,
-            max_tokens=suite.max_tokens,
-            stop=suite.stop,
-            answer=suite.answer,
-        )
-    )
-
-
 def _named(ids: Sequence[str]) -> str:
     """The first ids, in backticks."""
     shown = ", ".join(f"`{one}`" for one in ids[:5])

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from selfsown.core.errors import ConfigError
+from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON, canonical_json
 from selfsown.models.schema_grammar import (
     ANNOTATIONS,
@@ -29,7 +30,6 @@ from selfsown.models.schema_grammar import (
     ONE_SCHEMA,
     TYPES,
 )
-from selfsown.models.uri import did_you_mean
 
 _DEEPEST: Final = 200
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from selfsown.core.errors import ConfigError, MissingExtra
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Price
+from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import Completion, Request, Usage
 from selfsown.models.batching import GenerationThread, LoadedModel
 from selfsown.models.failures import clean_detail
@@ -18,7 +19,6 @@ from selfsown.models.sampling import Sampling
 from selfsown.models.settings import ModelSettings
 from selfsown.models.structured import SchemaMissed, parse_structured
 from selfsown.models.thinking import split_thinking
-from selfsown.models.uri import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ import yaml
 
 from selfsown.core.errors import InputError
 from selfsown.core.model import FailureKind
+from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON, FinishReason, clean_text
-from selfsown.models.uri import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from typing import Literal, TypeVar, cast
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.model import Price
+from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON, canonical_json
-from selfsown.models.uri import ModelURI, did_you_mean, parse_uri
+from selfsown.models.uri import ModelURI, parse_uri
 
 Layout = Literal["chat", "completion"]
 _T = TypeVar("_T")

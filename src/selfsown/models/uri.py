@@ -7,13 +7,13 @@ hf:PATH-OR-NAME                   lab                                scripted:FI
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.model import Model
+from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON
 
 _WITHOUT_NAME = frozenset({"lab"})
@@ -109,12 +109,6 @@ def open_model(
             fix="run `selfsown.testing.conformance.check_model` on it",
         )
     return model
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the nearest known word; empty if none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else ""
 
 
 def _parse_http(text: str) -> ModelURI:

@@ -97,8 +97,8 @@ def get_recipe(name: str) -> Recipe[Any]:
     Raises:
         ConfigError: there is none.
     """
-    from selfsown.core.config import did_you_mean
     from selfsown.core.errors import ConfigError
+    from selfsown.core.nearest import did_you_mean
     from selfsown.extensions import RECIPES, load_extension
 
     found: Any = _imported(name) if ":" in name else load_extension("recipes", RECIPES, name)

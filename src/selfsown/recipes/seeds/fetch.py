@@ -6,13 +6,13 @@ paper asks for them here, and nothing is downloaded without having been asked fo
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfsown.core.errors import EnvironmentFailure, InputError
+from selfsown.core.nearest import did_you_mean
 from selfsown.recipes.seeds.writing import write_atomically
 
 _SIZE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -98,12 +98,11 @@ def get_seeds(
 def _published(name: str) -> PublishedSeeds:
     if name in PUBLISHED:
         return PUBLISHED[name]
-    near = difflib.get_close_matches(name, PUBLISHED, n=1)
-    hint = f"did you mean `{near[0]}`? " if near else ""
     raise InputError(
         f"there is no published seed set `{name}`",
         why=f"known are {', '.join(f'`{known}`' for known in PUBLISHED)}",
-        fix=f"{hint}`selfsown seeds list` shows all; `lab` and `starter` need no fetching",
+        fix=did_you_mean(name, PUBLISHED)
+        or "`selfsown seeds list` shows all; `lab` and `starter` need no fetching",
     )
 
 

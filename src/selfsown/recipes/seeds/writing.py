@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from selfsown.core.rundir import replaced_file
 from selfsown.recipes.seeds.task import SeedTask
 
 
@@ -22,14 +21,5 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: if the folder does not exist, is not writable, or is full; `path` is untouched.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replaced_file(path) as file:
+        file.write(data)

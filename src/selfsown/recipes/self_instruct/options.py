@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from selfsown.core.nearest import did_you_mean
 from selfsown.recipes.self_instruct.sampling import (
     ClassificationSampling,
     InstanceSampling,
@@ -304,9 +304,8 @@ class Options(BaseModel):
 def _known(name: str) -> str:
     if name in PROMPT_NAMES:
         return name
-    close = get_close_matches(name, PROMPT_NAMES, n=1)
-    hint = f"; did you mean `{close[0]}`?" if close else ""
-    raise ValueError(f"there is no prompt `{name}`{hint} Prompts: {', '.join(PROMPT_NAMES)}")
+    hint = did_you_mean(name, PROMPT_NAMES) or f"known are {', '.join(PROMPT_NAMES)}"
+    raise ValueError(f"there is no prompt `{name}`; {hint}")
 
 
 def _template_text(name: str, value: str) -> str:
