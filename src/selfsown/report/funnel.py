@@ -38,6 +38,11 @@ class StageNumbers:
         """All failed ones."""
         return sum(self.failed.values())
 
+    @property
+    def acceptance_rate(self) -> float:
+        """Accepted per candidate, in [0, 1]; 0 for an empty stage."""
+        return self.accepted / self.entered if self.entered else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
