@@ -87,7 +87,7 @@ def prepare_inputs(
     if seeds is None and config.seeds is None:
         raise _no_input(recipe, "seeds", "--seeds FILE, --seeds starter, or --seeds lab")
     tasks = read_seeds(seeds if seeds is not None else str(config.seeds))
-    facts = copy_rows([seed_form(task) for task in tasks], directory, "seeds.jsonl")
+    facts = copy_rows([task.to_mapping() for task in tasks], directory, "seeds.jsonl")
     return Inputs({"seeds": facts.sha256}, tasks, partial(adopt_rows, directory, "seeds.jsonl"))
 
 
@@ -97,17 +97,6 @@ def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
     path = directory / INPUTS / name
     digests: dict[str, str] = {recipe.inputs: sha256_of(path)}
     return Inputs(digests, read_seeds(path) if recipe.inputs == "seeds" else ())
-
-
-def seed_form(task: SeedTask) -> dict[str, JSON]:
-    """A seed task as JSON, in the published format."""
-    return {
-        "id": task.id,
-        "name": task.name,
-        "instruction": task.instruction,
-        "instances": [{"input": i.input, "output": i.output} for i in task.instances],
-        "is_classification": task.is_classification,
-    }
 
 
 def data_form(

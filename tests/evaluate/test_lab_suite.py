@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from selfsown.evaluate.lab_suite import Condition, first_line, interval, score_answers
+from selfsown.evaluate.lab_suite import Condition, first_line, score_answers
 from selfsown.lab.suites import load_suite
 
 ITEMS = [item for item in load_suite() if item.part != "demonstration"]
@@ -17,20 +15,6 @@ def test_the_references_score_one_and_blanks_score_nothing() -> None:
     assert perfect.rouge_l.mean > 0.95  # an answer without letters or digits has no tokens
     blank = score_answers(Condition("task", 0), ITEMS, ["....."] * len(ITEMS))
     assert blank.exact_match.mean == blank.rouge_l.mean == 0.0
-
-
-def test_a_mean_lies_inside_its_interval_and_more_items_narrow_it() -> None:
-    few, many = interval([0.0, 1.0] * 10), interval([0.0, 1.0] * 150)
-    assert few.low < few.mean == 0.5 < few.high
-    # Standard error of a share of one half over 300 items: 0.029, so about +-0.057.
-    assert many.high - many.low == pytest.approx(0.113, abs=0.02)
-    assert many.high - many.low < few.high - few.low
-    assert interval([1.0, 1.0]).low == 1.0
-
-
-def test_no_values_have_no_interval() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        interval([])
 
 
 def test_only_the_first_line_counts() -> None:

@@ -7,13 +7,12 @@ the ceiling.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from selfsown.core.randomness import rng_for
 from selfsown.curate.rouge_l import rouge_l, tokenize_paper
+from selfsown.evaluate.intervals import Interval, bootstrap
 from selfsown.evaluate.lab_model import LoadedModel, complete, load_model
 from selfsown.lab import oracle
 from selfsown.lab.suites import (
@@ -28,7 +27,6 @@ from selfsown.lab.suites import (
 from selfsown.lab.weights import weights_hash
 
 MAX_ANSWER_TOKENS = 64
-RESAMPLES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +45,6 @@ DEFAULT_CONDITIONS: tuple[Condition, ...] = (
     Condition("task", 4),
     Condition("task", 8),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean in [0, 1] with its bootstrap 95 % interval over items."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +124,7 @@ def score_answers(
     for item, is_right in zip(items, right, strict=True):
         by_part.setdefault(item.part, []).append(is_right)
     parts = {part: sum(values) / len(values) for part, values in by_part.items()}
-    return ConditionScore(condition, interval(similar), interval(right), parts, len(items))
-
-
-def interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """Mean and percentile bootstrap interval over items.
-
-    Raises:
-        ValueError: there are no values.
-    """
-    if not values:
-        raise ValueError("an interval needs at least one value")
-    rng: random.Random = rng_for(seed, "bootstrap")
-    means = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
-    low, high = means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
-    return Interval(sum(values) / len(values), low, high)
+    return ConditionScore(condition, bootstrap(similar), bootstrap(right), parts, len(items))
 
 
 def first_line(completion: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfsown.core.errors import InputError
+from selfsown.core.request import JSON
 
 Severity = Literal["error", "warning"]
 
@@ -39,7 +40,7 @@ class SeedTask:
     is_classification: bool | None
     """True if the outputs are a closed set of labels; None if the source does not say."""
 
-    def to_mapping(self) -> dict[str, object]:
+    def to_mapping(self) -> dict[str, JSON]:
         """Return the task in the Self-Instruct JSON shape, keys in the published order."""
         return {
             "id": self.id,
