@@ -11,10 +11,7 @@ Not covered: the first fetch of the 119 files trusts the repository's host.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Final
 
 import orjson
 
+from selfsown.core.download import Unreachable, download
 from selfsown.core.errors import ConfigError, EnvironmentFailure, InputError
 from selfsown.core.rundir import whole_file, write_lines
 from selfsown.evaluate.lines import Row
@@ -190,27 +188,15 @@ def _read_lock(path: Path) -> dict[str, str]:
 
 
 def _download(url: str, published: PublishedSuite, timeout_s: float) -> bytes:
-    if not url.startswith(("https://", "http://")):
-        raise InputError(
-            f"`{url}` is not a web address",
-            why="suites are fetched over http or https",
-            fix="give an address that begins with https://",
-        )
-    request = urllib.request.Request(url, headers={"User-Agent": "selfsown"})  # noqa: S310 - checked
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310 - checked
-            data: bytes = reply.read(_SIZE_LIMIT_BYTES)
-            return data
-    except urllib.error.HTTPError as error:
-        reason = f"HTTP status {error.code}"
-    except (OSError, http.client.HTTPException) as error:
-        reason = str(getattr(error, "reason", "") or error) or type(error).__name__
-    raise EnvironmentFailure(
-        f"cannot fetch `{url}`: {reason}",
-        why=f"suite `{published.name}` is not part of the package",
-        fix=f"check the network and run the command again; or fetch the repository elsewhere and "
-        f"give `--suite {published.name}=PATH`",
-    )
+        return download(url, limit_bytes=_SIZE_LIMIT_BYTES, timeout_s=timeout_s)
+    except Unreachable as error:
+        raise EnvironmentFailure(
+            f"cannot fetch `{url}`: {error}",
+            why=f"suite `{published.name}` is not part of the package",
+            fix=f"check the network and run the command again; or fetch the repository elsewhere"
+            f" and give `--suite {published.name}=PATH`",
+        ) from error
 
 
 def _changed(url: str, found: str, expected: str) -> EnvironmentFailure:

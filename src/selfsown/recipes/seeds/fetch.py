@@ -11,6 +11,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfsown.core.download import Unreachable, download
 from selfsown.core.errors import EnvironmentFailure, InputError
 from selfsown.core.nearest import did_you_mean
 from selfsown.recipes.seeds.writing import write_atomically
@@ -80,10 +81,14 @@ def get_seeds(
     path = Path(out)
     if _already_there(path, published, overwrite):
         return path
-    data = _download(published, url or published.url, path, timeout_s)
+    address = url or published.url
+    try:
+        data = download(address, limit_bytes=_SIZE_LIMIT_BYTES, timeout_s=timeout_s)
+    except Unreachable as error:
+        raise _unreachable(published, address, path, str(error)) from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != published.sha256:
-        raise _tampered(published, url or published.url, digest, len(data))
+        raise _tampered(published, address, digest, len(data))
     try:
         write_atomically(path, data)
     except OSError as error:
@@ -125,30 +130,6 @@ def _already_there(path: Path, published: PublishedSeeds, overwrite: bool) -> bo
         why=f"its sha256 is not {published.sha256}; it may be yours",
         fix="name another place (`-o FILE`), or replace it with `--force`",
     )
-
-
-def _download(published: PublishedSeeds, url: str, path: Path, timeout_s: float) -> bytes:
-    import http.client
-    import urllib.error
-    import urllib.request
-
-    if not url.startswith(("https://", "http://")):
-        raise InputError(
-            f"`{url}` is not a web address",
-            why="seeds are fetched over http or https",
-            fix="give an address that begins with https://",
-        )
-    request = urllib.request.Request(url, headers={"User-Agent": "selfsown"})  # noqa: S310 - checked
-    try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310 - checked
-            data: bytes = reply.read(_SIZE_LIMIT_BYTES)
-            return data
-    except urllib.error.HTTPError as error:
-        raise _unreachable(published, url, path, f"HTTP status {error.code}") from error
-    except urllib.error.URLError as error:
-        raise _unreachable(published, url, path, str(error.reason)) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _unreachable(published, url, path, str(error) or type(error).__name__) from error
 
 
 def _unreachable(published: PublishedSeeds, url: str, path: Path, reason: str) -> FetchError:
