@@ -15,11 +15,12 @@ from selfsown.core.model import Model
 from selfsown.core.request import JSON
 from selfsown.core.rundir import read_lines, write_lines
 from selfsown.core.stages import data_line
-from selfsown.evaluate.results import RESULTS, Results, write_results
+from selfsown.evaluate.results import RESULTS, Exposure, Results, write_results
 from selfsown.evaluate.score import SuiteScores, score_answers
 from selfsown.evaluate.suite import Suite, answer_of
 from selfsown.recipes.evaluate import RECIPE
 from selfsown.runner import Start, execute, run_loop
+from selfsown.train.exposure import exposures
 
 ROLE: Final = "model"
 RECIPE_NAME: Final = "selfsown.recipes.evaluate:RECIPE"
@@ -38,6 +39,8 @@ async def aevaluate(
     out: str | Path,
     *,
     start: Start | None = None,
+    trained_on: Sequence[Path] = (),
+    allow_overlap: bool = False,
     **settings: Any,
 ) -> Results:
     """Let a model answer suites into a directory and score the answers.
@@ -49,18 +52,22 @@ async def aevaluate(
         suites: what to ask; names differ.
         out: directory.
         start: how to start the run.
+        trained_on: training files of the model, beside those that its own record names.
+        allow_overlap: ask also what the model was trained on; the results say so.
         settings: other keys of a run's config (`limits`, `budget`, `reuse`, …).
 
     Raises:
+        CheckFailed: training data of the model repeat items of a suite.
         InputError: something given cannot be used.
         Suspended: budget, environment or a signal stopped it; the same call resumes.
     """
     uri = model.uri if isinstance(model, Model) else model_uri(model)
+    seen = exposures(uri, suites, files=trained_on, allow=allow_overlap)
     config = evaluation_config(uri, out, **settings)
     opened = {ROLE: model} if isinstance(model, Model) else {}
     rows = list(suite_rows(suites))
     result = await execute(config, start or Start(), recipe=RECIPE, opened=opened, rows=rows)
-    return write_scores(result.directory, uri, suites)
+    return write_scores(result.directory, uri, suites, seen)
 
 
 def evaluation_config(uri: str, out: str | Path, **settings: Any) -> RunConfig:
@@ -96,7 +103,9 @@ def suite_rows(suites: Sequence[Suite]) -> Iterator[dict[str, JSON]]:
             }
 
 
-def write_scores(directory: Path, model: str, suites: Sequence[Suite]) -> Results:
+def write_scores(
+    directory: Path, model: str, suites: Sequence[Suite], seen: Sequence[Exposure]
+) -> Results:
     """Score the answers in a finished directory, and write results and predictions.
 
     Raises:
@@ -114,7 +123,7 @@ def write_scores(directory: Path, model: str, suites: Sequence[Suite]) -> Result
         unanswered = sum(row in failed for row in ids.values())
         scored.append(score_answers(suite, answers, unanswered=unanswered))
         _write_predictions(directory, suite, answers)
-    results = Results(model, tuple(scored))
+    results = Results(model, tuple(scored), tuple(seen))
     write_results(directory / RESULTS, results)
     return results
 

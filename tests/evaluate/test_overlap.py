@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from selfsown.core.errors import CheckFailed, InputError
-from selfsown.curate.decontaminate import DecontaminationIndex, MissingIndex
+from selfsown.core.errors import InputError
+from selfsown.curate.decontaminate import CONTAINED_FROM, DecontaminationIndex, MissingIndex
 from selfsown.evaluate.open_suite import open_suite
 from selfsown.evaluate.overlap import (
     clean_file,
     file_overlaps,
-    refuse_overlap,
+    overlap_error,
     row_overlaps,
     row_texts,
     suite_index,
 )
 from selfsown.evaluate.suite import Instance, Suite
+from selfsown.recipes.seeds import read_seeds
 
 LONG_INPUT = "the old mill by the river was sold last spring to a baker from the next town"
 SUITE = Suite(
@@ -100,6 +101,26 @@ def test_every_question_of_a_suite_is_found_in_a_copy_of_it() -> None:
         assert one.id in [found.item for found in row_overlaps(row, index)]
 
 
+def test_in_the_lab_only_the_whole_question_counts() -> None:
+    suite = open_suite("lab-task")
+    index = suite_index([suite])
+    for task in read_seeds("lab"):
+        for one in task.instances:
+            row = {"instruction": task.instruction, "input": one.input, "output": one.output}
+            assert row_overlaps(row, index) == []
+    with_input = [one for one in suite.instances if one.input]
+    for one in with_input:
+        row = {"instruction": one.instruction, "input": "something else", "output": "x"}
+        assert one.id not in [found.item for found in row_overlaps(row, index)]
+    for part in ("task", "plain"):
+        asked = {one.id: one for one in open_suite(f"lab-{part}").instances}
+        for one in suite.instances:
+            if len(f"{one.instruction} {one.input}".split()) < CONTAINED_FROM:
+                continue  # so short ones are found as a whole field only
+            pair = {"prompt": asked[one.id].prompt, "completion": "x"}
+            assert one.id in [found.item for found in row_overlaps(pair, index)], one.prompt
+
+
 def training_file(path: Path) -> Path:
     rows = [{**ALPACA, "input": "Peru"}, ALPACA, {**ALPACA, "input": "Chile"}]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -109,15 +130,15 @@ def training_file(path: Path) -> Path:
     return path
 
 
-def test_an_overlapping_training_file_is_refused_with_its_lines(
+def test_the_error_for_an_overlapping_training_file_names_its_lines(
     tmp_path: Path, index: DecontaminationIndex
 ) -> None:
     path = training_file(tmp_path / "train.jsonl")
-    assert [one.line for one in file_overlaps(path, index)] == [2]
-    with pytest.raises(CheckFailed) as caught:
-        refuse_overlap([path], index)
-    assert "line 2 (equal" in caught.value.what or "line 2 (contained" in caught.value.what
-    assert caught.value.exit_code == 1
+    found = list(file_overlaps(path, index))
+    assert [one.line for one in found] == [2]
+    error = overlap_error(str(path), found, unit="line")
+    assert "line 2 (equal" in error.what or "line 2 (contained" in error.what
+    assert error.exit_code == 1
 
 
 def test_a_cleaned_copy_keeps_the_rest_and_its_provenance(
@@ -134,7 +155,7 @@ def test_a_cleaned_copy_keeps_the_rest_and_its_provenance(
     ]
     listed = json.loads(cleaned.list_path.read_text())
     assert listed["line"] == 2 and listed["overlaps"][0]["item"] == "a"
-    refuse_overlap([cleaned.path], index)
+    assert not list(file_overlaps(cleaned.path, index))
 
 
 def test_a_file_of_nothing_but_the_evaluation_leaves_nothing(

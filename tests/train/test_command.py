@@ -28,7 +28,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[TrainConfig]:
 
     def record(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainResult:
         assert on_progress is not None
-        on_progress({"rows": 10, "left_out": 1})
+        on_progress({"clean_of": "`lab-task`"})
+        on_progress({"rows": 10, "left_out": {"duplicate": 1}})
         for step in range(1, 31):
             on_progress({"step": step, "steps": 30, "loss": 1 / step})
         seen.append(config)
@@ -45,7 +46,7 @@ def test_the_folder_goes_to_stdout_and_a_few_lines_to_stderr(asked: list[TrainCo
     assert result.exit_code == 0
     assert result.stdout == "models/x\n"
     lines = result.stderr.splitlines()
-    assert lines[0] == "data        10 rows   1 left out"
+    assert lines[:2] == ["clean of    `lab-task`", "data        10 rows   left out: duplicate 1"]
     assert 10 <= sum(line.startswith("train ") for line in lines) <= 12
     assert lines[-1] == "wrote `models/x`; ask it as `hf:models/x`"
 
@@ -68,7 +69,16 @@ def test_options_config_file_and_assignments_come_together(
         ("mine.jsonl", "human", 1.0),
     ]
     assert (config.epochs, config.method, config.lora_rank) == (1.0, "lora", 4)
-    assert config.seeds is False and config.preset == "lab"
+    assert config.seeds is False and config.preset == "lab" and config.suites is None
+
+
+def test_suites_are_named_or_turned_off_and_not_both(asked: list[TrainConfig]) -> None:
+    given = ("runs/a", "--base", "lab", "-o", "x")
+    call(*given, "--suite", "lab-task", "--suite", "mine.jsonl")
+    call(*given, "--no-decontaminate")
+    assert [one.suites for one in asked] == [["lab-task", "mine.jsonl"], []]
+    both = call(*given, "--suite", "lab-task", "--no-decontaminate")
+    assert both.exit_code == 2 and "does not go with" in both.stderr
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,12 @@ if TYPE_CHECKING:
     "--trained-on",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Training file of the model: refuse suites that overlap with it.",
+    help="Training file of the model, beside those that its own record names.",
+)
+@click.option(
+    "--allow-overlap",
+    is_flag=True,
+    help="Ask also what the training data of the model repeat; the results say so.",
 )
 @click.option("--metric", "metrics", multiple=True, help="Instead of the suite's metrics.")
 @click.option("--layout", help="Prompts of suites from files: published, task, plain or bare.")
@@ -68,14 +73,14 @@ def evaluate(
     out: Path | None,
     predictions: Path | None,
     against: Path | None,
-    trained_on: tuple[Path, ...],
     quiet: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
     r"""Score MODEL (a URI, or the folder of a model) on suites; every answer is kept in OUT.
 
-    Scores lie between 0 and 1; tables show them times 100 with 95 % bootstrap intervals.
+    Scores lie between 0 and 1; tables show them times 100 with 95 % bootstrap intervals. A suite
+    whose items the model was trained on is refused with the list.
 
     \b
       selfsown evaluate lab --suite lab-task --suite lab-plain -o evals/base
@@ -88,7 +93,7 @@ def evaluate(
     earlier = read_results(against) if against is not None else None
     if predictions is not None:
         _refuse_both(
-            {"MODEL": model, "--suite": suites, "-o": out, "--trained-on": trained_on}
+            {"MODEL": model, "--suite": suites, "-o": out}
             | {"--stop": given["stops"]}
             | {
                 f"--{name.replace('_', '-')}": value
@@ -98,7 +103,7 @@ def evaluate(
         )
         results = results_of_predictions(predictions, given["metrics"])
     else:
-        asked = _asked(model, suites, out, trained_on, given)
+        asked = _asked(model, suites, out, given)
         assert model is not None and out is not None
         results = _answered(ctx, model, asked, out, quiet, given)
     tests = _tests(earlier, results) if earlier is not None else {}
@@ -114,20 +119,15 @@ def _asked(
     model: str | None,
     suites: tuple[str, ...],
     out: Path | None,
-    trained_on: tuple[Path, ...],
     given: dict[str, Any],
 ) -> list[Suite]:
     """The suites to ask, read and checked before a model is opened."""
     from selfsown.evaluate.open_suite import open_suites
-    from selfsown.evaluate.overlap import refuse_overlap, suite_index
 
     for missing, value in (("MODEL", model), ("--suite SUITE", suites), ("-o DIR", out)):
         if not value:
             raise click.UsageError(f"`{missing}` is missing; or score a file with --predictions")
-    asked = open_suites(suites, _changes(given))
-    if trained_on:
-        refuse_overlap(trained_on, suite_index(asked))
-    return asked
+    return open_suites(suites, _changes(given))
 
 
 def _changes(given: dict[str, Any]) -> SuiteChanges:
@@ -158,8 +158,11 @@ def _answered(
     from selfsown.evaluation import evaluation_config, model_uri, suite_rows, write_scores
     from selfsown.recipes.evaluate import RECIPE
     from selfsown.runner import Start
+    from selfsown.train.exposure import exposures
 
     uri = model_uri(model)
+    allow = given["allow_overlap"]
+    seen = exposures(uri, suites, files=given["trained_on"], allow=allow)
     settings: dict[str, Any] = {"budget": {"usd": given["budget_usd"]}}
     if given["concurrency"] is not None:
         settings["limits"] = {"concurrency": given["concurrency"]}
@@ -178,7 +181,7 @@ def _answered(
     code = perform(asked, start, ask=ask, quiet=quiet, hints=False)
     if code:
         ctx.exit(code)
-    results = write_scores(out, uri, suites)
+    results = write_scores(out, uri, suites, seen)
     for one in results.suites:
         if one.unanswered:
             click.echo(

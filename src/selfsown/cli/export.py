@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from selfsown.evaluate.suite import Suite
     from selfsown.export.export import ExportResult
 
 
@@ -50,6 +51,15 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of the tokenizer to count with; without it tokens are estimated from bytes.",
 )
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    help="Leave out records that repeat items of it; may be repeated. Default: suites that are"
+    " there by name.",
+)
+@click.option("--no-decontaminate", is_flag=True, help="Compare with no suite.")
 @click.option("--unfinished", is_flag=True, help="Export also from a run that has not ended.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
@@ -63,6 +73,8 @@ def export(
     completion_field: str | None,
     system_field: str | None,
     tokenizer: Path | None,
+    suites: tuple[str, ...],
+    no_decontaminate: bool,
     unfinished: bool,
     force: bool,
     as_json: bool,
@@ -70,12 +82,16 @@ def export(
     """Write the accepted records of the run in DIR as a trainer's file.
 
     Prints the files on stdout and a table of lengths on stderr. Beside each file lies
-    FILE.provenance.jsonl, which says line by line where the records came from.
+    FILE.provenance.jsonl, which says line by line where the records came from, and, where records
+    repeat items of evaluation suites, FILE.overlaps.jsonl, which lists them.
     """
+    from selfsown.evaluate.overlap import Sieve, suite_index
     from selfsown.export.export import ExportOptions, export_run
     from selfsown.export.lengths import format_table
     from selfsown.report.words import plural
 
+    cleaned_of = _suites(run_dir, suites, is_off=no_decontaminate)
+    sieve = Sieve(suite_index(cleaned_of)) if cleaned_of else None
     result = export_run(
         run_dir,
         out,
@@ -90,10 +106,17 @@ def export(
             unfinished=unfinished,
             force=force,
         ),
+        admit=sieve.admits if sieve else None,
     )
+    removed = sieve.removed if sieve else []
+    listed = sieve.write_removed(out) if sieve and removed else None
     if as_json:
-        click.echo(_as_json(result))
+        click.echo(_as_json(result, [one.name for one in cleaned_of], len(removed)))
         return
+    names = ", ".join(f"`{one.name}`" for one in cleaned_of)
+    click.echo(f"clean of: {names or 'no suite'}, {len(removed)} removed", err=True)
+    if listed:
+        click.echo(f"what was removed is listed in `{listed}`", err=True)
     click.echo(format_table(result.lengths), err=True)
     click.echo(f"tokens: {result.token_source}", err=True)
     for file in result.files:
@@ -102,7 +125,21 @@ def export(
         click.echo(file.path)
 
 
-def _as_json(result: ExportResult) -> bytes:
+def _suites(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suite]:
+    """The suites that the export is cleaned of: those named, else those at hand."""
+    from selfsown.evaluate.open_suite import open_suites, suites_at_hand
+    from selfsown.export.run_files import mapping, open_run, string
+
+    if named and is_off:
+        raise click.UsageError("--suite does not go with --no-decontaminate")
+    if named or is_off:
+        return open_suites(named)
+    models = mapping(open_run(run_dir).config.get("models"))
+    uris = [string(mapping(one).get("uri")) or string(one) for one in models.values()]
+    return open_suites(suites_at_hand(lab=any(uri.partition(":")[0] == "lab" for uri in uris)))
+
+
+def _as_json(result: ExportResult, suites: list[str], removed: int) -> bytes:
     import orjson
 
     return orjson.dumps(
@@ -111,6 +148,8 @@ def _as_json(result: ExportResult) -> bytes:
                 {"path": str(file.path), "rows": file.row_count, "provenance": str(file.provenance)}
                 for file in result.files
             ],
+            "clean_of": suites,
+            "removed": removed,
             "token_source": result.token_source,
             "lengths": result.lengths,
         },

@@ -17,11 +17,18 @@ from selfsown.evaluate.results import Results, prediction_summary, score_table
 Tests = Mapping[str, Mapping[str, Any]]
 """Suite → metric → paired test as JSON."""
 
+_SEEN = {"unknown": "not compared with the training data", "overlap": "trained on"}
+
 
 def result_lines(results: Results, tests: Tests, against: Path | None) -> list[str]:
     """The table of scores, and below it the changes against earlier results."""
     rows = [[shown(cell) for cell in row] for row in score_table(results)]
     lines = aligned(rows, right=(2,))
+    lines += [
+        shown(f"{_SEEN[one.state]}: `{one.suite}` and `{one.data}`: {one.about}")
+        for one in results.exposures
+        if one.state in _SEEN
+    ]
     if not tests:
         return lines
     changes = [
@@ -44,7 +51,9 @@ def results_json(results: Results, tests: Tests, *, is_predictions: bool) -> byt
         suites = [asdict(one) for one in results.suites]
         for one in suites:
             del one["instances"]  # results.json has them
-        form = {"model": results.model, "suites": suites, "against": tests}
+        exposures = [asdict(one) for one in results.exposures]
+        form = {"model": results.model, "suites": suites}
+        form |= {"exposures": exposures, "against": tests}
     return orjson.dumps(form, option=orjson.OPT_INDENT_2)
 
 

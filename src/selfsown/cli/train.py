@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 @click.option("--human", multiple=True, metavar="PATH", help="More records, written by humans.")
 @click.option("--human-share", type=float, help="Wanted share of human tokens, above 0, below 1.")
 @click.option("--seeds/--no-seeds", default=None, help="Train on the run's human seeds, too. [yes]")
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    help="Leave out records that repeat items of it; may be repeated. Default: suites that are"
+    " there by name.",
+)
+@click.option("--no-decontaminate", is_flag=True, help="Compare with no suite; it is recorded.")
 @click.option("--lora", is_flag=True, help="Low-rank adapters instead of all weights.")
 @click.option("--epochs", type=float, help="Passes over the mixture.")
 @click.option("--max-steps", type=int, help="Optimiser steps; wins over --epochs.")
@@ -48,7 +57,8 @@ def train(
     """Tune MODEL on the accepted records of the run in DIR (or an export, or any JSONL file).
 
     The same command again goes on from the last checkpoint, or does nothing if all is done. The
-    loss is taken on completions only. Every value that was not given comes from the preset;
+    loss is taken on completions only. Records that repeat an item of an evaluation suite are left
+    out, counted and listed. Every value that was not given comes from the preset;
     training.json in the model's folder says which and why.
     """
     from selfsown.core.config import read_config, validated
@@ -80,6 +90,11 @@ def _from_options(
         found["data"] = data + more
     if found.pop("lora"):
         found["method"] = "lora"
+    suites, is_off = found.pop("suites"), found.pop("no_decontaminate")
+    if suites and is_off:
+        raise click.UsageError("--suite does not go with --no-decontaminate")
+    if suites or is_off:
+        found["suites"] = list(suites)
     return found
 
 
@@ -118,8 +133,14 @@ class _Progress:
         self._shown = -1
 
     def __call__(self, line: Mapping[str, JSON]) -> None:
+        if "clean_of" in line:
+            click.echo(f"clean of    {line['clean_of']}", err=True)
         if "rows" in line:
-            click.echo(f"data        {line['rows']} rows   {line['left_out']} left out", err=True)
+            left_out = line["left_out"]
+            assert isinstance(left_out, Mapping)
+            reasons = ", ".join(f"{reason} {left_out[reason]}" for reason in sorted(left_out))
+            note = f"   left out: {reasons}" if reasons else ""
+            click.echo(f"data        {line['rows']} rows{note}", err=True)
         if "loss" not in line:
             return
         step, steps, loss = line["step"], line["steps"], line["loss"]
@@ -152,7 +173,9 @@ def _emit(config: TrainConfig, trainer: str, as_json: bool) -> None:
     made = emitting.emit(config, trainer)  # type: ignore[arg-type]  # checked above
     if as_json:
         form = {"files": list(map(str, made.files)), "rows": made.row_count}
-        click.echo(orjson.dumps(form | {"other_tokens": made.other_tokens}))
+        form |= {"other_tokens": made.other_tokens, "left_out": dict(made.left_out)}
+        form |= {"clean_of": made.cleaned_of.identity()}
+        click.echo(orjson.dumps(form))
         return
     for path in made.files:
         click.echo(path)
@@ -160,9 +183,14 @@ def _emit(config: TrainConfig, trainer: str, as_json: bool) -> None:
 
 
 def _emitted(made: Emitted) -> str:
-    note = ""
+    from selfsown.train.decontamination import suite_words
+
+    note = f"clean of {suite_words(made.cleaned_of)}\n"
+    if made.left_out:
+        reasons = (f"{reason} {count}" for reason, count in sorted(made.left_out.items()))
+        note += f"left out: {', '.join(reasons)}\n"
     if made.other_tokens:
-        note = (
+        note += (
             f"note: {made.other_tokens} rows get other tokens there, since prompt and completion"
             " are tokenised apart\n"
         )

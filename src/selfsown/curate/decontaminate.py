@@ -13,6 +13,9 @@ through an unordered set, and leaves items of fewer than 10 words unprotected:
    is compared as it is;
 4. asking about a benchmark that has no index is an error, never a pass.
 
+5. an item may ask to be found as a whole only (`Item.is_whole`): where all texts of a domain share
+   most of their characters, more than half of an item says nothing.
+
 Not covered: paraphrases, translations, and items that a text repeats in less than half.
 """
 
@@ -56,6 +59,8 @@ class Item:
     part: str
     """What of the benchmark's instance it is, for example `question`."""
     text: str
+    is_whole: bool = False
+    """Only a text with all of its words in a row repeats it, however long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +154,18 @@ class DecontaminationIndex:
     def overlaps(self, text: str, fields: Sequence[str] = ()) -> list[Overlap]:
         """Every item that the text repeats, most of it first, then in order of `add`.
 
+        An item that was added in several wordings is named once, by its best match.
+
         Args:
             text: the whole text.
             fields: pieces of it that may be a short item as a whole; the text itself is one.
         """
         found = list(self._matches(text, fields))
         found.sort(key=lambda pair: (-pair[1].ratio, pair[0]))
-        return [overlap for _, overlap in found]
+        best: dict[tuple[str, str, str], Overlap] = {}
+        for _, overlap in found:
+            best.setdefault((overlap.benchmark, overlap.item, overlap.part), overlap)
+        return list(best.values())
 
     def admit(self, text: str, fields: Sequence[str] = ()) -> Verdict:
         """Whether a text may be trained on; a rejection carries the share that decided."""
@@ -197,6 +207,8 @@ class DecontaminationIndex:
             if item in joined:
                 how: How = "equal" if len(item) == len(joined) else "contained"
                 yield number, self._overlap(number, how, 1.0)
+            elif self._items[number].item.is_whole:
+                continue
             elif _covered(item, pieces) > self._threshold:
                 ratio = matched_ratio(joined, item)
                 if ratio > self._threshold:

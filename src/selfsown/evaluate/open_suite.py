@@ -84,6 +84,16 @@ def open_suites(given: Iterable[str], changes: SuiteChanges | None = None) -> li
     return suites
 
 
+def suites_at_hand(*, lab: bool) -> list[str]:
+    """Names of the built-in suites that can be opened without a download.
+
+    Args:
+        lab: with those of the lab, whose layouts all ask the same questions.
+    """
+    fetched = [name for name in PUBLISHED if suite_file(name).exists()]
+    return [*LAB_NAMES[:1], *fetched] if lab else fetched
+
+
 def _published(name: str, path: Path, changes: SuiteChanges) -> Suite:
     if not path.exists():
         raise InputError(
@@ -129,9 +139,10 @@ def _changed(suite: Suite, changes: SuiteChanges) -> Suite:
     for metric in changes.metrics or ():
         metric_named(metric)
     count, limit = len(suite.instances), changes.limit
-    instances = suite.instances
+    instances, whole = suite.instances, ""
     if limit is not None and limit < count:
         instances = tuple(instances[i * count // limit] for i in range(limit))
+        whole = suite.questions_sha256
     return replace(
         suite,
         instances=instances,
@@ -139,4 +150,5 @@ def _changed(suite: Suite, changes: SuiteChanges) -> Suite:
         stop=suite.stop if changes.stop is None else changes.stop,
         answer=changes.answer or suite.answer,
         metrics=changes.metrics or suite.metrics,
+        whole_sha256=whole,
     )

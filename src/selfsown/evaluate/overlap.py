@@ -59,7 +59,8 @@ class Cleaned:
 def suite_index(suites: Iterable[Suite], *, ngram: int = NGRAM) -> DecontaminationIndex:
     """The index of all instances of all suites.
 
-    An instance is protected as a question (instruction with input), and by its input and its
+    An instance is protected as a question (instruction with input; where only the whole counts,
+    also with the word `input` between, as most prompts have it), and by its input and its
     references alone where they are at least `ngram` words long.
 
     Raises:
@@ -70,12 +71,16 @@ def suite_index(suites: Iterable[Suite], *, ngram: int = NGRAM) -> Decontaminati
     for suite in suites:
         names.append(suite.name)
         for one in suite.instances:
+            is_whole = suite.overlap == "whole"
             question = f"{one.instruction}\n{one.input}" if one.instruction else one.prompt
-            index.add(Item(suite.name, one.id, "question", question))
+            index.add(Item(suite.name, one.id, "question", question, is_whole))
+            if one.input and (is_whole or len(normal_tokens(question)) < ngram):
+                prompt = f"{one.instruction}\nInput: {one.input}"
+                index.add(Item(suite.name, one.id, "question", prompt, is_whole))
             alone = [("input", one.input), *(("reference", text) for text in one.references)]
             for part, text in alone:
                 if len(normal_tokens(text)) >= ngram:
-                    index.add(Item(suite.name, one.id, part, text))
+                    index.add(Item(suite.name, one.id, part, text, is_whole))
     index.require(names)
     return index
 
@@ -102,19 +107,27 @@ def row_texts(value: JSON) -> Iterator[str]:
             yield from row_texts(one)
 
 
-def without_overlap(
-    rows: Iterable[Mapping[str, JSON]], index: DecontaminationIndex
-) -> tuple[list[Mapping[str, JSON]], list[TrainingOverlap]]:
-    """Training rows that repeat no evaluation item, and what was taken out, with row numbers."""
-    kept: list[Mapping[str, JSON]] = []
-    removed: list[TrainingOverlap] = []
-    for number, row in enumerate(rows, 1):
-        found = row_overlaps(row, index)
+class Sieve:
+    """Lets training rows through that repeat no evaluation item, and remembers the others."""
+
+    def __init__(self, index: DecontaminationIndex) -> None:
+        self.removed: list[TrainingOverlap] = []
+        """What did not pass, with its number among the rows that were asked about, from 1."""
+        self._index, self._count = index, 0
+
+    def admits(self, row: Mapping[str, JSON]) -> bool:
+        """Whether the next row may be trained on."""
+        self._count += 1
+        found = row_overlaps(row, self._index)
         if found:
-            removed.append(_described(number, row, found))
-        else:
-            kept.append(row)
-    return kept, removed
+            self.removed.append(_described(self._count, row, found))
+        return not found
+
+    def write_removed(self, out: Path) -> Path:
+        """Write what did not pass and why beside the file `out`; returns the path."""
+        path = out.with_name(f"{out.name}.overlaps.jsonl")
+        write_lines(path, (orjson.dumps(asdict(one)) for one in self.removed))
+        return path
 
 
 def file_overlaps(path: Path, index: DecontaminationIndex) -> Iterator[TrainingOverlap]:
@@ -129,24 +142,22 @@ def file_overlaps(path: Path, index: DecontaminationIndex) -> Iterator[TrainingO
             yield _described(number, row, found)
 
 
-def refuse_overlap(paths: Iterable[Path], index: DecontaminationIndex) -> None:
-    """Make sure that no training file repeats an evaluation item.
+def overlap_error(place: str, found: Sequence[TrainingOverlap], *, unit: str) -> CheckFailed:
+    """The error for training data that repeat evaluation items.
 
-    Raises:
-        CheckFailed: at least one does; lists the first lines.
-        InputError: a file cannot be read.
+    Args:
+        place: what was trained on.
+        found: at least one.
+        unit: what `TrainingOverlap.line` counts, in the singular.
     """
-    for path in paths:
-        found = list(file_overlaps(path, index))
-        if found:
-            raise CheckFailed(
-                f"`{path}` overlaps with the evaluation in {len(found)} lines: "
-                + "; ".join(_words(one) for one in found[:_LISTED])
-                + (f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""),
-                why="a model that saw the questions is measured by its memory",
-                fix="train on what `selfsown suites overlap FILE --suite SUITE -o CLEAN` writes, "
-                "or evaluate with another suite",
-            )
+    shown = "; ".join(f"{unit} {_words(one)}" for one in found[:_LISTED])
+    more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return CheckFailed(
+        f"`{place}` overlaps with the evaluation in {len(found)} {unit}s: {shown}{more}",
+        why="a model that saw the questions is measured by its memory",
+        fix="train again with `selfsown train … --suite SUITE`, which leaves them out; or evaluate"
+        " with another suite, or with --allow-overlap, which the results then say",
+    )
 
 
 def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
@@ -158,21 +169,26 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
     Raises:
         InputError: the file cannot be read, or nothing would be left.
     """
-    kept, removed = without_overlap((row for _, row in _training_rows(path)), index)
+    sieve = Sieve(index)
+    kept = [row for _, row in _training_rows(path) if sieve.admits(row)]
     if not kept:
-        raise InputError(
-            f"nothing of `{path}` is left without what evaluation suites hold",
-            why=f"all {len(removed)} lines repeat evaluation items",
-            fix="check that training and evaluation data were not exchanged",
-        )
-    gone = {one.line for one in removed}
+        raise nothing_left(str(path))
+    gone = {one.line for one in sieve.removed}
     provenance = path.with_name(path.name + _PROVENANCE)
     if provenance.exists():
         write_lines(out.with_name(out.name + _PROVENANCE), _renumbered(provenance, gone))
-    list_path = out.with_name(f"{out.name}.overlaps.jsonl")
-    write_lines(list_path, (orjson.dumps(asdict(one)) for one in removed))
+    list_path = sieve.write_removed(out)
     write_lines(out, map(orjson.dumps, kept))
-    return Cleaned(out, len(kept), tuple(removed), list_path)
+    return Cleaned(out, len(kept), tuple(sieve.removed), list_path)
+
+
+def nothing_left(place: str) -> InputError:
+    """The error for training data of which every row repeats evaluation items."""
+    return InputError(
+        f"nothing of `{place}` is left without what evaluation suites hold",
+        why="every row repeats evaluation items",
+        fix="check that training and evaluation data were not exchanged",
+    )
 
 
 def _training_rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -203,6 +219,6 @@ def _words(one: TrainingOverlap) -> str:
     first = one.overlaps[0]
     more = f" and {len(one.overlaps) - 1} more" if len(one.overlaps) > 1 else ""
     return (
-        f"line {one.line} ({first.how}, {first.ratio:.0%}) `{first.benchmark}` {first.part} of "
+        f"{one.line} ({first.how}, {first.ratio:.0%}) `{first.benchmark}` {first.part} of "
         f"`{first.item}`{more}"
     )

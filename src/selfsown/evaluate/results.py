@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -24,12 +24,27 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """Whether one training of the model may have seen the items of one suite."""
+
+    suite: str
+    data: str
+    """What was trained on."""
+    state: Literal["cleaned", "compared", "unknown", "overlap"]
+    """Its items were left out; the data were compared and hold none; it cannot be told; the data
+    hold some, and that was allowed."""
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """The scores of one model on one or more suites."""
 
     model: str
     """What answered: URI and identity, or a prediction file."""
     suites: tuple[SuiteScores, ...]
+    exposures: tuple[Exposure, ...] = ()
+    """Of every known training of the model and every suite."""
 
     def counterpart(self, scores: SuiteScores) -> SuiteScores | None:
         """The scores on the same questions, of the suite of the same name if there are several."""
@@ -45,6 +60,7 @@ def write_results(path: Path, results: Results) -> None:
         "level": LEVEL,
         "resamples": RESAMPLES,
         "suites": [asdict(suite) for suite in results.suites],
+        "exposures": [asdict(one) for one in results.exposures],
     }
     write_text(path, orjson.dumps(form, option=orjson.OPT_INDENT_2).decode() + "\n")
 
@@ -61,7 +77,8 @@ def read_results(path: Path) -> Results:
     try:
         form = orjson.loads(file.read_bytes())
         suites = tuple(_suite(one) for one in form["suites"])
-        return Results(str(form["model"]), suites)
+        exposures = tuple(Exposure(**one) for one in form["exposures"])
+        return Results(str(form["model"]), suites, exposures)
     except (OSError, KeyError, TypeError, orjson.JSONDecodeError) as error:
         raise InputError(
             f"`{file}` cannot be read as results: {error}",

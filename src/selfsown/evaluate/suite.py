@@ -13,6 +13,10 @@ from selfsown.core.request import canonical_json
 AnswerRule = Literal["whole", "first_line"]
 """Which part of a completion is the answer; either way without surrounding white space."""
 
+OverlapRule = Literal["published", "whole"]
+"""When a training text repeats an item: by the published rule (more than half of it), or only where
+the whole question stands in it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
@@ -47,15 +51,19 @@ class Suite:
     stop: tuple[str, ...] = ()
     """Strings that end an answer."""
     answer: AnswerRule = "whole"
+    overlap: OverlapRule = "published"
+    whole_sha256: str = ""
+    """`questions_sha256` of the suite that this one is a part of; empty: it is whole."""
 
     @property
     def sha256(self) -> str:
         """Hash of prompts, references and settings, by which a result says what was asked.
 
-        Name, description and choice of metrics are not in it.
+        Name, description, choice of metrics and what concerns training data are not in it.
         """
         form = asdict(self)
-        del form["about"], form["name"], form["metrics"]
+        for name in ("about", "name", "metrics", "overlap", "whole_sha256"):
+            del form[name]
         return hashlib.sha256(canonical_json(form)).hexdigest()
 
     @property

@@ -8,7 +8,8 @@ everything is written.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from selfsown.core.errors import InputError
@@ -67,7 +68,13 @@ class ExportResult:
     """How tokens were counted, for people."""
 
 
-def export_run(run_dir: Path, out: Path, options: ExportOptions | None = None) -> ExportResult:
+Admit = Callable[[Mapping[str, JSON]], bool]
+"""Whether a record with these columns (`instruction`, `input`, `output`, `system`) is written."""
+
+
+def export_run(
+    run_dir: Path, out: Path, options: ExportOptions | None = None, *, admit: Admit | None = None
+) -> ExportResult:
     """Write the accepted records of a run as a trainer's file.
 
     Args:
@@ -75,9 +82,11 @@ def export_run(run_dir: Path, out: Path, options: ExportOptions | None = None) -
         out: file to write; Parquet if its name ends in `.parquet`, else JSONL. The validation set
             goes to `NAME.validation.SUFFIX` beside it.
         options: format, split, fields; the defaults of `ExportOptions` if None.
+        admit: asked about every record, in order; None writes all.
 
     Raises:
-        InputError: the run is empty or unfinished, a field is missing, a file exists.
+        InputError: the run is empty or unfinished, no record is admitted, a field is missing, a
+            file exists.
         MissingExtra: Parquet or a tokenizer needs a package that is not installed.
         EnvironmentFailure: the files cannot be written.
     """
@@ -97,7 +106,7 @@ def export_run(run_dir: Path, out: Path, options: ExportOptions | None = None) -
         source = ExampleSource(run, fields, index, journal)
         instructions = (example.instruction for example, _ in source.examples())
         split = Split(instructions if options.validation else (), options.validation, options.seed)
-        files = _write(source, make_row, split, targets, lengths)
+        files = _write(source, make_row, split, targets, lengths, admit or (lambda record: True))
     how = f"tokenizer `{options.tokenizer}`" if options.tokenizer else "estimated: UTF-8 bytes / 4"
     return ExportResult(files, lengths.table(), how)
 
@@ -133,13 +142,22 @@ def _write(
     split: Split,
     targets: tuple[Path, ...],
     lengths: Lengths,
+    admit: Admit,
 ) -> tuple[ExportedFile, ...]:
     with contextlib.ExitStack() as stack:
         sides = [_Side(path, stack) for path in targets]
         for example, origin in source.examples():
+            if not admit(asdict(example)):
+                continue
             lengths.add(example)
             side = sides[split.is_validation(example.instruction)]
             side.write(make_row(example), origin)
+        if not any(side.row_count for side in sides):
+            raise InputError(
+                f"no record is left for `{targets[0]}`",
+                why="every record repeats an item of an evaluation suite",
+                fix="name other suites with --suite, or check what the run started from",
+            )
     return tuple(
         ExportedFile(side.path, side.row_count, provenance_path(side.path)) for side in sides
     )

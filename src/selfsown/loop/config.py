@@ -15,7 +15,7 @@ from selfsown.train.settings import TrainConfig
 OPERATIONAL: Final = frozenset({"out", "rounds", "limits"})
 """Keys that may change between two starts of a loop; more rounds extend it."""
 
-_OURS: Final = ("data", "base", "out", "seeds", "seed")
+_OURS: Final = ("data", "base", "out", "seeds", "seed", "suites")
 """Keys of a training that the loop sets itself."""
 
 
@@ -129,15 +129,16 @@ class LoopConfig(BaseModel):
         Raises:
             ConfigError: a key of `train` is unknown, or the loop's own.
         """
-        ours = [name for name in _OURS if name in self.train]
-        if ours:
+        named = [name for name in _OURS if name in self.train]
+        if named:
             raise ConfigError(
-                f"loop config: `train.{ours[0]}` is set by the loop itself",
+                f"loop config: `train.{named[0]}` is set by the loop itself",
                 why="each round trains the original base on what the rounds left behind",
-                fix=f"remove `train.{ours[0]}`",
+                fix=f"remove `train.{named[0]}`",
             )
         given = {**self.train, "data": data, "base": self.base, "out": out, "seed": self.seed}
-        return validated(TrainConfig, {**given, "seeds": False}, "loop config: train")
+        ours = {"seeds": False, "suites": self.suites}
+        return validated(TrainConfig, {**given, **ours}, "loop config: train")
 
 
 def make_loop_config(given: Mapping[str, Any], *, source: str = "loop config") -> LoopConfig:

@@ -10,7 +10,7 @@ import orjson
 
 from selfsown.core.rundir import read_lines, write_lines, write_text
 from selfsown.curate.decontaminate import DecontaminationIndex
-from selfsown.evaluate.overlap import clean_file, row_overlaps
+from selfsown.evaluate.overlap import Sieve
 from selfsown.export.export import ExportOptions, export_run, provenance_path
 from selfsown.loop.places import RoundPlaces
 from selfsown.recipes.seeds import read_seeds
@@ -34,9 +34,10 @@ def curate(places: RoundPlaces, index: DecontaminationIndex) -> Curated:
         return Curated(**orjson.loads(places.curated.read_bytes()))
     if any(True for _ in read_lines(places.run / "accepted.jsonl")):
         options = ExportOptions(format="alpaca", force=True)
-        accepted = export_run(places.run, places.export, options).files[0].row_count
-        cleaned = clean_file(places.export, places.data, index)
-        found = Curated(accepted, cleaned.kept, len(cleaned.removed))
+        sieve = Sieve(index)
+        kept = export_run(places.run, places.data, options, admit=sieve.admits).files[0].row_count
+        sieve.write_removed(places.data)
+        found = Curated(kept + len(sieve.removed), kept, len(sieve.removed))
     else:
         found = Curated(0, 0, 0)
     write_text(places.curated, orjson.dumps(asdict(found)).decode() + "\n")
@@ -50,7 +51,7 @@ def write_human_rows(seeds: str, out: Path, index: DecontaminationIndex) -> int:
     """
     rows: list[bytes] = []
     sources: list[bytes] = []
-    left_out = 0
+    sieve = Sieve(index)
     for task in read_seeds(seeds):
         for number, instance in enumerate(task.instances):
             row: Mapping[str, str] = {
@@ -58,8 +59,7 @@ def write_human_rows(seeds: str, out: Path, index: DecontaminationIndex) -> int:
                 "input": instance.input,
                 "output": instance.output,
             }
-            if row_overlaps(row, index):
-                left_out += 1
+            if not sieve.admits(row):
                 continue
             rows.append(orjson.dumps(row))
             name = f"seed:{task.id}" if number == 0 else f"seed:{task.id}#{number}"
@@ -67,4 +67,4 @@ def write_human_rows(seeds: str, out: Path, index: DecontaminationIndex) -> int:
             sources.append(orjson.dumps(source))
     write_lines(provenance_path(out), sources)
     write_lines(out, rows)
-    return left_out
+    return len(sieve.removed)

@@ -124,7 +124,8 @@ class Watch:
         """
         plan = make_plan(training)
         sources = read_sources(training.data, seeds=False)
-        prepared = prepare(sources, plan.settings, Encoder(plan.tokenizer, plan.base))
+        encoder = Encoder(plan.tokenizer, plan.base)
+        prepared = prepare(sources, plan.settings, encoder, plan.cleaned_of.index())
         rows = [
             TrainedRow(name, tokens, plan.settings.epochs * seen / tokens)
             for name, (tokens, seen) in _tokens_by_record(prepared.rows).items()

@@ -25,13 +25,11 @@ class RoundPlaces:
         return self.home / "demonstrations.jsonl"
 
     @property
-    def export(self) -> Path:
-        """All accepted records in Alpaca's columns, with provenance beside."""
-        return self.home / "export.jsonl"
-
-    @property
     def data(self) -> Path:
-        """The same without what repeats an evaluation item."""
+        """Accepted records in Alpaca's columns without what repeats an evaluation item.
+
+        Provenance, and the list of what was removed, lie beside.
+        """
         return self.home / "data.jsonl"
 
     @property

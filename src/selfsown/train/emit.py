@@ -8,6 +8,7 @@ completion apart, and `Emitted.other_tokens` counts the rows for which that give
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import yaml
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_lines, write_text
+from selfsown.train.decontamination import Decontamination
 from selfsown.train.fit import step_counts
 from selfsown.train.mixture import Row
 from selfsown.train.plan import Plan, make_plan
@@ -48,6 +50,9 @@ class Emitted:
     row_count: int
     other_tokens: int
     """Rows that the other project will see as other tokens, at the border of the completion."""
+    left_out: Mapping[str, int]
+    """Reason → records."""
+    cleaned_of: Decontamination
     command: str
     """How to train, in the folder of the files."""
 
@@ -61,7 +66,7 @@ def emit(config: TrainConfig, trainer: Trainer) -> Emitted:
     plan = make_plan(config)
     encoder = Encoder(plan.tokenizer, plan.base)
     sources = read_sources(config.data, seeds=config.seeds)
-    prepared = prepare(sources, plan.settings, encoder)
+    prepared = prepare(sources, plan.settings, encoder, plan.cleaned_of.index())
     form = _axolotl(plan, prepared) if trainer == "axolotl" else _llama_factory(plan, prepared)
     files = [plan.out / f"{trainer}.yaml", plan.out / ROWS]
     files += [plan.out / DATASET_INFO] if trainer == "llama-factory" else []
@@ -75,7 +80,10 @@ def emit(config: TrainConfig, trainer: Trainer) -> Emitted:
     head = f"# Trains `{ROWS}` as selfsown would. In this folder: {_RUN[trainer]}\n"
     write_text(files[0], head + yaml.safe_dump(form, sort_keys=False))
     other = sum(not encoder.is_same_apart(row) for row in prepared.rows)
-    return Emitted(tuple(files), len(prepared.rows), other, _RUN[trainer])
+    left_out = Counter(one.reason for one in prepared.left_out)
+    return Emitted(
+        tuple(files), len(prepared.rows), other, left_out, plan.cleaned_of, _RUN[trainer]
+    )
 
 
 def _axolotl(plan: Plan, prepared: Prepared) -> dict[str, JSON]:

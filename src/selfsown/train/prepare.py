@@ -12,6 +12,8 @@ from itertools import groupby
 
 from selfsown.core.errors import InputError
 from selfsown.core.randomness import rng_for
+from selfsown.curate.decontaminate import REASON, DecontaminationIndex
+from selfsown.evaluate.overlap import row_overlaps
 from selfsown.export.example import Example
 from selfsown.train.encode import Pair, TemplateMismatch, encode
 from selfsown.train.mixture import Part, Row, Share, mix, scale_human
@@ -29,7 +31,7 @@ class LeftOut:
     id: str
     source: str
     reason: str
-    """`duplicate`, `special_token`, `template_mismatch` or `too_long`."""
+    """`benchmark_overlap`, `duplicate`, `special_token`, `template_mismatch` or `too_long`."""
     detail: str
 
 
@@ -48,13 +50,24 @@ class Prepared:
     """Tokens of the longest row."""
 
 
-def prepare(sources: Sequence[Source], settings: Settings, encoder: Encoder) -> Prepared:
+def prepare(
+    sources: Sequence[Source],
+    settings: Settings,
+    encoder: Encoder,
+    index: DecontaminationIndex | None = None,
+) -> Prepared:
     """The rows to train on.
+
+    Args:
+        sources: records.
+        settings: all values.
+        encoder: of the model.
+        index: evaluation items; records that repeat one are left out.
 
     Raises:
         InputError: fewer than two rows are left, or the wanted human share cannot be reached.
     """
-    texts = _Texts(settings, encoder)
+    texts = _Texts(settings, encoder, index)
     parts = [part for part in texts.parts(sources) if part.rows]
     distinct = sum(len(part.rows) for part in parts)
     if distinct < LEAST_ROWS:
@@ -76,9 +89,11 @@ def prepare(sources: Sequence[Source], settings: Settings, encoder: Encoder) -> 
 class _Texts:
     """Encodes records one after another, and remembers what it has seen."""
 
-    def __init__(self, settings: Settings, encoder: Encoder) -> None:
+    def __init__(
+        self, settings: Settings, encoder: Encoder, index: DecontaminationIndex | None
+    ) -> None:
         self.left_out: list[LeftOut] = []
-        self._settings, self._encoder = settings, encoder
+        self._settings, self._encoder, self._index = settings, encoder, index
         self._seen: set[tuple[tuple[int, ...], int]] = set()
         self._count = 0
         limits = [limit for limit in (settings.max_tokens, encoder.context) if limit]
@@ -97,6 +112,10 @@ class _Texts:
 
     def _rows(self, record: Record, source: str) -> Iterator[Row]:
         self._count += 1
+        overlap = self._overlap(record)
+        if overlap:
+            self._leave_out(record, source, REASON, overlap)
+            return
         found = self._encoder.special_token_in(_texts_of(record.content))
         if found is not None:
             self._leave_out(record, source, "special_token", found)
@@ -117,6 +136,14 @@ class _Texts:
             else:
                 self._seen.add(key)
                 yield Row(record.id, text, key[0], prompt_tokens, record.origin, record.model_depth)
+
+    def _overlap(self, record: Record) -> str:
+        """The evaluation item that a record repeats, in words; empty if it repeats none."""
+        found = row_overlaps(record.columns, self._index) if self._index is not None else []
+        if not found:
+            return ""
+        one = found[0]
+        return f"{one.part} of `{one.item}` of `{one.benchmark}` ({one.how}, {one.ratio:.0%})"
 
     def _pairs(self, content: Example | Pair) -> list[Pair]:
         if isinstance(content, Pair):

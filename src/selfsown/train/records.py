@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -52,6 +52,13 @@ class Record:
     """Trainings on machine data behind the model that wrote it; 0 for a human."""
     is_declared: bool = False
     """No provenance told origin and depth: the user did, or nobody."""
+
+    @property
+    def columns(self) -> dict[str, JSON]:
+        """The texts by name."""
+        if isinstance(self.content, Pair):
+            return dict(self.content._asdict())
+        return dict(asdict(self.content))
 
 
 @dataclass(frozen=True, slots=True)

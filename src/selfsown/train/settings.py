@@ -49,6 +49,11 @@ class TrainConfig(BaseModel):
         None, description="Published quirk: drop a lone `word:` from inputs. Only preset `paper`."
     )
     seeds: bool = Field(True, description="Train on the human seeds of run directories, too.")
+    suites: list[str] | None = Field(
+        None,
+        description="Evaluation suites that the data are cleaned of; empty: those that are there by"
+        " name (`[]`: none).",
+    )
     human_share: float | None = Field(
         None, gt=0, lt=1, description="Wanted share of human tokens; scales the human sources."
     )

@@ -31,6 +31,7 @@ from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
 from selfsown.train.checkpoints import last_checkpoint
 from selfsown.train.child import CHECKPOINTS, OUTCOME, WATCH_PARENT
+from selfsown.train.decontamination import suite_words
 from selfsown.train.plan import RECORD, Plan, make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
 
@@ -109,7 +110,8 @@ def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainR
 
     Args:
         config: what to train on what.
-        on_progress: receives `{rows, left_out}`, then `{step, steps, loss}` and `{checkpoint}`.
+        on_progress: receives `{clean_of}` (in words), `{rows, left_out}` (texts by reason), then
+            `{step, steps, loss}` and `{checkpoint}`.
 
     Returns:
         The result, also of a training that crashed or diverged: see `TrainResult.failure`.
@@ -129,7 +131,9 @@ def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainR
     outcome = plan.work / OUTCOME
     path = write_plan(plan)
     outcome.unlink(missing_ok=True)
-    status = _run_child(plan, path, on_progress or (lambda line: None))
+    report = on_progress or (lambda line: None)
+    report({"clean_of": suite_words(plan.cleaned_of)})
+    status = _run_child(plan, path, report)
     record = _finished(plan)
     if status == 0 and record is not None:
         return TrainResult(plan.out, True, record, None)

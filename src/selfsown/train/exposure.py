@@ -1,0 +1,126 @@
+"""Did a model see what it is about to be asked? Every training behind it, against the suites.
+
+A training that was cleaned of a suite is believed by its record. Of others the data are read again,
+if they still are what the record's hashes say, and compared.
+
+Not covered: models that were trained elsewhere, and what a base was pretrained on; `--trained-on`
+names such files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.request import JSON
+from selfsown.evaluate.overlap import (
+    Sieve,
+    TrainingOverlap,
+    file_overlaps,
+    overlap_error,
+    suite_index,
+)
+from selfsown.evaluate.results import Exposure
+from selfsown.evaluate.suite import Suite
+from selfsown.train.decontamination import trainings_in
+from selfsown.train.plan import find_base, read_training
+from selfsown.train.records import read_sources, source_digests
+from selfsown.train.settings import SourceConfig
+
+_LOCAL: Final = ("hf", "lab")
+
+
+def exposures(
+    model: str, suites: Sequence[Suite], *, files: Iterable[Path] = (), allow: bool = False
+) -> list[Exposure]:
+    """What is known about every pair of a training behind a model and a suite.
+
+    Args:
+        model: URI; only of local models something is known.
+        suites: that are asked.
+        files: other training files of the model.
+        allow: name overlaps instead of refusing them.
+
+    Raises:
+        CheckFailed: training data repeat items of a suite, and that is not allowed; lists them.
+        InputError: a file of `files` cannot be read, or a record of a training is damaged.
+    """
+    found = [
+        one
+        for training in trainings_in(_record(model))
+        for one in _of_training(training, suites, allow=allow)
+    ]
+    for path in files:
+        for suite in suites:
+            overlaps = list(file_overlaps(path, suite_index([suite])))
+            found.append(_compared(suite, str(path), overlaps, allow=allow, unit="line"))
+    return found
+
+
+def _record(model: str) -> Mapping[str, JSON]:
+    scheme, _, name = model.partition(":")
+    if scheme not in _LOCAL or (scheme == "hf" and not name):
+        return {}
+    try:
+        return read_training(find_base(model))
+    except ConfigError:  # opening the model says what is wrong
+        return {}
+
+
+def _of_training(
+    training: Mapping[str, Any], suites: Sequence[Suite], *, allow: bool
+) -> Iterator[Exposure]:
+    cleaned = {one["sha256"] for one in training["suites"]}
+    configs = [SourceConfig.model_validate(one) for one in training["data"]]
+    place = ", ".join(one.path for one in configs)
+    for suite in suites:
+        if (suite.whole_sha256 or suite.questions_sha256) in cleaned:
+            yield Exposure(suite.name, place, "cleaned", "what repeats its items was left out")
+            continue
+        reason = _why_unreadable(configs, training)
+        if reason:
+            yield Exposure(suite.name, place, "unknown", reason)
+            continue
+        overlaps = list(_overlaps(configs, training, suite))
+        yield _compared(suite, place, overlaps, allow=allow, unit="record")
+
+
+def _why_unreadable(configs: Sequence[SourceConfig], training: Mapping[str, Any]) -> str:
+    """Why the data of a training cannot be compared now; empty if they can."""
+    try:
+        now = source_digests(configs, seeds=training["seeds"])
+    except InputError as error:
+        return error.what
+    return "" if now == training["files"] else "the data changed since the training"
+
+
+def _overlaps(
+    configs: Sequence[SourceConfig], training: Mapping[str, Any], suite: Suite
+) -> Iterator[TrainingOverlap]:
+    """Records that were trained on and repeat items of a suite, numbered over all sources."""
+    removed = {one["id"] for one in training["removed"]}
+    sieve = Sieve(suite_index([suite]))
+    for source in read_sources(configs, seeds=training["seeds"]):
+        for record in source.records:
+            if record.id not in removed:
+                sieve.admits(record.columns)
+    yield from sieve.removed
+
+
+def _compared(
+    suite: Suite, place: str, found: Sequence[TrainingOverlap], *, allow: bool, unit: str
+) -> Exposure:
+    if not found:
+        return Exposure(suite.name, place, "compared", "no record repeats an item")
+    if not allow:
+        raise overlap_error(place, found, unit=unit)
+    items = sorted({one.overlaps[0].item for one in found})
+    shown = ", ".join(items[:10]) + (f" and {len(items) - 10} more" if len(items) > 10 else "")
+    return Exposure(
+        suite.name,
+        place,
+        "overlap",
+        f"{len(found)} {unit}s repeat items, which was allowed: {shown}",
+    )
