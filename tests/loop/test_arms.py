@@ -81,7 +81,7 @@ def test_the_synthetic_loop_starts_from_machine_tasks_and_the_guard_says_stop(
     assert [one.guard for one in synthetic.rounds] == ["stop", "stop"]
     assert all(one.guard != "stop" for one in guarded.rounds)
     assert [one.generator_depth for one in synthetic.rounds] == [0, 1]
-    homes = {name: made[0] / "feeding" / name.replace(" ", "-") for name in loops}
+    homes = {name: made[0] / "feeding" / "seed-0" / name.replace(" ", "-") for name in loops}
     inputs = homes[SYNTHETIC] / "rounds/1/run/inputs/seeds.jsonl"
     ids = [row["id"] for row in read_lines(inputs) if isinstance(row, dict)]
     written = {

@@ -19,12 +19,22 @@ from selfsown.report.loop_numbers import (
     PageNumbers,
     RoundNumbers,
     Score,
+    Tails,
 )
 from selfsown.report.loop_page import render_loop_page, write_loop_page
 
 HOSTILE = "<img src=x onerror=alert(1)> \u202e \x1b[31m"
 HALF = Measure(0.5, 0.4321, 0.5678, 0.6)
 BEFORE = Before(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+
+TAILS = Tails(
+    loop=f"x {HOSTILE}",
+    metric="rare_word_recall",
+    by_seed=((0.5, 0.4, 0.2), (0.5, 0.2)),
+    human=0.61,
+    change=Measure(-0.5, -0.6, -0.4),
+    stops=(2, None),
+)
 
 
 def round_numbers(number: int, *, scores: bool = True) -> RoundNumbers:
@@ -73,7 +83,7 @@ def comparison() -> Comparison:
 
 def pages() -> list[PageNumbers]:
     one = PageNumbers(VERSION, "x", (loop_numbers(1),))
-    two = PageNumbers(VERSION, "x", (loop_numbers(3), loop_numbers(2)), comparison())
+    two = PageNumbers(VERSION, "x", (loop_numbers(3), loop_numbers(2)), comparison(), (TAILS,))
     return [one, two, PageNumbers(VERSION, "x", (), comparison())]
 
 
@@ -105,3 +115,10 @@ def test_equal_numbers_give_an_equal_page_and_the_same_numbers_as_json(tmp_path:
     form = json.loads((tmp_path / "loop.json").read_bytes())
     assert form["loops"][0]["rounds"][1]["scores"][0]["measure"]["low"] == 0.4321
     assert form["comparison"]["differences"][0]["by_seed"] == [0.1, -0.2]
+
+
+def test_tails_are_means_over_the_seeds_that_got_so_far() -> None:
+    page = render_loop_page(pages()[1])
+    assert "0.500 0.300 0.200" in page
+    assert "-50.0 (-60.0 to -40.0)" in page
+    assert "<td>2, never</td>" in page

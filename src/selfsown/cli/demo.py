@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SEEDS: Final = "lab:25"
 RECORDS_SHOWN: Final = 3
+FED_TASKS: Final = 40
 LOOP_OPENING: Final = (
     "Now the loop is closed: the base is tuned on what it wrote, on the seeds alone, and on right",
     "answers, for equally many steps, and all answer the same questions that none has seen. Then",
@@ -90,7 +91,9 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
     arms = ArmsConfig(
         place / "arms", (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
     )
-    feeding = FeedingConfig(place / "feeding", seed=seed, rounds=3, suite_limit=60)
+    feeding = FeedingConfig(
+        place / "feeding", (seed,), rounds=3, target=FED_TASKS, suite_limit=60, m=400
+    )
     numbers = experiment(arms, feeding, place, tell.tell)
     took = f"the loop took {tell.seconds:.0f} s"
     return ["", *comparison_lines(numbers), "", took, f"page: {place / 'loop.html'}"]

@@ -11,11 +11,11 @@ import click
 from selfsown.cli.main import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from selfsown.loop.config import LoopConfig
     from selfsown.loop.rounds import LoopResult
-    from selfsown.report.loop_numbers import PageNumbers
+    from selfsown.report.loop_numbers import PageNumbers, Tails
 
 
 @click.command()
@@ -98,8 +98,9 @@ def lab_comparison(
     from selfsown.loop.feeding import FeedingConfig
 
     place = Path(out)
-    arms = ArmsConfig(place / "arms", seeds=tuple(range(repeat)))
-    numbers = experiment(arms, FeedingConfig(place / "feeding"), place, tell)
+    seeds = tuple(range(repeat))
+    arms = ArmsConfig(place / "arms", seeds)
+    numbers = experiment(arms, FeedingConfig(place / "feeding", seeds), place, tell)
     if as_json:
         click.echo((place / "loop.json").read_text(encoding="utf-8"), nl=False)
     else:
@@ -130,7 +131,28 @@ def comparison_lines(numbers: PageNumbers) -> list[str]:
         for one in loop_.rounds:
             alarms = [alarm for alarm in one.alarms if alarm.level == "stop"]
             lines += [f"  round {one.round}: {shown(alarm.message)}" for alarm in alarms]
-    return lines
+    return [*lines, *tail_lines(numbers.tails)]
+
+
+def tail_lines(tails: Sequence[Tails]) -> list[str]:
+    """What became of rare human text in the loops, a row per loop and metric."""
+    from selfsown.cli.summary import aligned
+    from selfsown.report.loop_page import change_text, seeds_text, stops_text
+
+    if not tails:
+        return []
+    rows = [["loop", "rare human text", "by round", "change x100", "guard stops"]]
+    rows += [
+        [
+            one.loop,
+            one.metric,
+            seeds_text(one),
+            change_text(one.change) if one.change else "-",
+            stops_text(one),
+        ]
+        for one in tails
+    ]
+    return ["", *aligned(rows)]
 
 
 def ending_lines(result: LoopResult) -> list[str]:

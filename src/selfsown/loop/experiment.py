@@ -7,7 +7,7 @@ from pathlib import Path
 
 from selfsown.core.rundir import locked
 from selfsown.loop.arms import ArmsConfig, compare_arms
-from selfsown.loop.feeding import FeedingConfig, feed, feeding_numbers
+from selfsown.loop.feeding import FeedingConfig, feed, tails_of
 from selfsown.loop.places import LoopPlaces
 from selfsown.report.loop_numbers import VERSION, PageNumbers
 from selfsown.report.loop_page import write_loop_page
@@ -33,7 +33,9 @@ def experiment(
         numbers = PageNumbers(VERSION, out.name, (), comparison)
         write_loop_page(numbers, places.numbers, places.page)
         if feeding is not None:
-            loops = feeding_numbers(feeding, feed(feeding, tell))
-            numbers = PageNumbers(VERSION, out.name, tuple(loops), comparison)
+            loops = feed(feeding, tell)
+            drawn = tuple(loops[feeding.seeds[0]])
+            tails = tuple(tails_of(loops))
+            numbers = PageNumbers(VERSION, out.name, drawn, comparison, tails)
             write_loop_page(numbers, places.numbers, places.page)
     return numbers

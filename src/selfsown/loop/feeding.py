@@ -10,19 +10,25 @@ demonstrations and the data, because both are what feeding on oneself means here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from selfsown.guard.policy import TAIL_METRICS
 from selfsown.loop.config import make_loop_config
-from selfsown.loop.rounds import LoopResult, turn
+from selfsown.loop.intervals import over_seeds
+from selfsown.loop.rounds import turn
 from selfsown.loop.summary import loop_numbers
-from selfsown.report.loop_numbers import LoopNumbers
+from selfsown.report.loop_numbers import LoopNumbers, Tails
 
 SYNTHETIC: Final = "fully synthetic"
 GUARDED: Final = "human seeds kept"
+
+SHOWN_TAILS: Final = ("rare_word_recall", "rare_ngram_recall", "rare_label_recall")
+BASELINE: Final = 1
+"""The first round that a tuned model wrote: every model loses some diversity when it is tuned."""
 
 _LOOPS: Final[Mapping[str, Mapping[str, Any]]] = {
     SYNTHETIC: {
@@ -37,19 +43,20 @@ _LOOPS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class FeedingConfig:
-    """The two loops."""
+    """The two loops of each seed."""
 
     out: Path
-    seed: int = 0
-    rounds: int = 4
-    target: int = 40
+    seeds: tuple[int, ...] = (0,)
+    rounds: int = 5
+    target: int = 250
+    """Tasks of each round; with few of them chance hides what the tails lose."""
     human: str = "lab:100"
     """Enough of them that the guarded loop's share of human tokens needs no repeats: 25 seeds
     repeated to half of the tokens were learned by heart, and its diversity fell faster.
     """
     suite: str = "lab-plain"
     suite_limit: int | None = 100
-    m: int = 400
+    m: int = 1000
     train: Mapping[str, Any] = field(
         default_factory=lambda: {"preset": "lab", "threads": 1, "micro_batch_size": 4}
     )
@@ -58,46 +65,82 @@ class FeedingConfig:
     """Of the recipe; without a novelty filter, which would hide what the models do."""
 
 
-def feed(config: FeedingConfig, tell: Callable[[str], None]) -> list[tuple[str, LoopResult]]:
-    """Turn both loops, or what is left of them.
+def feed(config: FeedingConfig, tell: Callable[[str], None]) -> dict[int, list[LoopNumbers]]:
+    """Turn both loops of every seed, or what is left of them.
+
+    Returns:
+        Seed → what the page says about its two loops.
 
     Raises:
         Suspended: environment or a signal stopped it; the same call resumes.
     """
-    results = []
+    return {seed: [_turned(config, seed, name, tell) for name in _LOOPS] for seed in config.seeds}
+
+
+def _turned(
+    config: FeedingConfig, seed: int, name: str, tell: Callable[[str], None]
+) -> LoopNumbers:
+    loop = make_loop_config(_form(config, seed, name))
+    said = name if len(config.seeds) == 1 else f"seed {seed}, {name}"
+    result = turn(loop, partial(_told, tell, said))
+    return loop_numbers(loop, result.places, result.endings, name=name)
+
+
+def tails_of(loops: Mapping[int, Sequence[LoopNumbers]]) -> list[Tails]:
+    """What became of the tails of human text in each loop, over all seeds.
+
+    Args:
+        loops: seed → its loops, as `feed` returns them. A metric for which a round was too small is
+            left out.
+    """
+    found = []
     for name in _LOOPS:
-        loop = make_loop_config(_form(config, name))
-        results.append((name, turn(loop, partial(_told, tell, name))))
-    return results
+        same = [loop for one in loops.values() for loop in one if loop.name == name]
+        rounds = [one.diversity for loop in same for one in loop.rounds]
+        found += [
+            _tails(same, metric)
+            for metric in SHOWN_TAILS
+            if all(metric in measured for measured in rounds)
+        ]
+    return found
 
 
-def feeding_numbers(
-    config: FeedingConfig, results: list[tuple[str, LoopResult]]
-) -> list[LoopNumbers]:
-    """What the page says about the two loops."""
-    return [
-        loop_numbers(
-            make_loop_config(_form(config, name)), result.places, result.endings, name=name
-        )
-        for name, result in results
-    ]
+def _tails(loops: Sequence[LoopNumbers], metric: str) -> Tails:
+    values = [[one.diversity[metric].value for one in loop.rounds] for loop in loops]
+    changes = [one[-1] / one[BASELINE] - 1 for one in values if len(one) > BASELINE + 1]
+    return Tails(
+        loop=loops[0].name,
+        metric=metric,
+        by_seed=tuple(tuple(one) for one in values),
+        human=loops[0].rounds[-1].diversity[metric].baseline,
+        change=over_seeds(changes) if len(changes) > 1 else None,
+        stops=tuple(_first_stop(loop) for loop in loops),
+    )
+
+
+def _first_stop(loop: LoopNumbers) -> int | None:
+    """The first round in which a rule on tails said stop, whatever the mixture."""
+    for one in loop.rounds:
+        if any(alarm.rule in TAIL_METRICS and alarm.level == "stop" for alarm in one.alarms):
+            return one.round
+    return None
 
 
 def _told(tell: Callable[[str], None], name: str, line: str) -> None:
     tell(f"{name}: {line}")
 
 
-def _form(config: FeedingConfig, name: str) -> dict[str, Any]:
+def _form(config: FeedingConfig, seed: int, name: str) -> dict[str, Any]:
     return {
         "seeds": config.human,
         "suites": [config.suite],
         "suite_limit": config.suite_limit,
         "rounds": config.rounds,
         "target": config.target,
-        "seed": config.seed,
+        "seed": seed,
         "train": dict(config.train),
         "options": dict(config.options),
         "guard": {"reference": "lab", "m": config.m, "acts": name == GUARDED},
-        "out": str(config.out / name.replace(" ", "-")),
+        "out": str(config.out / f"seed-{seed}" / name.replace(" ", "-")),
         **_LOOPS[name],
     }

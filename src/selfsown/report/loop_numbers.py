@@ -120,6 +120,23 @@ class LoopNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Tails:
+    """What became of a tail metric in equal loops that differ by their seed."""
+
+    loop: str
+    metric: str
+    by_seed: tuple[tuple[float, ...], ...]
+    """(seeds, rounds) of all candidates, before any filter."""
+    human: float | None
+    """Of an equally large human sample."""
+    change: Measure | None
+    """From the first round that a tuned model wrote to the last one, relative, mean over seeds;
+    None unless two loops got so far."""
+    stops: tuple[int | None, ...]
+    """By seed: the first round in which a rule on tails said stop; None if none did."""
+
+
+@dataclass(frozen=True, slots=True)
 class ArmScore:
     """One way of making a model, on one suite and metric."""
 
@@ -166,3 +183,5 @@ class PageNumbers:
     name: str
     loops: tuple[LoopNumbers, ...]
     comparison: Comparison | None = None
+    tails: tuple[Tails, ...] = ()
+    """Over all seeds of the loops, of which the page draws the first."""

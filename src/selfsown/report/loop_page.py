@@ -23,6 +23,7 @@ from selfsown.report.loop_numbers import (
     PageNumbers,
     RoundNumbers,
     Score,
+    Tails,
 )
 from selfsown.report.shown import shown_line
 from selfsown.report.svg import CHART_CSS
@@ -31,6 +32,7 @@ DIVERSITY: Final[Mapping[str, str]] = {
     "distinct_2": "distinct word pairs",
     "vendi": "Vendi score",
     "entropy_2": "entropy of word pairs",
+    "rare_word_recall": "rare words kept",
     "rare_ngram_recall": "rare word pairs kept",
     "rare_label_recall": "rare labels kept",
     "coverage": "coverage of human text",
@@ -70,6 +72,8 @@ def render_loop_page(numbers: PageNumbers) -> str:
     environment.filters["score"] = score_text
     environment.filters["change"] = change_text
     environment.filters["value"] = value_text
+    environment.filters["by_round"] = seeds_text
+    environment.filters["stops"] = stops_text
     return environment.get_template("loop.html.j2").render(
         n=numbers,
         metrics=DIVERSITY,
@@ -94,6 +98,18 @@ def change_text(measure: Measure) -> str:
 def value_text(measure: Measure) -> str:
     """A metric of the guard with its interval: `0.412 (0.390 to 0.434)`."""
     return f"{measure.value:.3g} ({measure.low:.3g} to {measure.high:.3g})"
+
+
+def seeds_text(tails: Tails) -> str:
+    """A metric by round, mean over the seeds that got so far: `0.62 0.41 0.30`."""
+    last = max(len(one) for one in tails.by_seed)
+    columns = [[one[place] for one in tails.by_seed if place < len(one)] for place in range(last)]
+    return " ".join(f"{sum(found) / len(found):.3f}" for found in columns)
+
+
+def stops_text(tails: Tails) -> str:
+    """The round, by seed, in which a rule on tails stopped: `2, 2, never`."""
+    return ", ".join("never" if one is None else str(one) for one in tails.stops)
 
 
 def _quality_charts(loops: Sequence[LoopNumbers]) -> list[tuple[str, Markup]]:
