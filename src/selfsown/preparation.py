@@ -12,7 +12,7 @@ from typing import Any
 from selfsown.core.config import RunConfig
 from selfsown.core.errors import ConfigError
 from selfsown.core.inputs import adopt_rows, copy_rows, read_rows
-from selfsown.core.model import Model
+from selfsown.core.model import KnowsDepth, Model
 from selfsown.core.request import JSON
 from selfsown.core.rundir import INPUTS, sha256_of
 from selfsown.core.stages import Origin
@@ -99,6 +99,21 @@ def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
     return Inputs(digests, read_seeds(path) if recipe.inputs == "seeds" else ())
 
 
+def with_true_depth(config: RunConfig, models: Mapping[str, Model]) -> RunConfig:
+    """The config with the depth that its records get: that of the model's folder, if it is larger.
+
+    A smaller value given by hand is never stamped: the folder's was counted by the training that
+    wrote it. A larger one is, since a model may have been tuned elsewhere before. Without a role
+    `generator` all roles count, as the guard reads provenance.
+
+    Raises:
+        InputError: a folder's record of its training is damaged or belongs to other weights.
+    """
+    writers = [models["generator"]] if "generator" in models else list(models.values())
+    known = max((one.model_depth for one in writers if isinstance(one, KnowsDepth)), default=0)
+    return config.model_copy(update={"model_depth": max(known, config.model_depth)})
+
+
 def data_form(
     config: RunConfig,
     recipe: Recipe[Any],
@@ -116,6 +131,7 @@ def data_form(
         "seed": config.seed,
         "order": config.order,
         "model_depth": config.model_depth,
+        **({"round": config.round} if config.round else {}),
     }
 
 
@@ -126,6 +142,7 @@ def make_origin(config: RunConfig, recipe: Recipe[Any], models: Mapping[str, Mod
         recipe.version,
         {role: model.identity for role, model in sorted(models.items())},
         config.model_depth,
+        config.round,
     )
 
 

@@ -29,7 +29,7 @@ from selfsown.core.progress import RunSettings
 from selfsown.core.run import Run
 from selfsown.core.stages import check_conservation
 from selfsown.history import earlier_target, expect_reported, kept_units, spent_before
-from selfsown.preparation import Inputs, data_form, make_origin
+from selfsown.preparation import Inputs, data_form, make_origin, with_true_depth
 from selfsown.recipes.base import Recipe
 from selfsown.results import RunResult
 
@@ -74,11 +74,16 @@ class Session:
         directory: Path,
         start: Start,
     ) -> None:
-        self.config, self.recipe, self.options = config, recipe, options
+        self.config, self.recipe, self.options = with_true_depth(config, models), recipe, options
         self.models, self.inputs, self.directory, self.start = models, inputs, directory, start
         self.warnings: list[str] = []
-        self.data_form = data_form(config, recipe, options, models, inputs)
-        self.origin = make_origin(config, recipe, models)
+        if 0 < config.model_depth < self.config.model_depth:
+            self.warnings.append(
+                f"`model_depth` is {config.model_depth}, and the model's folder says"
+                f" {self.config.model_depth}, which is stamped"
+            )
+        self.data_form = data_form(self.config, recipe, options, models, inputs)
+        self.origin = make_origin(self.config, recipe, models)
 
     async def run(self) -> RunResult:
         """Open the journal, run, write what came of it."""

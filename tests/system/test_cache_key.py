@@ -101,6 +101,7 @@ MUTATIONS: dict[str, tuple[Callable[[Config], None], int]] = {
     "target": (key("target", 5), 0),
     "failure rate": (key("max_failure_rate", 0.1), 0),
     "model depth": (key("model_depth", 2), 0),
+    "round": (key("round", 2), 0),
     "budget": (key("budget", {"tokens": 10_000_000}), 0),
     "headers": (of_model("headers", {"X-Team": "b"}), 0),
     "api key": (of_model("api_key", "sk-canary-123456"), 0),

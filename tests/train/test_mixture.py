@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from selfsown.core.errors import InputError
 from selfsown.core.randomness import rng_for
 from selfsown.train.encode import Pair
-from selfsown.train.lineage import depth_after
-from selfsown.train.mixture import Part, Row, human_token_share, mix, scale_human
+from selfsown.train.mixture import (
+    Part,
+    Row,
+    depth_after,
+    human_token_share,
+    mix,
+    scale_human,
+)
 from selfsown.train.records import Origin
 
 

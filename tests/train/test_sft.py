@@ -19,8 +19,8 @@ pytest.importorskip("trl", reason="needs the `local` extra")
 from selfsown.core.errors import ConfigChanged, ConfigError, InputError, Interrupted, MissingExtra
 from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
+from selfsown.models.lineage import read_lineage
 from selfsown.train.child import run
-from selfsown.train.lineage import read_lineage
 from selfsown.train.plan import make_plan, write_plan
 from selfsown.train.settings import TrainConfig
 from selfsown.train.sft import TrainResult, train

@@ -104,7 +104,11 @@ class RunConfig(BaseModel):
         0,
         ge=0,
         le=_LARGEST,
-        description="Trainings on machine data that stand behind the generator.",
+        description="Trainings on machine data that stand behind the generator; a local model's"
+        " folder says so itself, and the larger of both counts.",
+    )
+    round: int = Field(
+        0, ge=0, le=_LARGEST, description="Round of a loop that the run is; stamped on its records."
     )
     reuse: list[str] = Field(
         default_factory=list, description="Run directories whose journaled answers are copied in."

@@ -169,3 +169,16 @@ class RemembersName(Protocol):
 
     def expect_name(self, reported: str) -> None:
         """Take this as the name that was reported before; another one is `model_changed`."""
+
+
+@runtime_checkable
+class KnowsDepth(Protocol):
+    """A model whose own files tell how it was trained, as local folders do. Optional."""
+
+    @property
+    def model_depth(self) -> int:
+        """Trainings on machine data that stand behind it.
+
+        Raises:
+            InputError: what tells it is damaged, or belongs to other weights.
+        """

@@ -129,7 +129,7 @@ class _Arms:
         loop = self._loop(seed, home)
         home.mkdir(parents=True, exist_ok=True)
         if places.finished_run is None:
-            generate(run_config(loop, places, 0, "lab", 0))
+            generate(run_config(loop, places, 0, "lab"))
         kept = curate(places, self._index).kept
         human, right = home / "human.jsonl", home / "oracle.jsonl"
         write_human_rows(self._config.human, human, self._index)

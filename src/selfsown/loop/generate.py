@@ -39,9 +39,7 @@ def round_seed(config: LoopConfig, number: int) -> int:
     return rng_for(config.seed, "loop-round", number).randrange(2**31)
 
 
-def run_config(
-    config: LoopConfig, places: RoundPlaces, number: int, generator: str, depth: int
-) -> RunConfig:
+def run_config(config: LoopConfig, places: RoundPlaces, number: int, generator: str) -> RunConfig:
     """The config of one round's run.
 
     Args:
@@ -49,7 +47,6 @@ def run_config(
         places: of the round.
         number: of the round.
         generator: URI of the promoted model.
-        depth: trainings on machine data behind it.
     """
     role = next(iter(get_recipe(config.recipe).roles))
     return make_config(
@@ -64,7 +61,7 @@ def run_config(
             "options": config.options,
             "limits": config.limits.model_dump(),
             "max_failure_rate": 1.0,  # a model that answers nothing is a result, not an outage
-            "model_depth": depth,
+            "round": number,
             "out": str(places.run),
         },
         source="loop config",

@@ -38,8 +38,8 @@ from selfsown.loop.guarding import Watch
 from selfsown.loop.places import LoopPlaces
 from selfsown.loop.rehearsal import write_lists
 from selfsown.loop.summary import write_summary
+from selfsown.models.lineage import read_lineage
 from selfsown.recipes.base import get_recipe
-from selfsown.train.lineage import read_lineage
 from selfsown.train.plan import find_base
 from selfsown.train.sft import train
 
@@ -111,8 +111,8 @@ class _Crank:
         return LoopResult(self._places, tuple(self._endings))
 
     def _round(self, number: int) -> Ending:
-        places, generator, depth = self._places.round(number), self._generator, self._depth
-        self._generate(number, generator, depth)
+        places = self._places.round(number)
+        self._generate(number, self._generator)
         found = curate(places, self._index)
         self._tell(
             f"round {number}: curated: {found.accepted} records, {found.overlaps} repeat an"
@@ -122,11 +122,11 @@ class _Crank:
         write_ending(places, ending)
         return ending
 
-    def _generate(self, number: int, generator: str, depth: int) -> None:
+    def _generate(self, number: int, generator: str) -> None:
         places = self._places.round(number)
         if self._config.demonstrations == "machine" and number:
             write_machine_seeds(self._config, self._places.round(number - 1), places)
-        manifest = generate(run_config(self._config, places, number, generator, depth))
+        manifest = generate(run_config(self._config, places, number, generator))
         records = manifest["data"]["files"]["accepted.jsonl"]["rows"]
         self._tell(f"round {number}: generated: {records} records by `{generator}`")
 

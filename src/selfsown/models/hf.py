@@ -88,6 +88,7 @@ def open_hf(settings: ModelSettings) -> LocalModel:
             local=True,
             context_tokens=context,
         ),
+        folder=folder,
     )
     device = _option(settings, "device", str, "")
     return LocalModel(

@@ -68,6 +68,7 @@ def open_lab(settings: ModelSettings) -> LocalModel:
             local=True,
             context_tokens=shape.context,
         ),
+        folder=folder,
     )
     return LocalModel(about, lambda: load_model(folder, shape, end))
 

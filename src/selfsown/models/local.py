@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from selfsown.core.errors import ConfigError, MissingExtra
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Price
@@ -15,6 +16,7 @@ from selfsown.models.batching import GenerationThread, LoadedModel
 from selfsown.models.failures import clean_detail
 from selfsown.models.generate import Generated, Prompt
 from selfsown.models.judging import checked_schema, text_only
+from selfsown.models.lineage import read_lineage
 from selfsown.models.sampling import Sampling
 from selfsown.models.settings import ModelSettings
 from selfsown.models.structured import SchemaMissed, parse_structured
@@ -30,6 +32,7 @@ class LocalDescription:
     name: str
     """Reported as the answering model."""
     capabilities: Capabilities
+    folder: Path
 
 
 class LocalModel:
@@ -73,6 +76,16 @@ class LocalModel:
     def price(self) -> Price | None:
         """Nothing."""
         return Price(0.0, 0.0, source="local")
+
+    @property
+    def model_depth(self) -> int:
+        """Trainings on machine data behind it, as `selfsown.json` in its folder says.
+
+        Raises:
+            InputError: the file is damaged, or the weights are not those it was written for.
+        """
+        lineage = read_lineage(self._about.folder)
+        return lineage.model_depth if lineage else 0
 
     async def attempt(
         self, request: Request, *, timeout_s: float | None = None, seed: int = 0

@@ -18,7 +18,7 @@ from selfsown.core.progress import RunSettings
 from selfsown.core.request import JSON
 from selfsown.core.run import Run
 from selfsown.offline.rebuilding import make_run, open_journal, run_recipe, scratch
-from selfsown.preparation import data_form, open_models, prepare_inputs
+from selfsown.preparation import data_form, open_models, prepare_inputs, with_true_depth
 from selfsown.recipes.base import CallBound, Recipe, get_recipe
 
 
@@ -65,6 +65,7 @@ async def plan(
     options = recipe.resolve(config.preset, config.options)
     directory = Path(config.out) if config.out else None
     async with open_models(config, recipe, opened or {}) as models:
+        config = with_true_depth(config, models)
         with scratch() as place:
             inputs = prepare_inputs(config, recipe, place, rows, seeds)
             inputs.adopt()

@@ -30,10 +30,10 @@ from selfsown.core.errors import EnvironmentFailure, InputError, SelfsownError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, write_lines, write_text
 from selfsown.models.fingerprint import model_hash
+from selfsown.models.lineage import ModelLineage, write_lineage
 from selfsown.train.checkpoints import TrainingDiverged
 from selfsown.train.fit import Devices, Fitted, Report, fit
-from selfsown.train.lineage import ModelLineage, depth_after, write_lineage
-from selfsown.train.mixture import human_token_share
+from selfsown.train.mixture import depth_after, human_token_share
 from selfsown.train.plan import RECORD, Plan, identity_of, read_plan
 from selfsown.train.prepare import Prepared, prepare
 from selfsown.train.records import read_sources

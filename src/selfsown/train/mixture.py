@@ -119,6 +119,12 @@ def human_token_share(shares: Sequence[Share]) -> float:
     return sum(share.tokens for share in shares if share.origin == "human") / total
 
 
+def depth_after(base_depth: int, rows: Sequence[Row]) -> int:
+    """The depth of a model tuned on these rows: trainings on machine data that stand behind it."""
+    machine = [row.model_depth for row in rows if row.origin == "machine"]
+    return 1 + max(base_depth, *machine) if machine else base_depth
+
+
 def _repeated(part: Part, rng: random.Random) -> list[Row]:
     """Whole passes, then rows in random order until the rest of the tokens is reached."""
     whole = int(part.repeat)

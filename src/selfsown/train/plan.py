@@ -18,7 +18,7 @@ from selfsown.core.errors import ConfigChanged, ConfigError, InputError
 from selfsown.core.request import JSON
 from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
-from selfsown.train.lineage import read_lineage
+from selfsown.models.lineage import read_lineage
 from selfsown.train.records import source_digests
 from selfsown.train.settings import Settings, TrainConfig, resolve
 

@@ -29,7 +29,7 @@ from selfsown.train.token_stream import SHARD_DOCUMENTS, RowStream, validation_r
 if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
-    from transformers import LlamaForCausalLM
+    from transformers import LlamaForCausalLM, PreTrainedModel
 
 VALIDATION_SEED_OFFSET = 1_000_003
 """The validation documents come from `seed` plus this."""
@@ -162,7 +162,7 @@ def build_model(settings: Settings) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def build_optimisers(model: LlamaForCausalLM, settings: Settings) -> list[torch.optim.Optimizer]:
+def build_optimisers(model: PreTrainedModel, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the blocks, AdamW for embeddings and norms."""
     import torch
 
@@ -185,7 +185,7 @@ def rate_at(step: int, progress: float, settings: Settings) -> float:
 
 
 def token_losses(
-    model: LlamaForCausalLM, inputs: torch.Tensor, targets: torch.Tensor
+    model: PreTrainedModel, inputs: torch.Tensor, targets: torch.Tensor
 ) -> torch.Tensor:
     """Negative log-likelihood of every target: (B, T), (B, T) -> (B, T) in float32."""
     import torch
@@ -326,7 +326,7 @@ class _Run:
 _CHECKPOINT = "checkpoint.pt"
 
 
-def export_model(model: LlamaForCausalLM, folder: Path) -> None:
+def export_model(model: PreTrainedModel, folder: Path) -> None:
     """Write config and weights, in bfloat16, as `from_pretrained` reads them."""
     import copy
 

@@ -17,8 +17,10 @@ SHARD_DOCUMENTS = 4_000
 """Documents per shard, about 0.75 M tokens; a shard takes some five CPU-seconds to make."""
 
 
-def encode_document(tokenizer: Tokenizer, document: Document) -> tuple[list[int], list[int]]:
-    """Token ids and loss weights of a document, led by the end-of-text token.
+def encode_document(
+    tokenizer: Tokenizer, document: Document, end_id: int = END_OF_TEXT_ID
+) -> tuple[list[int], list[int]]:
+    """Token ids and loss weights of a document, led by the end-of-text token `end_id`.
 
     A token belongs to the span of its last character: ` Paris` after `Output:` to the answer.
     """
@@ -34,11 +36,15 @@ def encode_document(tokenizer: Tokenizer, document: Document) -> tuple[list[int]
         while end > ends[current]:
             current += 1
         weights.append(document[current].weight)
-    return [END_OF_TEXT_ID, *encoding.ids], [1, *weights]
+    return [end_id, *encoding.ids], [1, *weights]
 
 
 def encode_shard(
-    tokenizer: Tokenizer, seed: int, shard: int, document_count: int
+    tokenizer: Tokenizer,
+    seed: int,
+    shard: int,
+    document_count: int,
+    end_id: int = END_OF_TEXT_ID,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """All tokens of a shard in one line: ids (N,) and weights (N,), both int16."""
     import torch
@@ -46,7 +52,7 @@ def encode_shard(
     ids: list[int] = []
     weights: list[int] = []
     for document in islice(documents(seed, shard * document_count), document_count):
-        document_ids, document_weights = encode_document(tokenizer, document)
+        document_ids, document_weights = encode_document(tokenizer, document, end_id)
         ids += document_ids
         weights += document_weights
     return torch.tensor(ids, dtype=torch.int16), torch.tensor(weights, dtype=torch.int16)
@@ -56,12 +62,17 @@ class RowStream:
     """Rows cut from the endless line of tokens; `shard` and `offset` are its whole state."""
 
     def __init__(
-        self, tokenizer: Tokenizer, seed: int, shard_documents: int = SHARD_DOCUMENTS
+        self,
+        tokenizer: Tokenizer,
+        seed: int,
+        shard_documents: int = SHARD_DOCUMENTS,
+        end_id: int = END_OF_TEXT_ID,
     ) -> None:
         """A stream at its start; another size of shards is another stream."""
         self.tokenizer = tokenizer
         self.seed = seed
         self.shard_documents = shard_documents
+        self.end_id = end_id
         self.shard = 0
         self.offset = 0
         self._loaded: tuple[int, torch.Tensor, torch.Tensor] | None = None
@@ -85,7 +96,9 @@ class RowStream:
 
     def _load(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self._loaded is None or self._loaded[0] != self.shard:
-            shard = encode_shard(self.tokenizer, self.seed, self.shard, self.shard_documents)
+            shard = encode_shard(
+                self.tokenizer, self.seed, self.shard, self.shard_documents, self.end_id
+            )
             self._loaded = (self.shard, *shard)
         return self._loaded[1], self._loaded[2]
 

@@ -6,7 +6,7 @@ than the deepest of its training set and its base. Records that it generates car
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,6 @@ import orjson
 
 from selfsown.core.errors import InputError
 from selfsown.models.fingerprint import model_hash
-from selfsown.train.mixture import Row
 
 LINEAGE: Final = "selfsown.json"
 
@@ -38,12 +37,6 @@ class ModelLineage:
     epochs: float
 
 
-def depth_after(base_depth: int, rows: Sequence[Row]) -> int:
-    """The depth of a model tuned on these rows."""
-    machine = [row.model_depth for row in rows if row.origin == "machine"]
-    return 1 + max(base_depth, *machine) if machine else base_depth
-
-
 def write_lineage(folder: Path, lineage: ModelLineage) -> None:
     """Write `selfsown.json` into a model folder that is not in use yet."""
     form = {"version": 1, "kind": "model", **asdict(lineage)}
@@ -63,6 +56,7 @@ def read_lineage(folder: Path) -> ModelLineage | None:
         form = orjson.loads(path.read_bytes())
         form.pop("version"), form.pop("kind")
         lineage = ModelLineage(**form)
+        operator.index(lineage.model_depth)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"`{path}` cannot be read",
