@@ -27,7 +27,7 @@ Options:
   -h, --help  Show this message and exit.
 
 Start:
-  demo     Self-Instruct on the embedded lab model.
+  demo     The whole loop on the embedded lab model.
   init     Write a config with every key explained.
   recipes  List recipes; explain one.
   seeds    Check, show and fetch seed tasks.

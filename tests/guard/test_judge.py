@@ -143,6 +143,11 @@ def test_human_share_of_the_mixture_trained_on(share: float, level: str) -> None
     assert judge([replace(record(0), data=mixture(share))]).level == level
 
 
+def test_too_little_human_text_is_answered_with_fresh_rows_and_then_a_share() -> None:
+    verdict = judge([replace(record(0), data=mixture(0.4))])
+    assert [remedy.name for remedy in verdict.remedies] == ["fresh_rows", "human_share"]
+
+
 def test_two_rounds_without_fresh_human_rows_warn() -> None:
     stale = [replace(record(n), data=mixture(fresh=0)) for n in range(2)]
     assert judge(stale[:1]).level == "pass"

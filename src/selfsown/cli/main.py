@@ -33,7 +33,7 @@ class Verb(NamedTuple):
 
 
 VERBS: Final = (
-    Verb("Start", "demo", "selfsown.cli.demo:demo", "Self-Instruct on the embedded lab model."),
+    Verb("Start", "demo", "selfsown.cli.demo:demo", "The whole loop on the embedded lab model."),
     Verb("Start", "init", "selfsown.cli.init:init", "Write a config with every key explained."),
     Verb("Start", "recipes", "selfsown.cli.recipes:recipes", "List recipes; explain one."),
     Verb("Start", "seeds", "selfsown.cli.seeds:seeds", "Check, show and fetch seed tasks."),

@@ -37,6 +37,13 @@ def remedies_for(alarms: Sequence[Alarm], record: GuardRecord) -> tuple[Remedy, 
         )
     if rules & (set(TAIL_METRICS) | _LINEAGE):
         found.append(Remedy("fresh_rows", "add human rows that no round has used"))
+    if "human_share" in rules:
+        found.append(
+            Remedy(
+                "human_share",
+                "repeat the human rows up to a share of the tokens: `human_share` of the training",
+            )
+        )
     if stopped:
         base = f" `{record.base_model}`" if record.base_model else ""
         found.append(
