@@ -91,7 +91,7 @@ class _Arms:
         changes = SuiteChanges(limit=config.suite_limit)
         self._suites = open_suites(config.suites, changes)
         self._few = open_suites([f"{TASK}-{config.shots}"], changes)
-        self._index = suite_index(self._suites)
+        self._index = suite_index(open_suites(config.suites))
         self._rows: dict[str, list[int]] = {}
         self._precision: dict[str, float] = {}
 

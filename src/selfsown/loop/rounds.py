@@ -91,7 +91,7 @@ class _Crank:
         changes = SuiteChanges(limit=config.suite_limit)
         self._suites: Sequence[Suite] = open_suites(config.suites, changes)
         self._check_gate()
-        self._index = suite_index(self._suites)
+        self._index = suite_index(open_suites(config.suites))
         left_out = write_human_rows(config.seeds, self._places.human, self._index)
         self._write_lists(self._places.human, self._places.human_lists)
         if left_out:

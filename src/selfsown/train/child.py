@@ -32,6 +32,7 @@ from selfsown.core.rundir import locked, write_lines, write_text
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import ModelLineage, write_lineage
 from selfsown.train.checkpoints import TrainingDiverged
+from selfsown.train.decontamination import EARLIER, TRAINED_ON, decontamination_of, trained_on
 from selfsown.train.fit import Devices, Fitted, Report, fit
 from selfsown.train.mixture import depth_after, human_token_share
 from selfsown.train.plan import RECORD, Plan, identity_of, read_plan
@@ -95,11 +96,16 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
         _keep_tokenizer(plan)
     encoder = Encoder(plan.tokenizer, plan.base)
     sources = read_sources(plan.config.data, seeds=plan.config.seeds)
-    prepared = prepare(sources, plan.settings, encoder)
+    prepared = prepare(sources, plan.settings, encoder, plan.cleaned_of.index())
     if is_first:
         left_out = (orjson.dumps(asdict(one)) for one in prepared.left_out)
         write_lines(plan.work / LEFT_OUT, left_out)
-        report({"rows": len(prepared.rows), "left_out": len(prepared.left_out)})
+        report(
+            {
+                "rows": len(prepared.rows),
+                "left_out": dict(Counter(one.reason for one in prepared.left_out)),
+            }
+        )
     part = plan.work / _PART
     fitted = fit(
         plan.base,
@@ -153,12 +159,13 @@ def _keep_tokenizer(plan: Plan) -> None:
 
 
 def _refuse_changed_inputs(plan: Plan) -> None:
-    """Stop if base, tokenizer or data are no longer what was planned, now that they are read."""
-    now = identity_of(plan.config, plan.settings, plan.base, plan.tokenizer)
+    """Stop if base, tokenizer, data or suites are not what was planned, now that they are read."""
+    cleaned_of = decontamination_of(plan.config, plan.tokenizer)
+    now = identity_of(plan.config, plan.settings, plan.base, plan.tokenizer, cleaned_of)
     lines = difference(dict(plan.identity), dict(now))
     if lines:
         raise InputError(
-            "base, tokenizer or data changed while they were read: " + "; ".join(lines),
+            "base, tokenizer, data or suites changed while they were read: " + "; ".join(lines),
             why="the model would be of one state and its record of another",
             fix="wait until nothing writes to them, then run the same command again",
         )
@@ -207,6 +214,10 @@ def _record(
                 for share in prepared.shares
             ],
         },
+        TRAINED_ON: trained_on(
+            plan.config, plan.cleaned_of, plan.identity["data"], prepared.left_out
+        ),
+        EARLIER: list(plan.earlier),
         "result": {
             **{key: value for key, value in asdict(fitted).items() if key != "losses"},
             "losses": [list(pair) for pair in fitted.losses],

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
 from selfsown.evaluate.overlap import (
     Sieve,
@@ -25,11 +25,9 @@ from selfsown.evaluate.overlap import (
 from selfsown.evaluate.results import Exposure
 from selfsown.evaluate.suite import Suite
 from selfsown.train.decontamination import trainings_in
-from selfsown.train.plan import find_base, read_training
+from selfsown.train.plan import local_folder, read_training
 from selfsown.train.records import read_sources, source_digests
 from selfsown.train.settings import SourceConfig
-
-_LOCAL: Final = ("hf", "lab")
 
 
 def exposures(
@@ -60,13 +58,8 @@ def exposures(
 
 
 def _record(model: str) -> Mapping[str, JSON]:
-    scheme, _, name = model.partition(":")
-    if scheme not in _LOCAL or (scheme == "hf" and not name):
-        return {}
-    try:
-        return read_training(find_base(model))
-    except ConfigError:  # opening the model says what is wrong
-        return {}
+    folder = local_folder(model)
+    return read_training(folder) if folder else {}
 
 
 def _of_training(

@@ -6,7 +6,7 @@ data, and every value that decides the weights), not paths, so moving files chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,12 @@ from selfsown.core.request import JSON
 from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import read_lineage
+from selfsown.train.decontamination import (
+    Decontamination,
+    UsedSuite,
+    decontamination_of,
+    trainings_in,
+)
 from selfsown.train.records import source_digests
 from selfsown.train.settings import Settings, TrainConfig, resolve
 
@@ -42,6 +48,10 @@ class Plan:
     base_hash: str
     base_depth: int
     tokenizer: Path
+    cleaned_of: Decontamination
+    """Evaluation suites, of which no record repeats an item."""
+    earlier: Sequence[Mapping[str, JSON]]
+    """Data and suites of the trainings behind the base, latest first, as their records say."""
     identity: Mapping[str, JSON]
     """Equal identities give equal weights at equal numbers of threads and processes."""
 
@@ -71,14 +81,49 @@ def make_plan(config: TrainConfig) -> Plan:
             fix="add `tokenizer.json` to the folder, or name another with `--tokenizer`",
         )
     lineage = read_lineage(base)
+    cleaned_of = decontamination_of(config, tokenizer)
     settings, sources = resolve(config, has_chat_template=has_chat_template(tokenizer))
-    identity = identity_of(config, settings, base, tokenizer)
-    depth = lineage.model_depth if lineage else 0
-    return Plan(config, settings, sources, base, model_hash(base), depth, tokenizer, identity)
+    identity = identity_of(config, settings, base, tokenizer, cleaned_of)
+    return Plan(
+        config=config,
+        settings=settings,
+        sources=sources,
+        base=base,
+        base_hash=model_hash(base),
+        base_depth=lineage.model_depth if lineage else 0,
+        tokenizer=tokenizer,
+        cleaned_of=cleaned_of,
+        earlier=trainings_in(read_training(base)),
+        identity=identity,
+    )
+
+
+def read_training(folder: Path) -> Mapping[str, JSON]:
+    """`training.json` of a model folder; empty where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return {}
+    try:
+        found = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise InputError(
+            f"`{path}` cannot be read: {error}",
+            why="it says what the model was trained on",
+            fix="train the model again, or restore the file",
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def identity_of(
-    config: TrainConfig, settings: Settings, base: Path, tokenizer: Path
+    config: TrainConfig,
+    settings: Settings,
+    base: Path,
+    tokenizer: Path,
+    cleaned_of: Decontamination,
 ) -> dict[str, JSON]:
     """What decides the weights, by content, as it lies on disk now."""
     return {
@@ -86,6 +131,7 @@ def identity_of(
         "base": model_hash(base),
         "tokenizer": model_hash(tokenizer),
         "data": source_digests(config.data, seeds=config.seeds),
+        "suites": cleaned_of.identity(),
         "settings": settings.as_record(),
     }
 
@@ -113,6 +159,17 @@ def find_base(name: str) -> Path:
     return cached
 
 
+def local_folder(model: str) -> Path | None:
+    """The folder of a model that runs in this process, by its URI; None for any other model."""
+    scheme, _, name = model.partition(":")
+    if scheme not in ("hf", "lab") or (scheme == "hf" and not name):
+        return None
+    try:
+        return find_base(model)
+    except ConfigError:  # opening the model says what is wrong
+        return None
+
+
 def has_chat_template(folder: Path) -> bool:
     """Whether a tokenizer folder has a chat template."""
     if any((folder / name).is_file() for name in _TEMPLATE_FILES):
@@ -135,6 +192,8 @@ def write_plan(plan: Plan) -> Path:
         "base_hash": plan.base_hash,
         "base_depth": plan.base_depth,
         "tokenizer": str(plan.tokenizer),
+        "cleaned_of": asdict(plan.cleaned_of),
+        "earlier": plan.earlier,
     }
     plan.work.mkdir(parents=True, exist_ok=True)
     path = plan.work / PLAN
@@ -153,6 +212,11 @@ def read_plan(path: Path) -> Plan:
         base_hash=form["base_hash"],
         base_depth=form["base_depth"],
         tokenizer=Path(form["tokenizer"]),
+        cleaned_of=Decontamination(
+            form["cleaned_of"]["chosen"],
+            tuple(UsedSuite(**one) for one in form["cleaned_of"]["suites"]),
+        ),
+        earlier=form["earlier"],
         identity=form["identity"],
     )
 
