@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from selfsown.guard.human_nll import Predict
     from selfsown.guard.record import Alarm, GuardRecord, Verdict
 
 _FILE = click.Path(path_type=Path)
@@ -26,6 +28,16 @@ _FILE = click.Path(path_type=Path)
     help="An earlier round's directory or guard.json, in order; then the first is the baseline.",
 )
 @click.option("--unbiased", type=_FILE, help="Rows drawn at temperature 1 and top-p 1.")
+@click.option(
+    "--model",
+    metavar="URI",
+    help="The generator, if it runs in this process: NLL of held-out human text under it, too.",
+)
+@click.option(
+    "--trained-on",
+    type=_FILE,
+    help="Rows that the model was trained on: near copies are counted, and none is held out.",
+)
 @click.option("--field", help="Field to measure; by default a usual one that both have.")
 @click.option("--reference-field", help="Field of the reference, where it has another name.")
 @click.option("--label", help="Field with a category, for rare labels.")
@@ -38,6 +50,8 @@ def guard(
     reference: Path,
     earlier: tuple[Path, ...],
     unbiased: Path | None,
+    model: str | None,
+    trained_on: Path | None,
     field: str | None,
     reference_field: str | None,
     label: str | None,
@@ -62,7 +76,12 @@ def guard(
     history = [read_record(path) for path in earlier]
     if round_ is None and history:
         round_ = history[-1].round + 1
-    facts = RoundFacts(round=round_, unbiased=list(read_rows(unbiased)) if unbiased else ())
+    facts = RoundFacts(
+        round=round_,
+        unbiased=list(read_rows(unbiased)) if unbiased else (),
+        trained_on=list(read_rows(trained_on)) if trained_on else None,
+        predict=_predict(model) if model else None,
+    )
     record = guard_directory(
         run_dir,
         reference,
@@ -78,6 +97,25 @@ def guard(
     click.echo(json.dumps(record.to_json()) if as_json else _table(record, verdict))
     if verdict.level == "stop":
         raise click.exceptions.Exit(1)
+
+
+def _predict(model: str) -> Predict:
+    """Likelihoods under a model in this process."""
+    from selfsown.evaluation import model_uri
+    from selfsown.models.likelihood import likelihoods
+    from selfsown.train.plan import local_folder
+
+    folder = local_folder(model_uri(model))
+    if folder is None:
+        raise click.BadParameter(
+            f"`{model}` is no model in this process: `lab`, `hf:NAME` or a folder is",
+            param_hint="--model",
+        )
+
+    def predict(texts: Sequence[str]) -> list[tuple[int, float]]:
+        return [(one.tokens, one.nats) for one in likelihoods(folder, texts)]
+
+    return predict
 
 
 def _table(record: GuardRecord, verdict: Verdict) -> str:
@@ -97,6 +135,8 @@ def _table(record: GuardRecord, verdict: Verdict) -> str:
             names = ", ".join(n for n, why in metrics.skipped.items() if why == reason)
             lines.append(f"skipped {names}: {reason}")
         lines.append("")
+    for name, score in (record.scores or {}).items():
+        lines.append(f"{name:<22}{score:>9.3f}")
     for alarm in verdict.alarms:
         lines += _alarm_lines(alarm)
     lines += [f"note: {note}" for note in verdict.notes]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from selfsown.core.request import JSON
 from selfsown.export.run_files import RunFiles, integer, mapping, open_run, record_id, string
+from selfsown.guard.human_nll import Predict, Scored, human_nll, with_bias
 from selfsown.guard.lineage import Depths, Lineage, TrainedRow, Training
 from selfsown.guard.losses import losses_of, rejections_by_topic
 from selfsown.guard.measure import Ruler
 from selfsown.guard.record import GuardRecord
-from selfsown.guard.sample import Metrics, SampleKind, Settings, TextRow
+from selfsown.guard.sample import SampleKind, Settings, TextRow
 from selfsown.guard.texts import (
     Reading,
     Row,
@@ -46,8 +47,8 @@ class RoundFacts:
     """Rows drawn from the generator at temperature 1 and top-p 1."""
     trained_on: Sequence[Row] | None = None
     """Texts that the generator was trained on, for the near-copy rate."""
-    scores: Mapping[str, float] | None = None
-    """Of the model: `human_nll`, `human_nll_tail` in nats."""
+    predict: Predict | None = None
+    """Likelihoods under the generator, for the NLL of held-out human text."""
 
 
 NOTHING_KNOWN = RoundFacts()
@@ -82,6 +83,11 @@ def guard_directory(
     metrics = {kind: ruler.measure(rows, trained_on) for kind, rows in samples.items()}
     run = open_run(run_dir) if run_dir.is_dir() else None
     lineage = _lineage(run, facts)
+    scored = Scored({})
+    if facts.predict is not None:
+        seen = [row.text for row in trained_on or ()]
+        scored = human_nll(ruler.reference, facts.predict, seen)
+    scored = with_bias(scored, metrics)
     return GuardRecord(
         round=_round(run) if facts.round is None else facts.round,
         fields=(texts.field, reading.reference_field or texts.field),
@@ -97,7 +103,8 @@ def guard_directory(
         parent_checkpoint=facts.parent_checkpoint,
         data=lineage.mixture(facts.trained, facts.earlier) if facts.trained else None,
         decoding=_decoding(run),
-        scores=_scores(facts.scores, metrics),
+        scores=scored.scores or None,
+        unscored=scored.unscored,
         rejections=rejections_by_topic(texts.kept, texts.rejected, ruler.reference)
         if texts.rejected
         else (),
@@ -147,16 +154,3 @@ def _decoding(run: RunFiles | None) -> Mapping[str, JSON] | None:
         if any(word in name for word in ("temperature", "top_p", "top_k", "min_p", "sampling"))
     }
     return found or None
-
-
-def _scores(
-    given: Mapping[str, float] | None, metrics: Mapping[SampleKind, Metrics]
-) -> Mapping[str, float] | None:
-    """The model's scores, and the effective bias where both ways of sampling were measured."""
-    scores = dict(given or {})
-    if "unbiased" in metrics and "raw" in metrics:
-        unbiased, production = (metrics[kind].values for kind in ("unbiased", "raw"))
-        if "entropy_2" in unbiased and unbiased["entropy_2"].value:
-            ratio = production["entropy_2"].value / unbiased["entropy_2"].value
-            scores["effective_bias"] = min(1.0, ratio)
-    return scores or None

@@ -80,6 +80,8 @@ class GuardRecord:
     decoding: Mapping[str, JSON] | None = None
     scores: Mapping[str, float] | None = None
     """Numbers of the model: `human_nll`, `human_nll_tail` (nats), `effective_bias`."""
+    unscored: str = ""
+    """Why the NLL of human text was not measured; empty if it was, or nobody asked."""
     rejections: tuple[TopicRejection, ...] = ()
     verdict: Verdict | None = None
     """None until judged."""
@@ -114,6 +116,7 @@ class GuardRecord:
                 for name, value in metrics.values.items()
             },
             "scores": dict(self.scores or {}),
+            "unscored": self.unscored,
             "losses": {kind: [asdict(loss) for loss in lost] for kind, lost in self.losses.items()},
             "rejections": [asdict(rejection) for rejection in self.rejections],
         }
@@ -210,6 +213,7 @@ def _record(form: Mapping[str, JSON]) -> GuardRecord:
         data=_mixture(form["data"]),
         decoding=cast("dict[str, JSON]", form["decoding"]) or None,
         scores=cast("dict[str, float]", form["scores"]) or None,
+        unscored=cast(str, form["unscored"]),
         rejections=tuple(
             TopicRejection(**row)  # type: ignore[arg-type]
             for row in cast("list[dict[str, JSON]]", form["rejections"])

@@ -54,7 +54,9 @@ def score_alarms(history: Sequence[GuardRecord], policy: Policy) -> Iterator[Ala
     scored = [
         record.scores
         for record in history
-        if record.scores and {"human_nll", "human_nll_tail"} <= record.scores.keys()
+        if record.round >= policy.baseline_round
+        and record.scores
+        and {"human_nll", "human_nll_tail"} <= record.scores.keys()
     ]
     if len(scored) < 2 or scored[-1] is not history[-1].scores:
         return
@@ -80,6 +82,8 @@ def hints(history: Sequence[GuardRecord]) -> Iterator[str]:
                 if kind in record.metrics and "auc" in record.metrics[kind].values
             ]
             yield f"{kind}: a classifier tells it from human text with AUC {' -> '.join(trend)}"
+    if now.unscored:
+        yield f"skipped human_nll, human_nll_tail: {now.unscored}"
     bias = (now.scores or {}).get("effective_bias")
     if bias is None or now.data is None or bias > UNBIASED_ENOUGH or bias <= 0:
         return

@@ -11,6 +11,7 @@ from selfsown.core.request import JSON
 from selfsown.core.rundir import read_lines
 from selfsown.evaluate.lines import read_objects
 from selfsown.export.export import provenance_path
+from selfsown.guard.human_nll import Scored, human_nll, with_bias
 from selfsown.guard.judge import judge
 from selfsown.guard.lineage import Lineage, Mixture, TrainedRow
 from selfsown.guard.losses import losses_of, rejections_by_topic
@@ -24,9 +25,12 @@ from selfsown.lab.world import sample_instruction
 from selfsown.loop.audit import draw
 from selfsown.loop.config import LoopConfig
 from selfsown.loop.places import LoopPlaces, RoundPlaces
+from selfsown.loop.rehearsal import list_prompt
+from selfsown.models.likelihood import likelihoods
+from selfsown.recipes.base import get_recipe
 from selfsown.recipes.seeds import read_seeds
 from selfsown.train.mixture import Row
-from selfsown.train.plan import make_plan
+from selfsown.train.plan import local_folder, make_plan
 from selfsown.train.prepare import prepare
 from selfsown.train.records import read_sources
 from selfsown.train.settings import TrainConfig
@@ -94,12 +98,14 @@ class Watch:
         reference = self._ruler.reference
         written = list(provenance(places.run))
         lineage = Lineage(self._all_provenance(number), self._human_ids())
+        metrics = {kind: self._ruler.measure(rows) for kind, rows in measured.items()}
+        scored = with_bias(self._human_nll(generator), metrics)
         return GuardRecord(
             round=number,
             m=self._settings.m,
             sample_seed=self._settings.seed,
             reference_hash=reference.hash,
-            metrics={kind: self._ruler.measure(rows) for kind, rows in measured.items()},
+            metrics=metrics,
             depths=lineage.depths([str(row["id"]) for row in written]),
             losses={
                 kind: losses_of(self._ruler.rows_of(rows), reference)
@@ -109,6 +115,8 @@ class Watch:
             parent_checkpoint=generator,
             data=mixture,
             decoding=self._config.options,
+            scores=scored.scores or None,
+            unscored=scored.unscored,
             rejections=rejections_by_topic(
                 self._rows(texts.kept), self._rows(texts.rejected), reference
             ),
@@ -147,6 +155,30 @@ class Watch:
         guard = self._config.guard
         texts = draw(places.run, places.audit, generator, guard.audit, guard.seed)
         return self._rows([TextRow(text) for text in texts])
+
+    def _human_nll(self, generator: str) -> Scored:
+        """NLL of held-out human tasks under the generator.
+
+        Where lists are rehearsed, a task stands as the first of a list, so that a tuned model is
+        not measured by how well it remembers texts without any layout.
+        """
+        folder = local_folder(generator)
+        if folder is None:
+            return Scored({}, f"`{generator}` is no model in this process")
+        seen: list[str] = []
+        if self._config.human_data:
+            seen = [str(row["instruction"]) for row in _objects(self._places.human)]
+        before, lead = "", ""
+        if self._config.rehearsal:
+            recipe = get_recipe(self._config.recipe)
+            options = recipe.resolve(self._config.preset, self._config.options)
+            before, lead = list_prompt((), options.model_dump(mode="json")), " "
+
+        def predict(texts: Sequence[str]) -> list[tuple[int, float]]:
+            found = likelihoods(folder, [f"{lead}{text}" for text in texts], before=before)
+            return [(one.tokens, one.nats) for one in found]
+
+        return human_nll(self._ruler.reference, predict, seen)
 
     def _equal(self, kind: SampleKind, rows: Sequence[TextRow], number: int) -> Sequence[TextRow]:
         """At most as many rows as the baseline round had: only equal sizes compare."""
@@ -191,9 +223,7 @@ def _tokens_by_record(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 
 def provenance(directory: Path) -> Iterator[dict[str, JSON]]:
     """The provenance rows of a run."""
-    for row in read_lines(directory / "provenance.jsonl"):
-        assert isinstance(row, dict)
-        yield row
+    yield from _objects(directory / "provenance.jsonl")
 
 
 def row_ids(data: Path) -> list[str]:
@@ -203,6 +233,10 @@ def row_ids(data: Path) -> list[str]:
 
 def told_rows(data: Path) -> Iterator[dict[str, JSON]]:
     """The provenance rows beside a training file; none where there is no such file."""
-    for row in read_lines(provenance_path(data)):
+    yield from _objects(provenance_path(data))
+
+
+def _objects(path: Path) -> Iterator[dict[str, JSON]]:
+    for row in read_lines(path):
         assert isinstance(row, dict)
         yield row

@@ -75,9 +75,20 @@ def _parts(texts: Sequence[str], passes: int) -> Iterator[list[str]]:
 def _list(
     shown: Sequence[str], texts: Sequence[str], options: Mapping[str, JSON]
 ) -> tuple[str, str]:
-    mark = "{}." if options.get("list_style") == "numbered" else "Task {}:"
-    lines = [f"{mark.format(n)} {text}\n" for n, text in enumerate((*shown, *texts), 1)]
+    rest = "".join(_lines(texts, len(shown), options)).removeprefix(_mark(options, len(shown)))
+    return list_prompt(shown, options), rest
+
+
+def list_prompt(shown: Sequence[str], options: Mapping[str, JSON]) -> str:
+    """A list up to where the next task begins, as the recipe asks for more of them."""
     header = options.get("list_header", "Come up with a series of tasks:")
-    opened = mark.format(len(shown) + 1)
-    rest = "".join(lines[len(shown) :]).removeprefix(opened)
-    return f"{header}\n{''.join(lines[: len(shown)])}{opened}", rest
+    return f"{header}\n{''.join(_lines(shown, 0, options))}{_mark(options, len(shown))}"
+
+
+def _lines(texts: Sequence[str], start: int, options: Mapping[str, JSON]) -> list[str]:
+    return [f"{_mark(options, place)} {text}\n" for place, text in enumerate(texts, start)]
+
+
+def _mark(options: Mapping[str, JSON], place: int) -> str:
+    """What stands before a task; places count from 0."""
+    return f"{place + 1}." if options.get("list_style") == "numbered" else f"Task {place + 1}:"
