@@ -85,6 +85,27 @@ def test_the_same_again_does_nothing(finished: tuple[TrainConfig, TrainResult]) 
     assert again.record == result.record
 
 
+def test_a_process_that_waited_while_another_finished_trains_nothing_again(
+    finished: tuple[TrainConfig, TrainResult],
+) -> None:
+    folder = Path(finished[0].out)
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
+    plan = folder / "training" / "plan.json"
+    command = [sys.executable, "-m", "selfsown.train.child", str(plan)]
+    late = subprocess.run(command, capture_output=True, check=False)
+    assert (late.returncode, late.stdout) == (0, b"")
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_what_a_kill_after_the_record_left_behind_goes_at_the_next_call(
+    finished: tuple[TrainConfig, TrainResult],
+) -> None:
+    left = Path(finished[0].out) / "training" / "checkpoints" / "checkpoint-6"
+    left.mkdir(parents=True)
+    assert not train(finished[0]).is_new
+    assert not left.parent.exists()
+
+
 def test_another_config_is_refused_with_what_differs(
     finished: tuple[TrainConfig, TrainResult], rows_file: Path, tmp_path: Path
 ) -> None:

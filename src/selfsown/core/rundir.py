@@ -56,8 +56,8 @@ def locked(directory: Path) -> Iterator[None]:
         _take(handle, directory)
         handle.seek(0)
         handle.truncate()
-        handle.write(str(os.getpid()))
-        handle.flush()
+        with translated_os_errors(directory / _LOCK):
+            os.write(handle.fileno(), str(os.getpid()).encode())
         yield
 
 

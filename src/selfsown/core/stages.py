@@ -8,6 +8,7 @@ sorted by (stage, order) whatever the order of arrival.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import struct
@@ -235,11 +236,12 @@ class Sink:
     def __init__(self, scratch: Path, origin: Origin) -> None:
         self._path = scratch
         scratch.unlink(missing_ok=True)
-        self._db = sqlite3.connect(scratch, isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4096;"
-            "CREATE TABLE lines(file TEXT, stage INTEGER, ord BLOB, line BLOB);"
-        )
+        with self._translated_errors():
+            self._db = sqlite3.connect(scratch, isolation_level=None)
+            self._db.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4096;"
+                "CREATE TABLE lines(file TEXT, stage INTEGER, ord BLOB, line BLOB);"
+            )
         self._buffer: list[tuple[str, int, bytes, bytes]] = []
         self.shared: dict[str, JSON] = {
             "model_depth": origin.model_depth,
@@ -270,17 +272,22 @@ class Sink:
         self._path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        try:
+        with self._translated_errors():
             self._db.execute("BEGIN")
             self._db.executemany("INSERT INTO lines VALUES (?, ?, ?, ?)", self._buffer)
             self._db.execute("COMMIT")
+        self._buffer.clear()
+
+    @contextlib.contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
             raise EnvironmentFailure(
                 f"`{self._path}` cannot be written: {error}",
                 why="ended candidates wait there for the data files",
                 fix="free space on that disk, then run the same command again",
             ) from error
-        self._buffer.clear()
 
 
 def data_line(value: Mapping[str, JSON]) -> bytes:

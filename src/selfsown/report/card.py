@@ -27,6 +27,8 @@ from selfsown.report.numbers import Numbers, read_numbers
 from selfsown.report.payload import value_text
 from selfsown.report.shown import shown_line
 
+CARD: Final = "README.md"
+
 _SIZES: Final = (
     *((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")),
     *((10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B")),
@@ -49,7 +51,7 @@ def write_card(run_dir: Path, numbers: Numbers | None = None) -> None:
     """
     numbers = numbers or read_numbers(run_dir)
     rows = islice(open_run(run_dir).rows("accepted"), _LOOKED_AT)
-    write_text(run_dir / "README.md", render_card(numbers, languages=_languages(rows)))
+    write_text(run_dir / CARD, render_card(numbers, languages=_languages(rows)))
 
 
 def render_card(numbers: Numbers, *, languages: Sequence[str]) -> str:

@@ -2,13 +2,14 @@
 
 It reads the plan, prepares the rows, trains, and writes the model folder; `training.json` comes
 last and says that everything before it is whole. Progress goes to stdout as JSON lines, anything
-else to stderr. A failure that has a name is written to `outcome.json`; all others are a crash.
+else to stderr. A failure that has a name is the last of those lines; all others are a crash.
 The process ends by itself when its standard input closes, as it does when the parent dies.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import shutil
@@ -40,7 +41,8 @@ from selfsown.train.prepare import Prepared, prepare
 from selfsown.train.records import read_sources
 from selfsown.train.tokens import Encoder
 
-OUTCOME: Final = "outcome.json"
+FAILURE: Final = "failure"
+"""Key of the line that names a failure."""
 CHECKPOINTS: Final = "checkpoints"
 LEFT_OUT: Final = "left_out.jsonl"
 ORPHANED: Final = 70
@@ -50,6 +52,7 @@ WATCH_PARENT: Final = "SELFSOWN_TRAIN_WATCH_PARENT"
 _PART: Final = "model.part"
 _TOKENIZER: Final = "tokenizer"
 _LOCK_TRIES, _LOCK_WAIT_S = 20, 0.5
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _PACKAGES: Final = ("selfsown", "torch", "transformers", "trl", "peft", "accelerate")
 _FROM_TOKENIZER: Final = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -72,15 +75,16 @@ def main(arguments: list[str]) -> int:
     try:
         if is_first:
             with _locked_soon(plan.work):
-                run(plan, report, is_first=True)
+                if not _was_finished_meanwhile(plan):
+                    run(plan, report, is_first=True)
         else:
             run(plan, report, is_first=False)
     except Exception as error:
-        failure = _named(error)
+        failure = _named(error, plan.work)
         if failure is None:
             raise
         if is_first:
-            write_text(plan.work / OUTCOME, orjson.dumps(failure).decode())
+            report({FAILURE: failure})
         return 1
     return 0
 
@@ -144,7 +148,12 @@ def _publish(plan: Plan, prepared: Prepared, fitted: Fitted, seconds: float) -> 
         ) from error
     record = _record(plan, prepared, fitted, lineage, seconds)
     write_text(plan.out / RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2).decode() + "\n")
-    for name in (CHECKPOINTS, _TOKENIZER):
+    remove_leftovers(plan)
+
+
+def remove_leftovers(plan: Plan) -> None:
+    """Remove what only an unfinished training needs."""
+    for name in (CHECKPOINTS, _TOKENIZER, _PART):
         shutil.rmtree(plan.work / name, ignore_errors=True)
 
 
@@ -232,7 +241,7 @@ def _record(
     }
 
 
-def _named(error: Exception) -> dict[str, JSON] | None:
+def _named(error: Exception, folder: Path) -> dict[str, JSON] | None:
     """A failure that has a name, as JSON; None for a defect."""
     import torch
 
@@ -241,6 +250,12 @@ def _named(error: Exception) -> dict[str, JSON] | None:
             f"the device has no memory left: {str(error).partition('. ')[0]}",
             why="weights, gradients and optimiser take about 16 bytes per parameter, plus the rows",
             fix="set a smaller `micro_batch_size`, `gradient_checkpointing`, or `method: lora`",
+        )
+    elif isinstance(error, OSError) and error.errno in _DISK:
+        error = EnvironmentFailure(
+            f"`{error.filename or folder}` cannot be written: {error.strerror}",
+            why="a training keeps all that it needs to go on in its folder",
+            fix="free space on that disk, then run the same command again",
         )
     if not isinstance(error, SelfsownError):
         return None
@@ -269,6 +284,14 @@ def _locked_soon(folder: Path) -> Iterator[None]:
                 continue
             yield
             return
+
+
+def _was_finished_meanwhile(plan: Plan) -> bool:
+    """Whether another process finished the training while this one waited for the lock.
+
+    Several processes of one training cannot decide that apart, and train once more.
+    """
+    return os.environ.get("WORLD_SIZE", "1") == "1" and (plan.out / RECORD).is_file()
 
 
 def _end_with_parent() -> None:

@@ -28,9 +28,10 @@ from selfsown.core.errors import (
     MissingExtra,
 )
 from selfsown.core.request import JSON
+from selfsown.core.rundir import translated_os_errors
 from selfsown.models.fingerprint import model_hash
 from selfsown.train.checkpoints import last_checkpoint
-from selfsown.train.child import CHECKPOINTS, OUTCOME, WATCH_PARENT
+from selfsown.train.child import CHECKPOINTS, FAILURE, WATCH_PARENT, remove_leftovers
 from selfsown.train.decontamination import suite_words
 from selfsown.train.plan import RECORD, Plan, make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
@@ -127,17 +128,15 @@ def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainR
     refuse_change(plan)
     done = _finished(plan)
     if done is not None:
+        remove_leftovers(plan)
         return TrainResult(plan.out, False, done, None)
-    outcome = plan.work / OUTCOME
     path = write_plan(plan)
-    outcome.unlink(missing_ok=True)
     report = on_progress or (lambda line: None)
     report({"clean_of": suite_words(plan.cleaned_of)})
-    status = _run_child(plan, path, report)
+    status, said = _run_child(plan, path, report)
     record = _finished(plan)
     if status == 0 and record is not None:
         return TrainResult(plan.out, True, record, None)
-    said = orjson.loads(outcome.read_bytes()) if outcome.is_file() else {}
     if said.get("kind") == "input":
         raise InputError(said["what"], why=said["why"], fix=said["fix"])
     return TrainResult(plan.out, True, {}, _failure(plan, status, said))
@@ -164,8 +163,10 @@ def _finished(plan: Plan) -> Mapping[str, JSON] | None:
     return record
 
 
-def _run_child(plan: Plan, path: Path, report: Progress) -> int:
-    with (plan.work / LOG).open("ab") as log:
+def _run_child(plan: Plan, path: Path, report: Progress) -> tuple[int, Mapping[str, str]]:
+    """The exit status of the child, and the failure that it named, if it did."""
+    said: dict[str, str] = {}
+    with _opened_log(plan) as log:
         child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             _command(plan, path),
             stdin=subprocess.PIPE,
@@ -177,8 +178,12 @@ def _run_child(plan: Plan, path: Path, report: Progress) -> int:
         assert child.stdout is not None and child.stdin is not None
         try:
             for line in _progress_lines(child.stdout, log):
-                report(line)
-            return child.wait()
+                failure = line.get(FAILURE)
+                if isinstance(failure, Mapping):
+                    said = {name: str(text) for name, text in failure.items()}
+                else:
+                    report(line)
+            return child.wait(), said
         except KeyboardInterrupt:
             raise Interrupted(
                 f"the training into `{plan.out}` was interrupted",
@@ -189,6 +194,12 @@ def _run_child(plan: Plan, path: Path, report: Progress) -> int:
             _stop(child)
             child.stdin.close()
             child.stdout.close()
+
+
+def _opened_log(plan: Plan) -> IO[bytes]:
+    path = plan.work / LOG
+    with translated_os_errors(path):
+        return path.open("ab")
 
 
 def _progress_lines(stream: IO[bytes], log: IO[bytes]) -> Iterator[Mapping[str, JSON]]:
