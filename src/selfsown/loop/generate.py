@@ -17,6 +17,7 @@ from selfsown.loop.config import LoopConfig
 from selfsown.loop.places import RoundPlaces
 from selfsown.recipes.base import get_recipe
 from selfsown.recipes.seeds import read_seeds
+from selfsown.report.card import CARD
 from selfsown.runner import Start, execute, run_loop
 
 
@@ -83,8 +84,8 @@ def generate(config: RunConfig) -> Mapping[str, Any]:
 
 
 def is_finished(directory: Path) -> bool:
-    """Whether a run directory holds a finished run."""
-    if not (directory / MANIFEST).is_file():
+    """Whether a run directory holds a finished run, and report and card are written, too."""
+    if not all((directory / name).is_file() for name in (MANIFEST, CARD)):
         return False
     run = read_manifest(directory)["run"]
     return isinstance(run, Mapping) and run.get("status") == "finished"

@@ -16,6 +16,7 @@ import orjson
 from selfsown.core.config import difference
 from selfsown.core.errors import ConfigChanged, ConfigError, InputError
 from selfsown.core.request import JSON
+from selfsown.core.rundir import translated_os_errors, write_text
 from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import read_lineage
@@ -182,7 +183,11 @@ def has_chat_template(folder: Path) -> bool:
 
 
 def write_plan(plan: Plan) -> Path:
-    """Write `plan.json` for the child process and return its path."""
+    """Write `plan.json` for the child process and return its path.
+
+    Raises:
+        EnvironmentFailure: the folder cannot be written.
+    """
     form = {
         "identity": plan.identity,
         "config": plan.config.model_dump(mode="json"),
@@ -195,9 +200,10 @@ def write_plan(plan: Plan) -> Path:
         "cleaned_of": asdict(plan.cleaned_of),
         "earlier": plan.earlier,
     }
-    plan.work.mkdir(parents=True, exist_ok=True)
     path = plan.work / PLAN
-    path.write_bytes(orjson.dumps(form, option=orjson.OPT_INDENT_2) + b"\n")
+    with translated_os_errors(path):
+        plan.work.mkdir(parents=True, exist_ok=True)
+    write_text(path, orjson.dumps(form, option=orjson.OPT_INDENT_2).decode() + "\n")
     return path
 
 
