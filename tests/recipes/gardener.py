@@ -48,7 +48,12 @@ def instruction(rng: random.Random) -> str:
 
 
 def gardener(
-    *, fresh: float = 1.0, new: int = 7, yes: float = 0.3, capabilities: Capabilities = BASE
+    *,
+    fresh: float = 1.0,
+    new: int = 7,
+    yes: float = 0.3,
+    sure: float = 1.0,
+    capabilities: Capabilities = BASE,
 ) -> ScriptedModel:
     """A generator that answers as the prompts ask.
 
@@ -56,6 +61,7 @@ def gardener(
         fresh: chance that a listed instruction is new; else it repeats one and the same.
         new: instructions per list.
         yes: share of instructions it calls classification.
+        sure: chance that an answer to an instance repeats its output; else it says `perhaps`.
         capabilities: what it can do.
     """
 
@@ -67,7 +73,9 @@ def gardener(
             return json.dumps(_json_answer(request, rng))
         last = prompt.rsplit("Task:", 1)[-1]
         if prompt.endswith("Is it classification?"):
-            return " Yes" if random.Random(last).random() < yes else " No"
+            return " Yes" if _is_yes(last) else " No"
+        if is_vote(prompt):
+            return f" {_output(last)}" if rng.random() < sure else " perhaps"
         if _is_list(prompt):
             return _list(prompt, rng)
         if "Class label:" in prompt:
@@ -76,6 +84,16 @@ def gardener(
         return (
             f"Example 1\nInput: {given}\nOutput: {given.upper()}\nExample 2\nInput: two\nOutput: 2"
         )
+
+    def _is_yes(asked: str) -> bool:
+        return random.Random(asked).random() < yes
+
+    def _output(asked: str) -> str:
+        task, _, given = asked.removesuffix("\nOutput:").partition("\nInput: ")
+        known = {"two": "2", "sky": "blue"}
+        if given in known:
+            return known[given]
+        return "red" if _is_yes(f"{task}\nIs it classification?") else given.upper()
 
     def _list(prompt: str, rng: random.Random) -> str:
         items = [_item(rng) for _ in range(new)]
@@ -95,11 +113,18 @@ def gardener(
             return {"tasks": [_item(rng) for _ in range(new)]}
         if names == ["is_classification"]:
             return {"is_classification": rng.random() < yes}
+        if names == ["output"]:
+            return {"output": "Done" if rng.random() < sure else "perhaps"}
         if names == ["examples"]:
             return {"examples": [{"label": "red", "input": rng.choice(WORDS)}]}
         return {"instances": [{"input": rng.choice(WORDS), "output": "done"}]}
 
     return ScriptedModel(answer, capabilities=capabilities, identity="gardener")
+
+
+def is_vote(prompt: str) -> bool:
+    """Whether a prompt, stripped at its end, asks for the output of one instance."""
+    return prompt.endswith("\nOutput:") or "Answer with the output alone" in prompt
 
 
 def _is_list(prompt: str) -> bool:

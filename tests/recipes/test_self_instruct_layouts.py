@@ -97,6 +97,34 @@ def test_input_first_blocks_number_examples_that_have_an_input() -> None:
     assert request.stop == ("\nTask:", "\nExample 6")
 
 
+def test_a_vote_is_asked_for_after_worked_tasks_of_its_own() -> None:
+    two = SeedTask("t", "", "Swap them.", (Instance("a b", "b a"), Instance("c d", "d c")), False)
+    shots = Shots((), (), (), answer=((seed(0), two), (seed(1, bare=True),)))
+    built = Layout(Options(answer_votes=2), Templates({}), shots, BASE, BASE)
+    assert built.answer_request("Sort it.", "b, a", 0).prompt == (
+        "Task: Do thing 0.\nInput: input 0\nOutput: output 0\n\n"
+        "Task: Swap them.\nInput: a b\nOutput: b a\n\n"
+        "Task: Sort it.\nInput: b, a\nOutput:"
+    )
+    bare = built.answer_request("Name one.", " ", 1)
+    assert bare.prompt == "Task: Do thing 1.\nOutput: output 1\n\nTask: Name one.\nOutput:"
+    assert bare.stop == ("\nTask:", "\nInput:") and bare.temperature == 0.7
+
+
+def test_each_vote_has_other_worked_tasks() -> None:
+    built = layout(answer_votes=3)
+    sets = [frozenset(task.id for task in one) for one in built.shots.answer]
+    assert len(set(sets)) == 3 and {len(one) for one in sets} == {5}
+    assert layout().shots.answer == ()
+
+
+@pytest.mark.parametrize("voice", [CHAT, JSON_CHAT])
+def test_a_chat_model_is_asked_for_the_output_alone(voice: Voice) -> None:
+    request = layout(voice, answer_votes=1).answer_request("Sort it.", "b, a", 0)
+    assert request.messages[-1].text == "Task: Sort it.\nInput: b, a" and request.stop == ()
+    assert (request.schema is not None) == ("Answer in JSON" in seen(request)) == voice.schema
+
+
 def test_output_first_blocks_put_the_label_before_its_input() -> None:
     shots = Shots((), (), (seed(0, label=True), seed(1, label=True, bare=True)))
     request = Layout(Options(), Templates({}), shots, BASE, BASE).instance_request(
@@ -279,6 +307,7 @@ _EVERYTHING: dict[str, object] = {
     "structured": False,
     "demonstrations": [],
     "instruction": "Sort it.",
+    "input": "",
     "max_instances": 5,
 }
 

@@ -215,17 +215,25 @@ def conflicts(
     votes: dict[str, Counter[str]] = {}
     for one in instances:
         if one.input:
-            votes.setdefault(_folded(one.input), Counter())[_folded(one.output)] += 1
+            votes.setdefault(folded(one.input), Counter())[folded(one.output)] += 1
     reasons: list[str | None] = []
     for one in instances:
-        ranked = votes[_folded(one.input)].most_common() if one.input else []
+        ranked = votes[folded(one.input)].most_common() if one.input else []
         if len(ranked) < 2:
             reasons.append(None)
         elif on_tie == "drop" and ranked[0][1] == ranked[1][1]:
             reasons.append("conflicting_outputs")
         else:  # equal counts rank in order of first vote
-            reasons.append(None if _folded(one.output) == ranked[0][0] else "conflicting_outputs")
+            reasons.append(None if folded(one.output) == ranked[0][0] else "conflicting_outputs")
     return reasons
+
+
+def folded(text: str) -> str:
+    """The text as votes compare it: without regard to case and spacing.
+
+    Punctuation counts: `-5` and `5`, `3.5` and `35` are different answers.
+    """
+    return " ".join(text.casefold().split())
 
 
 def duplicates(instances: Sequence[Instance]) -> list[str | None]:
@@ -244,10 +252,6 @@ def beyond(count: int, most: int, rng: random.Random | None) -> list[str | None]
         return [None] * count
     chosen = set(range(most)) if rng is None else set(rng.sample(range(count), most))
     return [None if index in chosen else "beyond_cap" for index in range(count)]
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 _NO_MARKUP = leaked_markup(fields=False)

@@ -59,6 +59,9 @@ class Recipe(Generic[OptionsT]):
     """Calls per unit of the target that a run usually takes, measured; for estimates."""
     operational: frozenset[str] = frozenset()
     """Options that only decide when to stop, so that they may change between starts."""
+    added: frozenset[str] = frozenset()
+    """Options that this version gained after its first runs. At their defaults, which change
+    nothing, they are no part of what the data depend on, so that older run directories go on."""
     bound: Callable[[OptionsT, int, int], tuple[CallBound, ...]] | None = None
     """(options, how many of the target are missing, number of seeds) → upper bounds; None for
     recipes over independent rows, whose plan is exact."""
@@ -88,7 +91,13 @@ class Recipe(Generic[OptionsT]):
     def data_options(self, options: OptionsT) -> dict[str, JSON]:
         """The options that the data depend on."""
         form: dict[str, JSON] = options.model_dump(mode="json")
-        return {name: value for name, value in form.items() if name not in self.operational}
+        fields = self.options.model_fields
+        left_out = self.operational | {
+            name
+            for name in self.added
+            if getattr(options, name) == fields[name].get_default(call_default_factory=True)
+        }
+        return {name: value for name, value in form.items() if name not in left_out}
 
 
 def get_recipe(name: str) -> Recipe[Any]:

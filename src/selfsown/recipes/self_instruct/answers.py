@@ -58,3 +58,12 @@ def instances_in(
     else:
         read = parse.read_labelled if label_first else parse.read_instances
     return read(completion.text, cut_off=cut_off)
+
+
+def answer_in(completion: Completion, voice: Voice) -> str | None:
+    """The output that an answer gives for one instance; None if it was cut off or gives none."""
+    if completion.finish_reason == "length":
+        return None
+    if voice.schema:
+        return parse.read_output_json(completion.parsed)
+    return parse.read_output(completion.text)

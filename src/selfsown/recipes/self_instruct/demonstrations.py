@@ -187,6 +187,12 @@ def choose_shots(
             ([], 0),
             rng_for_prompt("output_first"),
         ),
+        answer=tuple(
+            _mixed(
+                (worked, options.answer_demonstrations), ([], 0), rng_for_prompt(f"answer-{number}")
+            )
+            for number in range(options.answer_votes)
+        ),
     )
 
 

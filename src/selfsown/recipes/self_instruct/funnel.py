@@ -14,7 +14,7 @@ from selfsown.core.errors import CallFailed
 from selfsown.core.request import JSON, Completion
 from selfsown.core.run import Run
 from selfsown.core.stages import Candidate
-from selfsown.curate.instances import Instance, filter_instances
+from selfsown.curate.instances import Instance
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.curate.rules import first_drop, instruction_rules
 from selfsown.curate.steps import filter_named
@@ -23,7 +23,7 @@ from selfsown.recipes.self_instruct.demonstrations import Member
 from selfsown.recipes.self_instruct.layouts import Voice
 from selfsown.recipes.self_instruct.options import Options
 from selfsown.recipes.self_instruct.parse import Loss
-from selfsown.recipes.self_instruct.tasks import TaskAnswer
+from selfsown.recipes.self_instruct.tasks import Piece, TaskAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,15 @@ class Funnel:
             task.fail(answer)
             return False
         kept_count = self._take_instances(place, task, answer.pieces)
+        errors = [p.outcome.error for p in answer.pieces if p.outcome and p.outcome.error]
         if kept_count:
             task.keep()
+        elif errors:
+            task.fail(errors[0])
         elif answer.reading == "unread" and self._options.unread_classification == "reject":
             task.reject("unread_classification")
         else:
-            was_read = any(isinstance(piece, Instance) for piece in answer.pieces)
+            was_read = any(isinstance(piece.content, Instance) for piece in answer.pieces)
             task.reject("no_instance_kept" if was_read else "no_instance_read")
         return kept_count > 0
 
@@ -131,28 +134,14 @@ class Funnel:
         self._pool.add(piece)
         return True
 
-    def _take_instances(
-        self, place: Place, task: Candidate, pieces: Sequence[Instance | Loss]
-    ) -> int:
+    def _take_instances(self, place: Place, task: Candidate, pieces: Sequence[Piece]) -> int:
         """End every piece as an instance or with the reason why it is none; how many are kept."""
-        rng = None
-        if self._options.choose_instances == "random":
-            rng = self._run.rng("instances", place.draw)
-        result = filter_instances(
-            [piece for piece in pieces if isinstance(piece, Instance)],
-            preset=self._options.instance_rules,
-            most=self._options.max_instances,
-            rng=rng,
-        )
-        reasons = {id(dropped.instance): dropped.reason for dropped in result.dropped}
-        kept = iter(result.kept)
+        kept_count = 0
         for position, piece in enumerate(pieces):
-            reason = piece.reason if isinstance(piece, Loss) else reasons.get(id(piece))
-            final = next(kept) if reason is None else piece
             body: dict[str, JSON] = (
-                {"text": final.text}
-                if isinstance(final, Loss)
-                else {"input": final.input, "output": final.output}
+                {"text": piece.content.text}
+                if isinstance(piece.content, Loss)
+                else {"input": piece.content.input, "output": piece.content.output}
             )
             instance = self._instances.enter(
                 {
@@ -165,8 +154,12 @@ class Funnel:
                 keys=place.keys,
                 parent_depth=task.parent_depth + 1,
             )
-            if reason is None:
-                instance.keep()
+            agreed = piece.outcome.count.agreed if piece.outcome else None
+            if piece.outcome and piece.outcome.error:
+                instance.fail(piece.outcome.error)
+            elif piece.reason is not None:
+                instance.reject(piece.reason, agreed)
             else:
-                instance.reject(reason)
-        return len(result.kept)
+                instance.keep(score=agreed)
+                kept_count += 1
+        return kept_count

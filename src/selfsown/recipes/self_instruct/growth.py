@@ -29,7 +29,7 @@ from selfsown.recipes.self_instruct.demonstrations import (
 )
 from selfsown.recipes.self_instruct.funnel import Funnel, Place
 from selfsown.recipes.self_instruct.layouts import Layout
-from selfsown.recipes.self_instruct.tasks import TaskAnswer
+from selfsown.recipes.self_instruct.tasks import TaskAnswer, TaskItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,6 @@ class ListItem:
     """How often the same request was drawn before."""
     shown: tuple[Member, ...]
     """Its demonstrations."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskItem:
-    """An accepted instruction, to be classified and given instances."""
-
-    member: Member
-    occurrence: int
-    """How often the same instruction was drawn before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +72,7 @@ class Growth:
         self._pending: deque[Member] = deque()
         self._occurrences: Counter[bytes] = Counter()
         self._readings: Counter[str] = Counter()
+        self._votes: Counter[str] = Counter()
         self._list_yield = YieldWatch(options.saturation_window, options.least_yield)
         self._task_yield = YieldWatch(options.saturation_window, options.least_task_yield)
         self._lists_drawn = self._lists_out = self._working = self._tasks_kept = 0
@@ -101,7 +93,7 @@ class Growth:
         if not self._goals_drawn or (not self._goal_out and self._is_at(self._goal)):
             return self._goal_item()
         if self._pending:
-            return self._task_item() if self._wants_task() else None
+            return self._task_item(index) if self._wants_task() else None
         return self._list_item() if self._wants_list() else None
 
     def ahead(self) -> int:
@@ -147,10 +139,10 @@ class Growth:
         self._goal_out = True
         return GoalItem(self._goals_drawn - 1)
 
-    def _task_item(self) -> TaskItem:
+    def _task_item(self, index: int) -> TaskItem:
         member = self._pending.popleft()
         self._working += 1
-        return TaskItem(member, self._occurrence(member.instruction.encode()))
+        return TaskItem(member, index, self._occurrence(member.instruction.encode()))
 
     def _list_item(self) -> ListItem:
         rng = self._run.rng("demonstrations", self._lists_drawn)
@@ -200,6 +192,8 @@ class Growth:
         self._task_yield.add(int(is_kept))
         if not isinstance(answer, CallFailed):
             self._readings[answer.reading] += 1
+            for count in (p.outcome.count for p in answer.pieces if p.outcome is not None):
+                self._votes.update(asked=count.asked, agreed=count.agreed, failed=count.failed)
         if self._task_yield.is_exhausted:
             self._saturated = self._saturated or "tasks"
 
@@ -228,6 +222,8 @@ class Growth:
         run.note("classification_readings", dict(sorted(self._readings.items())))
         run.note("accepted_per_request", self._list_yield.curve())
         run.note("shots", self._shot_ids())
+        if self._options.answer_votes:
+            run.note("votes", dict(sorted(self._votes.items())))
 
     def _judge_lists(self) -> None:
         block, self._block = sorted(self._block, key=lambda one: one[0].draw), []
@@ -246,8 +242,11 @@ class Growth:
 
     def _shot_ids(self) -> JSON:
         shots = self._layout.shots
-        return {
+        ids: dict[str, JSON] = {
             "classification": [task.id for task in shots.classification],
             "input_first": [task.id for task in shots.input_first],
             "output_first": [task.id for task in shots.output_first],
         }
+        if shots.answer:
+            ids["answer"] = [[task.id for task in one] for one in shots.answer]
+        return ids

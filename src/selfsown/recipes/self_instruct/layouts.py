@@ -1,4 +1,4 @@
-"""Requests of the three kinds, in the completion and the chat layout.
+"""Requests of all kinds, in the completion and the chat layout.
 
 Whatever stays the same over a run comes first in every prompt, so that prefix caches work: worked
 examples are chosen once (`Shots`), and only the task at the end changes. Demonstrations are left
@@ -20,13 +20,14 @@ from selfsown.recipes.self_instruct.sampling import Sampling
 from selfsown.recipes.self_instruct.templates import Templates
 
 T = TypeVar("T")
-CallKind = Literal["lists", "classification", "input_first", "output_first"]
+CallKind = Literal["lists", "classification", "input_first", "output_first", "answer"]
 
 _MAX_TOKENS: Final[Mapping[CallKind, tuple[int, int]]] = {
     "lists": (1024, 2048),
     "classification": (16, 512),
     "input_first": (512, 2048),
     "output_first": (512, 2048),
+    "answer": (512, 2048),
 }
 """Kind → most tokens for base models, which stop strings end, and for chat models, whose hidden
 reasoning counts."""
@@ -57,6 +58,8 @@ class Shots:
     input_first: tuple[SeedTask, ...]
     output_first: tuple[SeedTask, ...]
     """Empty where no seed is a classification task; then every task goes input first."""
+    answer: tuple[tuple[SeedTask, ...], ...] = ()
+    """One set for each vote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,18 @@ class Layout:
             return self._request(kind, kind, self.generator, values, stop, schema)
 
         return self._fitted(kind, self.generator, build, shots, _without_last)[0]
+
+    def answer_request(self, instruction: str, text: str, number: int) -> Request:
+        """Ask for the output of one task with input `text`, as vote `number`; from 0."""
+        stop = ("\nTask:", "\nInput:")
+
+        def build(shown: Sequence[SeedTask]) -> Request:
+            values = _task_values("", shown, instruction)
+            values["input"] = text.strip()
+            return self._request("answer", "answer", self.generator, values, stop, _ANSWER_SCHEMA)
+
+        shots = self.shots.answer[number]
+        return self._fitted("answer", self.generator, build, shots, _without_last)[0]
 
     def mark(self, number: int) -> str:
         """What stands before the list item of this number."""
@@ -289,5 +304,11 @@ _YES_NO_SCHEMA: Final[Mapping[str, JSON]] = {
     "type": "object",
     "properties": {"is_classification": {"type": "boolean"}},
     "required": ["is_classification"],
+    "additionalProperties": False,
+}
+_ANSWER_SCHEMA: Final[Mapping[str, JSON]] = {
+    "type": "object",
+    "properties": {"output": {"type": "string"}},
+    "required": ["output"],
     "additionalProperties": False,
 }

@@ -150,6 +150,23 @@ def read_pairs_json(
     return without_cut_off(found) if cut_off else tuple(found)
 
 
+def read_output(text: str) -> str | None:
+    """The output in an answer that begins after `Output:`, or repeats it; None if it is empty.
+
+    Read as instances are, so that what stands for one output in an instance does so here.
+    """
+    field = _FIELD.match(text)
+    is_named = field is not None and field["name"].casefold() == "output"
+    pieces = read_instances(text if is_named else f"Output: {text}", cut_off=False)
+    return next((piece.output for piece in pieces if isinstance(piece, Instance)), "") or None
+
+
+def read_output_json(value: JSON) -> str | None:
+    """The same for a parsed answer `{"output": "..."}`."""
+    output = value.get("output") if isinstance(value, Mapping) else None
+    return output.strip() or None if isinstance(output, str) else None
+
+
 def without_cut_off(found: Sequence[T | Loss]) -> tuple[T | Loss, ...]:
     """The pieces with the last one, which a length limit cut, turned into a loss."""
     if not found:

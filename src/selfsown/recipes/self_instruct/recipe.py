@@ -2,7 +2,8 @@
 
 New instructions are asked for with demonstrations from the pool (section 2.2, step 1), each
 accepted one is called classification or not (step 2) and given instances, input first or output
-first (step 3), and both are filtered (step 4).
+first (step 3), and both are filtered (step 4). With option `answer_votes`, the model's further
+answers vote on each instance (`votes.py`).
 
 Differs from the paper, also in preset `paper`:
 1. No barrier between the steps: one flow has two kinds of items, list requests and accepted
@@ -50,7 +51,7 @@ async def self_instruct(run: Run, options: Options) -> None:
             return goal if isinstance(goal, int) else None
         if isinstance(item, ListItem):
             return await run.ask("generator", item.request, item.sample)
-        return await answer_task(run, layout, labeler, item.member.instruction, item.occurrence)
+        return await answer_task(run, layout, labeler, item)
 
     flow: Flow[Item, Answer] = run.flow("pool", growth.draw, work, growth.ahead)
     async for done in flow:
@@ -85,10 +86,16 @@ def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBo
     most_tasks = maxsize if tasks is None else tasks
     questions = min(maxsize, most_tasks * (1 + options.classification_retries))
     instances = min(maxsize, most_tasks * (1 + options.instance_retries))
+    votes: tuple[CallBound, ...] = ()
+    if options.answer_votes:
+        per_task = options.max_instances * options.answer_votes
+        most_votes = min(maxsize, most_tasks * per_task)
+        votes = (_bound(options, "votes on instances", "generator", "answer", most_votes),)
     return (
         _bound(options, "instruction lists", "generator", "lists", lists),
         _bound(options, "classification questions", "labeler", "classification", questions),
         _bound(options, "instances", "generator", "input_first", instances),
+        *votes,
     )
 
 
@@ -146,4 +153,5 @@ RECIPE = Recipe(
     calls_per_unit=2.5,
     target_stage=lambda options: options.target_counts,
     bound=call_bounds,
+    added=frozenset({"answer_votes", "answer_votes_agree", "answer_demonstrations", "answer"}),
 )
