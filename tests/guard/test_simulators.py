@@ -17,10 +17,9 @@ from selfsown.guard.simulate.gaussian import (
     fit,
     human,
     replace_loop,
-    wide_fresh_loop,
 )
-from selfsown.guard.simulate.loops import ARMS, run_arm
-from selfsown.guard.simulate.orderings import bigram_orderings
+from selfsown.guard.simulate.loops import run_arms
+from selfsown.guard.simulate.orderings import bigram_orderings, learned_orderings
 from selfsown.guard.simulate.page import render_study
 from selfsown.guard.simulate.phase import threshold, worth
 from selfsown.guard.simulate.study import Study, run_study
@@ -108,16 +107,14 @@ def test_synthetic_data_help_up_to_a_threshold_that_does_not_grow_with_human_dat
     assert unbiased.ratio == pytest.approx(1 + 500 / 1500, abs=0.03)
 
 
-def test_published_limits_in_a_hundred_dimensions_do_not_depend_on_the_first_model() -> None:
+def test_published_limits_in_a_hundred_dimensions_do_not_depend_on_the_first_model(
+    study: Study,
+) -> None:
     # 2307.01850, figure 10: d = 100, n_r = 100, n_s = 900. Our limits: 12.2-12.3 and 20.5.
-    for bias, expected in ((1.0, 12.25), (0.8, 20.5)):
-        limits = [
-            np.mean(
-                wide_fresh_loop(np.random.default_rng(1), 100, 25, first, 100, 900, bias=bias)[-5:]
-            )
-            for first in (100, 1000)
-        ]
-        assert limits == pytest.approx([expected] * 2, rel=0.05)
+    stated = [one for one in study.orderings if one.name.startswith("100 dimensions")]
+    assert len(stated) == 3 and all(one.holds for one in stated)
+    assert stated[0].numbers == pytest.approx((12.25, 12.25), rel=0.05)
+    assert stated[1].numbers == pytest.approx((20.5, 20.5), rel=0.05)
 
 
 def test_entropy_is_blind_to_the_loss_of_types() -> None:
@@ -147,7 +144,7 @@ def test_missing_human_mass_after_twenty_rounds() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_bigram_loops_are_ordered_as_stated(seed: int) -> None:
     world = BigramWorld(seed)
-    found = bigram_orderings({arm.name: run_arm(world, arm) for arm in ARMS})
+    found = bigram_orderings(run_arms(world))
     assert [one for one in found if not one.holds] == []
 
 
@@ -166,8 +163,26 @@ def test_bigram_pairs_and_loss_by_hand() -> None:
     assert model.tolist() == [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
 
 
+def test_orderings_of_learned_models_compare_the_last_rounds() -> None:
+    good = {"distinct_2": 0.2, "rare_recall": 0.4, "tasks": 0.9, "nll": 1.0}
+    sharp = {**good, "distinct_2": 0.1, "rare_recall": 0.3}
+    lost = {"distinct_2": 0.15, "rare_recall": 0.2, "tasks": 0.5, "nll": 2.0}
+    found = {
+        f"{arm}, {temperature}": [good, last]
+        for arm in ("replace", "accumulate", "fresh 50 %")
+        for temperature, last in (("T=1", good), ("T=.8", sharp))
+    }
+    found["replace, T=1"] = [good, lost]
+    found["replace, T=.8"] = [good, {**lost, "distinct_2": 0.05, "rare_recall": 0.1}]
+    assert [one.name for one in learned_orderings(found) if not one.holds] == []
+    failed = learned_orderings({**found, "accumulate, T=1": [lost, lost]})
+    assert {one.name.split(", ")[0] for one in failed if not one.holds} == {
+        "loss", "rare pairs left", "tasks of the world",
+    }  # fmt: skip
+
+
 def test_the_page_shows_the_three_loops_and_loads_nothing(study: Study) -> None:
     page = render_study(study)
-    assert page.count("<svg") == 12 and "fully synthetic" in page and "fresh data" in page
+    assert page.count("<svg") == 14 and "fully synthetic" in page and "fresh data" in page
     assert "http" not in page.replace("http-equiv", "")
     assert page == render_study(study)

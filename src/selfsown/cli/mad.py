@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from selfsown.guard.simulate.study import Study
+    from selfsown.guard.simulate.worlds import Experiment
 
 
 @click.command()
@@ -21,30 +23,57 @@ if TYPE_CHECKING:
     help="Also write mad.html with the plots, and mad.json, into this directory.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@click.option("--rounds", default=8, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    help="Rounds of the loops in worlds.  [default: 8, in the lab 4]",
+)
 @click.option(
     "--world",
     "worlds",
     multiple=True,
-    help="Loop only this world: unigram, bigram; may be repeated. All by default.",
+    help="Loop only this world: unigram, bigram, or lab, which trains small transformers for some"
+    " minutes; may be repeated.  [default: unigram and bigram]",
 )
-def mad(as_json: bool, out: Path | None, seed: int, rounds: int, worlds: tuple[str, ...]) -> None:
+@click.option(
+    "--planted",
+    default=0,
+    metavar="RUNS",
+    type=click.IntRange(min=0),
+    help="Also plant four kinds of collapse in made-up texts so many times, 3 CPU-seconds each, and"
+    " count how often the guard sees them.",
+)
+def mad(
+    as_json: bool,
+    out: Path | None,
+    seed: int,
+    rounds: int | None,
+    worlds: tuple[str, ...],
+    planted: int,
+) -> None:
     """Simulate three loops of models that train on their own output; takes seconds.
 
     Compares Gaussian, unigram and bigram simulations with closed forms, and shows how much
-    synthetic data a loop can take. Exits 1 where theory and simulation disagree.
+    synthetic data a loop can take. With `--world lab` the same loops are turned by transformers
+    that are really trained. Exits 1 where theory and simulation disagree.
     """
     from selfsown.core.errors import ConfigError
-    from selfsown.guard.simulate.loops import WORLDS
     from selfsown.guard.simulate.study import run_study
+    from selfsown.guard.simulate.worlds import WORLDS
+    from selfsown.loop.lab_loops import LAB
 
-    if unknown := sorted(set(worlds) - set(WORLDS)):
+    every = {**WORLDS, "lab": LAB}
+    if unknown := sorted(set(worlds) - set(every)):
         raise ConfigError(
             f"unknown world `{unknown[0]}`",
             why="the loops turn in a simulated world",
-            fix="use " + " or ".join(f"`--world {name}`" for name in WORLDS),
+            fix="use " + " or ".join(f"`--world {name}`" for name in every),
         )
-    study = run_study(seed, rounds, worlds or tuple(WORLDS))
+    chosen = {name: every[name] for name in every if name in (worlds or WORLDS)}
+    for name, experiment in chosen.items():
+        if experiment.cost:
+            click.echo(f"{name}: {experiment.cost}", err=True)
+    study = run_study(seed, rounds, chosen, planted, _tell(chosen))
     text = json.dumps(study.to_json())
     if out is not None:
         _write(study, text, out)
@@ -52,6 +81,13 @@ def mad(as_json: bool, out: Path | None, seed: int, rounds: int, worlds: tuple[s
     if not study.holds:
         click.echo("error: a closed form or an ordering does not hold", err=True)
         raise click.exceptions.Exit(1)
+
+
+def _tell(chosen: Mapping[str, Experiment]) -> Callable[[str], None]:
+    """Tells of each loop where any takes minutes; else of none."""
+    if any(experiment.cost for experiment in chosen.values()):
+        return lambda line: click.echo(line, err=True)
+    return lambda line: None
 
 
 def _write(study: Study, text: str, out: Path) -> None:
@@ -82,7 +118,13 @@ def _table(study: Study) -> str:
         for arm, rounds in arms.items():
             cells = (f"{rounds[0][name]:.3f} -> {rounds[-1][name]:.3f}" for name in metrics)
             lines.append(f"{arm:<24}" + "".join(f"{cell:>20}" for cell in cells))
-    if study.orderings:
-        lines.append("")
+    if study.planted:
+        lines += ["", f"{'planted':<24}{'runs':>8}{'round 1':>10}{'by round 2':>12}{'stopped':>10}"]
+    lines += [
+        f"{one.plant:<24}{one.runs:>8}{one.first_round:>10.0%}{one.flagged:>12.0%}"
+        f"{one.stopped:>10.0%}"
+        for one in study.planted
+    ]
+    lines.append("")
     lines += [f"{'yes' if one.holds else 'NO':<5}{one.name}" for one in study.orderings]
     return "\n".join(lines)

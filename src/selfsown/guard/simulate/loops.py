@@ -1,13 +1,12 @@
 """The loops that every simulated world goes through: what each generation is trained on.
 
-A world knows how to draw human documents, fit a model, sample from it and measure. `run_arm` turns
-the crank. A real model is a world like any other: the bigram and unigram worlds stand beside it in
-`WORLDS`, and whoever trains one (the loop, on the lab) implements the protocol.
+A world knows how to draw human documents, fit a model, sample from it and measure. `run_arms` turns
+the crank. A real model is a world like any other: whoever trains one implements the protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -70,34 +69,47 @@ ARMS: Final = (
 )
 """Fully synthetic, augmentation and fresh data, each unbiased and biased."""
 
-WORLDS: Final[Mapping[str, str]] = {
-    "unigram": "selfsown.guard.simulate.unigram:UnigramWorld",
-    "bigram": "selfsown.guard.simulate.bigram:BigramWorld",
-}
-"""Name → class of a world, imported when it is used."""
+Rounds = Sequence[Mapping[str, float]]
+"""Measurements of round 0, 1, ..."""
 
 
-def run_arm(
-    world: World[DocumentsT, ModelT], arm: Arm, rounds: int = 8
-) -> list[Mapping[str, float]]:
-    """Measurements of rounds 0 to `rounds`, of each round's own output.
+def run_arms(
+    world: World[DocumentsT, ModelT],
+    arms: Sequence[Arm] = ARMS,
+    rounds: int = 8,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[str, Rounds]:
+    """Arm → measurements of rounds 0 to `rounds`, of each round's own output.
 
-    Generation 0 is fitted to human documents; round 0 is its output. No round is measured on the
-    documents it was trained on.
+    Generation 0 is fitted to human documents, once for all arms; round 0 is its output. No round is
+    measured on the documents it was trained on.
     """
-    first = world.human(world.batch, draw=0)
-    model = world.fit(first)
-    pool = [first]
+    human = world.human(world.batch, draw=0)
+    first = world.fit(human)
+    found: dict[str, Rounds] = {}
+    for number, arm in enumerate(arms, 1):
+        tell(f"{arm.name}, loop {number} of {len(arms)}")
+        found[arm.name] = _turn(world, arm, human, first, rounds)
+    return found
+
+
+def _turn(
+    world: World[DocumentsT, ModelT], arm: Arm, human: DocumentsT, model: ModelT, rounds: int
+) -> list[Mapping[str, float]]:
+    """One arm, from generation 0 and what it was fitted to."""
+    pool = [human]
     fixed = round(arm.fixed_share * world.batch)
     fresh = round(arm.fresh_share * world.batch)
     constant = [world.human(fixed, draw=1)] if fixed else []
     found: list[Mapping[str, float]] = []
     for round_ in range(rounds + 1):
+        if round_:
+            draw = 999 + round_
+            made = world.sample(model, world.batch - fixed - fresh, arm.temperature, draw=draw)
+            new = [world.human(fresh, draw=1 + round_)] if fresh else []
+            batch = [*constant, *new, made]
+            pool = [*pool, *batch] if arm.accumulate else batch
+            model = world.fit(world.joined(pool))
         output = world.sample(model, world.batch, arm.temperature, draw=round_)
         found.append(world.measure(output, model))
-        made = world.sample(model, world.batch - fixed - fresh, arm.temperature, draw=1000 + round_)
-        new = [world.human(fresh, draw=2 + round_)] if fresh else []
-        batch = [*constant, *new, made]
-        pool = [*pool, *batch] if arm.accumulate else batch
-        model = world.fit(world.joined(pool))
     return found

@@ -17,6 +17,12 @@ DIVERSITY_DOWN: Final = 0.4
 """… while it loses more than this share of its distinct pairs."""
 
 
+SETTLED: Final = 5
+"""Last rounds whose mean is taken for the limit of a loop."""
+FORGOTTEN: Final = 0.05
+"""Two loops have the same limit within this share of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ordering:
     """One statement about the loops and whether the simulation bears it out."""
@@ -65,3 +71,45 @@ def _orderings(found: Measured) -> Iterator[Ordering]:
     alone = last["replace, T=1"]["nll"] - found["replace, T=1"][0]["nll"]
     yield Ordering("loss: fully synthetic rises more than accumulate, T=.8", alone > rise,
                    (alone, rise))  # fmt: skip
+
+
+def wide_orderings(found: Measured) -> list[Ordering]:
+    """The statements about the fresh loop in many dimensions (2307.01850, figure 10)."""
+    limits = {
+        name: sum(row["w2"] for row in rounds[-SETTLED:]) / SETTLED
+        for name, rounds in found.items()
+    }
+    ordered = []
+    for bias in ("lambda=1", "lambda=.8"):
+        pair = limits[f"first 100, {bias}"], limits[f"first 1000, {bias}"]
+        same = abs(pair[0] / pair[1] - 1) <= FORGOTTEN
+        name = f"fresh data, {bias}: the limit does not depend on the first model (100, 1,000 rows)"
+        ordered.append(Ordering(name, same, pair))
+    pair = limits["first 1000, lambda=1"], limits["first 1000, lambda=.8"]
+    ordered.append(Ordering("fresh data: the limit is worse with biased sampling",
+                            pair[0] < pair[1], pair))  # fmt: skip
+    return ordered
+
+
+def learned_orderings(found: Measured) -> list[Ordering]:
+    """The statements about loops of models that generalise, such as transformers."""
+    return list(_learned(found))
+
+
+def _learned(found: Measured) -> Iterator[Ordering]:
+    last = {name: rounds[-1] for name, rounds in found.items()}
+    for arm in ("accumulate", "fresh 50 %"):
+        for metric, name, falls in (
+            ("rare_recall", "rare pairs left", True),
+            ("tasks", "tasks of the world", True),
+            ("nll", "loss", False),
+        ):
+            for suffix in ("T=1", "T=.8"):
+                pair = last[f"replace, {suffix}"][metric], last[f"{arm}, {suffix}"][metric]
+                sign = "<" if falls else ">"
+                holds = pair[0] < pair[1] if falls else pair[0] > pair[1]
+                yield Ordering(f"{name}, {suffix}: fully synthetic {sign} {arm}", holds, pair)
+    for arm in ("replace", "accumulate", "fresh 50 %"):
+        for metric, name in (("distinct_2", "distinct-2"), ("rare_recall", "rare pairs left")):
+            pair = last[f"{arm}, T=.8"][metric], last[f"{arm}, T=1"][metric]
+            yield Ordering(f"{name}, {arm}: T=.8 < T=1", pair[0] < pair[1], pair)

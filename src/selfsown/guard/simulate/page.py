@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from selfsown.guard.simulate.study import PHASE_REAL, Rounds, Study
+from selfsown.guard.simulate.loops import Rounds
+from selfsown.guard.simulate.study import PHASE_REAL, Study
+from selfsown.guard.simulate.worlds import Experiment
 from selfsown.report.charts.line import Curve, draw_lines
 from selfsown.report.svg import CHART_CSS
 
@@ -56,31 +59,31 @@ def draw_study(study: Study) -> list[Picture]:
             "W2²",
         ),
         _phase(study),
+        *map(partial(_wide, study.loops["wide"]), ("lambda=1", "lambda=.8")),
     ]
-    for world, metric, label in (
-        ("unigram", "distinct_1", "distinct words"),
-        ("unigram", "rare_recall", "rare words left"),
-        ("bigram", "distinct_2", "distinct pairs"),
-        ("bigram", "rare_recall", "rare pairs left"),
-        ("bigram", "nll", "loss"),
-    ):
-        if world not in study.loops:
-            continue
-        for temperature, how in (("T=1", "unbiased"), ("T=.8", "temperature 0.8")):
-            arms = {**_named(temperature), "fresh data": f"fresh 10 %, {temperature}"}
-            title = f"{world.capitalize()}, {label}, {how}"
-            caption = f"{_CAPTIONS[metric]} Fresh data are a tenth of each round."
-            axis = "nats" if metric == "nll" else "share"
-            pictures.append(_loops(title, caption, study.loops[world], arms, metric, axis))
+    for name, experiment in study.worlds.items():
+        pictures += _of_world(name, experiment, study.loops[name])
     return pictures
 
 
-_CAPTIONS: Mapping[str, str] = {
-    "distinct_1": "Different words among all words of a round.",
-    "distinct_2": "Different word pairs among all pairs of a round.",
-    "rare_recall": "Share of the rare human ones that a round still produces.",
-    "nll": "On held-out human text: it hides what the other charts show.",
-}
+def _of_world(name: str, experiment: Experiment, loops: Mapping[str, Rounds]) -> Iterator[Picture]:
+    share = next(arm.fresh_share for arm in experiment.arms if experiment.fresh in arm.name)
+    for plot in experiment.plots:
+        for temperature, how in (("T=1", "unbiased"), ("T=.8", "temperature 0.8")):
+            arms = {**_named(temperature), "fresh data": f"{experiment.fresh}, {temperature}"}
+            title = f"{name.capitalize()}, {plot.name}, {how}"
+            caption = f"{plot.caption} Fresh data are {share:.0%} of each round."
+            yield _loops(title, caption, loops, arms, plot.metric, plot.axis)
+
+
+def _wide(loops: Mapping[str, Rounds], bias: str) -> Picture:
+    caption = (
+        "Fresh data, 100 human and 900 synthetic rows a round: what the first model was trained on"
+        " is forgotten."
+    )
+    arms = {f"{first:,} first rows": f"first {first}, {bias}" for first in (100, 1000)}
+    title = f"Gaussian in 100 dimensions, {bias.replace('lambda=', 'λ = ').replace('= .', '= 0.')}"
+    return _loops(title, caption, loops, arms, "w2", "W2²")
 
 
 def _named(suffix: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,45 @@ class Trial:
     """The verdict of rounds 1, 2."""
     rules: tuple[str, ...]
     """The rules that alarmed, each once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What the guard saw of one plant in all runs; shares in [0, 1]."""
+
+    plant: str
+    runs: int
+    first_round: float
+    """Runs with an alarm in round 1."""
+    flagged: float
+    """Runs with an alarm in any round."""
+    stopped: float
+    """Runs with a stop in any round."""
+    alarmed_rounds: float
+    """Rounds with an alarm; in the healthy loop these are false."""
+    rules: tuple[tuple[str, int], ...]
+    """The rules that alarmed in most runs, at most five, with the number of runs."""
+
+
+def caught(found: Sequence[Trial]) -> list[Caught]:
+    """Trials counted by plant, in the order of `PLANTED`; at least one of each."""
+    counted: list[Caught] = []
+    for plant in PLANTED:
+        mine = [trial for trial in found if trial.plant == plant]
+        alarmed = [[level != "pass" for level in trial.levels] for trial in mine]
+        rules = Counter(rule for trial in mine for rule in trial.rules)
+        counted.append(
+            Caught(
+                plant,
+                len(mine),
+                first_round=sum(levels[0] for levels in alarmed) / len(mine),
+                flagged=sum(map(any, alarmed)) / len(mine),
+                stopped=sum("stop" in trial.levels for trial in mine) / len(mine),
+                alarmed_rounds=sum(map(sum, alarmed)) / len(mine) / ROUNDS,
+                rules=tuple(rules.most_common(5)),
+            )
+        )
+    return counted
 
 
 def trials(

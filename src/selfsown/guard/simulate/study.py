@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib import import_module
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Final
 
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
-from selfsown.guard.sample import check_numpy
+from selfsown.guard.sample import Settings, check_numpy
 from selfsown.guard.simulate.closed_forms import ClosedForm, closed_forms
-from selfsown.guard.simulate.gaussian import accumulate_loop, fresh_loop, replace_loop
-from selfsown.guard.simulate.loops import ARMS, WORLDS, World, run_arm
-from selfsown.guard.simulate.orderings import Ordering, bigram_orderings
+from selfsown.guard.simulate.gaussian import (
+    accumulate_loop,
+    fresh_loop,
+    replace_loop,
+    wide_fresh_loop,
+)
+from selfsown.guard.simulate.loops import Rounds, run_arms
+from selfsown.guard.simulate.orderings import Ordering, wide_orderings
 from selfsown.guard.simulate.phase import Worth, worth
-
-Rounds = Sequence[Mapping[str, float]]
+from selfsown.guard.simulate.power import Caught, caught, trials
+from selfsown.guard.simulate.worlds import WORLDS, Experiment
 
 GAUSSIAN_N: Final = 100
 GAUSSIAN_ROUNDS: Final = 30
 PHASE_REAL: Final = 1000
-ORDERED_ROUNDS: Final = 8
-"""Rounds after which the orderings are stated; no others are checked."""
+WIDE_ROUNDS: Final = 25
+GUARDED: Final = Settings(m=300, replicates=40)
+"""How the guard measures planted collapses."""
 PHASE: Final[Mapping[float, Sequence[int]]] = {
     0.7: (10, 25, 50, 100, 200, 400),
     0.85: (10, 50, 100, 267, 500),
@@ -41,6 +47,10 @@ class Study:
     loops: Mapping[str, Mapping[str, Rounds]]
     """World → arm → measurements of each round."""
     orderings: Sequence[Ordering]
+    worlds: Mapping[str, Experiment]
+    """What was looped beside the Gaussians."""
+    planted: Sequence[Caught] = ()
+    """What the guard saw of planted collapses."""
 
     @property
     def holds(self) -> bool:
@@ -56,6 +66,7 @@ class Study:
             "closed_forms": [asdict(form) for form in self.closed_forms],
             "phase": [_worth_form(one) for one in self.phase],
             "orderings": [asdict(ordering) for ordering in self.orderings],
+            "planted": [asdict(one) for one in self.planted],
             "loops": {
                 world: {arm: [dict(row) for row in rounds] for arm, rounds in arms.items()}
                 for world, arms in self.loops.items()
@@ -63,32 +74,64 @@ class Study:
         }
 
 
-def run_study(seed: int = 0, rounds: int = 8, worlds: Sequence[str] = tuple(WORLDS)) -> Study:
-    """Simulate everything; about 5 CPU-seconds, the same numbers for the same arguments.
+def run_study(
+    seed: int = 0,
+    rounds: int | None = None,
+    worlds: Mapping[str, Experiment] = WORLDS,
+    planted_runs: int = 0,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Study:
+    """Simulate everything; about 7 CPU-seconds with the default worlds.
+
+    The same arguments give the same numbers.
 
     Args:
         seed: of every draw.
-        rounds: of the loops in `worlds`; the orderings are stated only for 8.
-        worlds: names in `WORLDS`.
+        rounds: of the loops in `worlds`; without it those after which each states its orderings.
+        worlds: name → what is looped beside the Gaussians.
+        planted_runs: how often each collapse is planted for the guard, at 3 CPU-seconds a run of
+            all of them; each run has a language of its own.
+        tell: receives a line as each loop of a world begins.
 
     Raises:
-        MissingExtra: numpy is not installed.
+        MissingExtra: a package that a world needs is not installed.
     """
     check_numpy()
-    loops: dict[str, Mapping[str, Rounds]] = {"gaussian": _gaussian_loops(seed)}
-    for name in worlds:
-        world = _world(name, seed)
-        loops[name] = {arm.name: run_arm(world, arm, rounds) for arm in ARMS}
+    wide = _wide_loops(seed)
+    loops: dict[str, Mapping[str, Rounds]] = {"gaussian": _gaussian_loops(seed), "wide": wide}
+    orderings = [_named("100 dimensions", one) for one in wide_orderings(wide)]
+    for name, experiment in worlds.items():
+        turns = experiment.rounds if rounds is None else rounds
+        told = partial(_tell_of, tell, name)
+        loops[name] = run_arms(experiment.make(seed), experiment.arms, turns, told)
+        if turns == experiment.rounds:
+            orderings += [_named(name, one) for one in experiment.orderings(loops[name])]
     phase = [one for bias, amounts in PHASE.items() for one in _phase(bias, amounts, seed)]
-    stated = "bigram" in loops and rounds == ORDERED_ROUNDS
-    ordered = bigram_orderings(loops["bigram"]) if stated else []
-    return Study(seed, closed_forms(seed), phase, loops, ordered)
+    runs = range(seed, seed + planted_runs)
+    planted = caught(list(trials(runs, GUARDED))) if planted_runs else []
+    return Study(seed, closed_forms(seed), phase, loops, orderings, worlds, planted)
 
 
-def _world(name: str, seed: int) -> World[Any, Any]:
-    module, _, attribute = WORLDS[name].partition(":")
-    world: World[Any, Any] = getattr(import_module(module), attribute)(seed)
-    return world
+def _tell_of(tell: Callable[[str], None], world: str, line: str) -> None:
+    tell(f"{world}: {line}")
+
+
+def _named(world: str, ordering: Ordering) -> Ordering:
+    return replace(ordering, name=f"{world}, {ordering.name}")
+
+
+def _wide_loops(seed: int) -> dict[str, Rounds]:
+    """The fresh loop of 2307.01850, figure 10: d = 100, n_r = 100, n_s = 900, two first models."""
+    import numpy as np
+
+    found: dict[str, Rounds] = {}
+    for bias, suffix in ((1.0, "lambda=1"), (0.8, "lambda=.8")):
+        for first in (100, 1000):
+            stage = f"mad-wide {suffix} {first}"
+            rng = np.random.default_rng(rng_for(seed, stage).getrandbits(64))
+            distances = wide_fresh_loop(rng, 100, WIDE_ROUNDS, first, 100, 900, bias=bias)
+            found[f"first {first}, {suffix}"] = [{"w2": distance} for distance in distances]
+    return found
 
 
 def _phase(bias: float, amounts: Sequence[int], seed: int) -> list[Worth]:
