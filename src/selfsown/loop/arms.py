@@ -24,9 +24,10 @@ from selfsown.evaluate.suite import Suite
 from selfsown.evaluation import evaluate
 from selfsown.lab import oracle
 from selfsown.lab.world import sample_instruction, sample_item
+from selfsown.loop.base import tuned_uri
 from selfsown.loop.config import LoopConfig, make_loop_config
 from selfsown.loop.curation import curate, write_human_rows
-from selfsown.loop.generate import generate, run_config, tuned_uri
+from selfsown.loop.generate import generate, run_config
 from selfsown.loop.intervals import crossed
 from selfsown.loop.places import RoundPlaces
 from selfsown.loop.summary import before_and_after

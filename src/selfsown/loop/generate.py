@@ -21,20 +21,6 @@ from selfsown.report.card import CARD
 from selfsown.runner import Start, execute, run_loop
 
 
-def tuned_uri(config: LoopConfig, folder: Path) -> str:
-    """The URI that opens a model tuned from the base."""
-    backend = config.backend
-    if backend == "auto":
-        backend = "lab" if config.base.partition(":")[0] == "lab" else "hf"
-    return f"{backend}:{folder}"
-
-
-def base_uri(config: LoopConfig) -> str:
-    """The URI of the base; a plain folder is opened like the models tuned from it."""
-    is_folder = (Path(config.base).expanduser() / "config.json").is_file()
-    return tuned_uri(config, Path(config.base).expanduser()) if is_folder else config.base
-
-
 def round_seed(config: LoopConfig, number: int) -> int:
     """The seed of one round's run: another one in each, since the seeds are the same."""
     return rng_for(config.seed, "loop-round", number).randrange(2**31)

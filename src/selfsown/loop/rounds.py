@@ -24,14 +24,13 @@ from selfsown.evaluate.results import RESULTS, Results, read_results
 from selfsown.evaluate.suite import Suite
 from selfsown.evaluation import evaluate
 from selfsown.guard.lineage import Mixture
+from selfsown.loop.base import base_uri, check_base, tuned_uri
 from selfsown.loop.config import LoopConfig
 from selfsown.loop.curation import curate, write_human_rows
 from selfsown.loop.ending import Ending, gate, guard_stop, read_ending, write_ending
 from selfsown.loop.generate import (
-    base_uri,
     generate,
     run_config,
-    tuned_uri,
     write_machine_seeds,
 )
 from selfsown.loop.guarding import Watch
@@ -87,12 +86,17 @@ class _Crank:
     def __init__(self, config: LoopConfig, tell: Tell) -> None:
         self._config, self._tell = config, tell
         self._places = LoopPlaces(Path(config.out))
-        self._enter()
+        self._refuse_another_loop()
         changes = SuiteChanges(limit=config.suite_limit)
         self._suites: Sequence[Suite] = open_suites(config.suites, changes)
         self._check_gate()
+        check_base(config)
+        options = get_recipe(config.recipe).resolve(config.preset, config.options)
+        self._recipe_options: Mapping[str, JSON] = options.model_dump(mode="json")
         self._index = suite_index(open_suites(config.suites))
         left_out = write_human_rows(config.seeds, self._places.human, self._index)
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        write_text(self._places.config, text)  # not before all of it is known to be usable
         self._write_lists(self._places.human, self._places.human_lists)
         if left_out:
             tell(f"{left_out} human seeds repeat evaluation items: not trained on")
@@ -224,11 +228,7 @@ class _Crank:
     def _write_lists(self, data: Path, out: Path) -> None:
         """Rows that rehearse writing tasks, if any are wanted."""
         if self._config.rehearsal and not out.is_file():
-            options = get_recipe(self._config.recipe).resolve(
-                self._config.preset, self._config.options
-            )
-            form = options.model_dump(mode="json")
-            write_lists(data, out, form, passes=self._config.rehearsal)
+            write_lists(data, out, self._recipe_options, passes=self._config.rehearsal)
 
     def _mixture(self, number: int) -> Mixture:
         config = self._config.training(self._data(number), str(self._places.round(number).model))
@@ -236,8 +236,8 @@ class _Crank:
         earlier = [self._places.human] if trained and self._config.human_data else []
         return self._watch.mixture(config, number, earlier)
 
-    def _enter(self) -> None:
-        """Refuse another loop's directory; keep the config beside the data.
+    def _refuse_another_loop(self) -> None:
+        """Stop if the directory was made with another config.
 
         Raises:
             ConfigChanged: names every key that differs.
@@ -253,8 +253,6 @@ class _Crank:
                     why="one directory is one loop, so that its rounds compare",
                     fix="give another directory with `-o`, or go back to the old values",
                 )
-        text = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
-        write_text(path, text)
 
     def _check_gate(self) -> None:
         """Refuse a gate on what is not measured, before anything is spent.

@@ -30,6 +30,7 @@ from selfsown.models.generate import Prompt
 from selfsown.models.local import (
     LocalDescription,
     LocalModel,
+    refuse_misfit,
     refuse_options,
     require_packages,
     sampled_prompt,
@@ -149,11 +150,12 @@ def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None)
         with _quiet():
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        size = model.get_input_embeddings().num_embeddings
+        refuse_misfit(max(tokenizer.get_vocab().values()), size)
         model = model.to(device).eval()
     except Exception as error:  # whatever transformers raises: the user learns which folder and why
         said = clean_detail(f"`{folder.name}` cannot be loaded: {error}")
         raise AttemptFailed("local", said) from error
-    size = model.get_input_embeddings().num_embeddings
     backend = getattr(tokenizer, "backend_tokenizer", None)
     detokenizer = Detokenizer(
         _decoder_of(tokenizer), byte_table(backend, size) if backend is not None else None

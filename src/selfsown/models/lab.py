@@ -26,6 +26,7 @@ from selfsown.models.llama_weights import LlamaShape, gather_weights
 from selfsown.models.local import (
     LocalDescription,
     LocalModel,
+    refuse_misfit,
     refuse_options,
     require_packages,
     sampled_prompt,
@@ -84,13 +85,14 @@ def read_config(uri: str, folder: Path) -> tuple[LlamaShape, frozenset[int]]:
             why="a model folder has config.json, tokenizer.json and model.safetensors",
             fix="check the folder; the shipped model is named `lab` alone",
         ) from error
+    if config.get("model_type") != "llama":
+        raise _other_kind(uri, f"model_type is `{config.get('model_type')}`")
     try:
         shape = _shape(config)
     except (KeyError, TypeError) as error:
         raise _other_kind(uri, f"config.json lacks {error}") from error
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     unlike = {
-        f"model_type is `{config.get('model_type')}`": config.get("model_type") != "llama",
         "keys and values have fewer heads than queries": config.get(
             "num_key_value_heads", shape.heads
         )
@@ -107,8 +109,12 @@ def read_config(uri: str, folder: Path) -> tuple[LlamaShape, frozenset[int]]:
     for said, is_so in unlike.items():
         if is_so:
             raise _other_kind(uri, said)
-    end = config.get("eos_token_id")
-    return shape, frozenset(end if isinstance(end, list) else () if end is None else (end,))
+    return shape, _ids(config.get("eos_token_id"))
+
+
+def _ids(value: Any) -> frozenset[int]:
+    """One id, several, or none, as Hugging Face configs write them."""
+    return frozenset(value if isinstance(value, list) else () if value is None else (value,))
 
 
 def _shape(config: Mapping[str, Any]) -> LlamaShape:
@@ -143,13 +149,28 @@ def load_model(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedMo
         named = load_file(folder / "model.safetensors")
         weights = gather_weights(shape, named)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        refuse_misfit(max(tokenizer.get_vocab().values()), len(weights.embedding))
     except Exception as error:
         said = clean_detail(f"the lab's weights cannot be read: {error}")
         raise AttemptFailed("local", said) from error
     with torch.inference_mode():
         decoder = LlamaDecoder(weights, rows=_ROWS)
     detokenizer = Detokenizer(tokenizer.decode, byte_table(tokenizer, shape.vocabulary))
-    return LoadedModel(decoder, detokenizer, end, _Encoder(tokenizer, shape.context))
+    ends = end | _other_ends(folder, tokenizer)
+    return LoadedModel(decoder, detokenizer, ends, _Encoder(tokenizer, shape.context))
+
+
+def _other_ends(folder: Path, tokenizer: Tokenizer) -> frozenset[int]:
+    """What ends a text beside config.json's ids: those of generation_config.json and tokenizer."""
+    ends = _ids(_optional_json(folder / "generation_config.json").get("eos_token_id"))
+    named = _optional_json(folder / "tokenizer_config.json").get("eos_token")
+    text = named.get("content") if isinstance(named, Mapping) else named
+    return ends | _ids(tokenizer.token_to_id(text) if isinstance(text, str) else None)
+
+
+def _optional_json(path: Path) -> Mapping[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return found
 
 
 def use_one_thread() -> None:

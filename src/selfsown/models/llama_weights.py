@@ -57,6 +57,7 @@ def gather_weights(shape: LlamaShape, named: Mapping[str, Tensor]) -> LlamaWeigh
 
     Raises:
         KeyError: a tensor is missing.
+        ValueError: the embedding has not as many rows as the config says.
     """
     import torch
 
@@ -80,5 +81,9 @@ def gather_weights(shape: LlamaShape, named: Mapping[str, Tensor]) -> LlamaWeigh
             )
         )
     embedding = get("model.embed_tokens.weight")
+    if len(embedding) != shape.vocabulary:
+        raise ValueError(
+            f"config.json says {shape.vocabulary} embeddings, and the weights have {len(embedding)}"
+        )
     head = get("lm_head.weight") if "lm_head.weight" in named else embedding
     return LlamaWeights(shape, embedding, layers, get("model.norm.weight"), head)

@@ -168,6 +168,23 @@ def sampled_prompt(request: Request, seed: int, ids: Sequence[int], context: int
     return Prompt(ids, room, request.stop, sampling)
 
 
+def refuse_misfit(largest: int, embeddings: int) -> None:
+    """Refuse a tokenizer with tokens that the model has no embedding for.
+
+    Args:
+        largest: largest id of the tokenizer.
+        embeddings: rows of the embedding.
+
+    Raises:
+        ValueError: says so.
+    """
+    if largest >= embeddings:
+        raise ValueError(
+            f"the tokenizer has ids up to {largest}, and the model {embeddings} embeddings:"
+            " they do not belong together"
+        )
+
+
 def require_packages(uri: str, *packages: str) -> None:
     """Say what to install when a local model's packages are missing.
 

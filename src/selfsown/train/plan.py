@@ -74,13 +74,7 @@ def make_plan(config: TrainConfig) -> Plan:
         InputError: base or data are not there, or values contradict each other.
     """
     base = find_base(config.base)
-    tokenizer = Path(config.tokenizer).expanduser() if config.tokenizer else base
-    if not any((tokenizer / name).is_file() for name in _TOKENIZER_FILES):
-        raise InputError(
-            f"`{tokenizer}` has no tokenizer files",
-            why="records become tokens with the tokenizer of the base model",
-            fix="add `tokenizer.json` to the folder, or name another with `--tokenizer`",
-        )
+    tokenizer = find_tokenizer(config, base)
     lineage = read_lineage(base)
     cleaned_of = decontamination_of(config, tokenizer)
     settings, sources = resolve(config, has_chat_template=has_chat_template(tokenizer))
@@ -169,6 +163,22 @@ def local_folder(model: str) -> Path | None:
         return find_base(model)
     except ConfigError:  # opening the model says what is wrong
         return None
+
+
+def find_tokenizer(config: TrainConfig, base: Path) -> Path:
+    """The folder of the tokenizer: the one that is named, else the base's.
+
+    Raises:
+        InputError: it has no tokenizer files.
+    """
+    folder = Path(config.tokenizer).expanduser() if config.tokenizer else base
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        raise InputError(
+            f"`{folder}` has no tokenizer files",
+            why="records become tokens with the tokenizer of the base model",
+            fix="add `tokenizer.json` to the folder, or name another with `--tokenizer`",
+        )
+    return folder
 
 
 def has_chat_template(folder: Path) -> bool:

@@ -214,6 +214,12 @@ def resolve(config: TrainConfig, *, has_chat_template: bool) -> tuple[Settings, 
         "human_share": (config.human_share or 0.0, "given" if config.human_share else "as it is"),
     }
     _refuse_contradictions(config, chosen)
+    if chosen["encoding"][0] == "chat" and not has_chat_template:
+        raise ConfigError(
+            "`encoding` is `chat`, and the tokenizer has no chat template",
+            why="it says how turns are written for the model",
+            fix="choose another encoding, or add `chat_template.jinja` to the tokenizer's folder",
+        )
     values = {name: value for name, (value, _) in chosen.items()}
     return Settings(**values), {name: source for name, (_, source) in chosen.items()}  # type: ignore[arg-type]
 
