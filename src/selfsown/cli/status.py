@@ -14,6 +14,7 @@ import click
 from selfsown.cli.main import shown
 
 if TYPE_CHECKING:
+    from selfsown.core.config import RunConfig
     from selfsown.core.journal import Journal
 
 State = Literal["running", "finished", "suspended", "killed"]
@@ -54,10 +55,21 @@ class Status:
 @click.option("--quick", is_flag=True, help="Do not count stages where that takes a replay.")
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(run_dir: Path, quick: bool, as_json: bool) -> None:
-    """Print how far the run in DIR is, and the command that goes on with it.
+    """Print how far the run, evaluation, loop or training in DIR is, and how to go on with it.
 
     Reads only, so it works while the run goes on, and on one that was killed.
     """
+    from selfsown.cli.status_of_others import other_lines, read_other
+
+    other = read_other(run_dir, lock_holder)
+    if other is not None:
+        if as_json:
+            import orjson
+
+            click.echo(orjson.dumps(asdict(other), option=orjson.OPT_INDENT_2))
+        else:
+            click.echo("\n".join(other_lines(other)))
+        return
     found = read_status(run_dir, count_stages=not quick)
     if as_json:
         import orjson
@@ -83,6 +95,7 @@ def read_status(directory: Path, *, count_stages: bool = True) -> Status:
     from selfsown.core.effective import read_effective
     from selfsown.core.finish import journal_totals
     from selfsown.core.journal import JOURNAL_NAME, Journal
+    from selfsown.evaluation import RECIPE_NAME
     from selfsown.recipes.base import get_recipe
 
     config, _ = read_effective(directory)
@@ -96,12 +109,15 @@ def read_status(directory: Path, *, count_stages: bool = True) -> Status:
             state = manifest["run"]["status"]
         target = config.target or get_recipe(config.recipe).target
         again = f"{program()} run {shlex.quote(str(directory / 'config.yaml'))}"
+        is_evaluation = config.recipe == RECIPE_NAME
+        if is_evaluation:
+            again = _evaluation_command(directory, config)
         if manifest is not None and manifest["run"]["resume"]:
             again = manifest["run"]["resume"]
         ended = manifest if state in ("finished", "suspended") else None
         return Status(
             directory=str(directory),
-            recipe=config.recipe,
+            recipe="evaluation" if is_evaluation else config.recipe,
             state=state,
             reason=ending_words(ended) if ended else "",
             process=process,
@@ -150,6 +166,7 @@ def status_lines(found: Status) -> list[str]:
     from selfsown.report.words import count, plural, usd
 
     totals = found.totals
+    is_evaluation = found.recipe == "evaluation"
     state = {
         "running": f"running, in process {found.process}",
         "killed": "not finished: its process ended without a word (killed, or the machine went"
@@ -169,7 +186,35 @@ def status_lines(found: Status) -> list[str]:
     ]
     lines += [f"resume: {found.resume}"] if found.resume else []
     lines += [f"more: {found.extend}"] if found.extend else []
+    if is_evaluation and found.state == "finished":
+        lines.append(_scores_line(Path(found.directory)))
     return lines
+
+
+def _evaluation_command(directory: Path, config: RunConfig) -> str:
+    """The command that finishes an evaluation, from what its directory keeps."""
+    from selfsown.cli.run import program
+    from selfsown.core.rundir import INPUTS, read_lines
+    from selfsown.evaluate.lab_suites import is_lab_suite
+    from selfsown.evaluate.published_suites import PUBLISHED
+
+    rows = read_lines(directory / INPUTS / "rows.jsonl")
+    names = dict.fromkeys(str(row["suite"]) for row in rows if isinstance(row, dict))
+    known = [name if is_lab_suite(name) or name in PUBLISHED else f"{name}=FILE" for name in names]
+    model = next(iter(config.models.values()))
+    uri = model if isinstance(model, str) else str(model.get("uri", "MODEL"))
+    suites = " ".join(f"--suite {shlex.quote(name)}" for name in known)
+    return f"{program()} evaluate {shlex.quote(uri)} {suites} -o {shlex.quote(str(directory))}"
+
+
+def _scores_line(directory: Path) -> str:
+    """Where the scores of a finished evaluation are."""
+    from selfsown.evaluate.results import RESULTS
+
+    path = directory / RESULTS
+    if path.is_file():
+        return f"scores: `{path}`; tests against it: selfsown evaluate … --against {directory}"
+    return f"scores: not written yet; the same `selfsown evaluate … -o {directory}` writes them"
 
 
 def _current_manifest(directory: Path, last_start: str) -> dict[str, Any] | None:

@@ -1,0 +1,166 @@
+"""`selfsown status` on what is no run: a loop, one of its rounds, an experiment, a training."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from selfsown.cli.main import shown
+
+Kind = Literal["loop", "round", "experiment", "training"]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStatus:
+    """What a directory holds that is no run."""
+
+    directory: str
+    kind: Kind
+    state: str
+    """In words."""
+    process: int | None
+    """The process that writes the directory now."""
+    lines: tuple[str, ...]
+    """More about it."""
+    next: str
+    """The command to go on with; empty while a process works on it."""
+
+
+def read_other(directory: Path, holder: Callable[[Path], int | None]) -> OtherStatus | None:
+    """The status of a directory that is no run; None if it is nothing that selfsown knows.
+
+    Args:
+        directory: any.
+        holder: the process that holds a directory's lock.
+
+    Raises:
+        InputError: a file in it cannot be read.
+    """
+    from selfsown.loop.places import LoopPlaces
+    from selfsown.train.plan import PLAN, RECORD, WORK
+
+    if LoopPlaces(directory).config.is_file():
+        return _loop(directory, holder(directory))
+    home = directory.parent.parent
+    if directory.parent.name == "rounds" and LoopPlaces(home).config.is_file():
+        return _round(directory, home, holder(home))
+    if LoopPlaces(directory).numbers.is_file():
+        return _experiment(directory, holder(directory))
+    if (directory / RECORD).is_file() or (directory / WORK / PLAN).is_file():
+        return _training(directory, holder(directory / WORK))
+    return None
+
+
+def other_lines(found: OtherStatus) -> list[str]:
+    """The status in words."""
+    lines = [f"{found.directory}: {found.kind}, {found.state}", *found.lines]
+    return [shown(line) for line in lines] + ([f"next: {found.next}"] if found.next else [])
+
+
+def _loop(directory: Path, process: int | None) -> OtherStatus:
+    from selfsown.cli.run import program
+    from selfsown.core.config import read_config
+    from selfsown.loop.ending import read_ending
+    from selfsown.loop.places import LoopPlaces
+
+    places, config = LoopPlaces(directory), read_config(directory / "loop.yaml")
+    wanted = int(config["rounds"])
+    endings = [one for n in range(wanted) if (one := read_ending(places.round(n))) is not None]
+    lines = [f"round {one.round}: {one.decision}: {one.reason}" for one in endings]
+    again = f"{program()} loop {shlex.quote(str(places.config))}"
+    if endings and endings[-1].decision == "stopped":
+        state, again = f"stopped by the guard in round {endings[-1].round}", ""
+        lines += [f"remedy: {one}" for one in _remedies(places.round(endings[-1].round).home)]
+    elif len(endings) == wanted:
+        state = f"finished: all {wanted} rounds are turned"
+        again += f" --rounds {2 * wanted}"
+    else:
+        state = f"{len(endings)} of {wanted} rounds turned"
+        lines.append(f"round {len(endings)}: {_stage(places.round(len(endings)).home)}")
+    if process is not None:
+        state, again = f"running, in process {process}: {state}", ""
+    if places.page.is_file():
+        lines.append(f"page: {places.page}")
+    return OtherStatus(str(directory), "loop", state, process, tuple(lines), again)
+
+
+def _remedies(home: Path) -> list[str]:
+    """What the guard advised in the round that it stopped."""
+    from selfsown.guard.record import read_record
+
+    verdict = read_record(home).verdict
+    return [one.action for one in verdict.remedies] if verdict else []
+
+
+def _experiment(directory: Path, process: int | None) -> OtherStatus:
+    from selfsown.loop.places import LoopPlaces
+
+    places = LoopPlaces(directory)
+    loops = sorted(path.parent for path in directory.glob("*/**/loop.yaml"))
+    lines = [f"loop inside: selfsown status {shlex.quote(str(one))}" for one in loops]
+    state = f"arms and {len(loops)} loops on one page"
+    if process is not None:
+        state = f"running, in process {process}: {state}"
+    lines.append(f"page: {places.page}")
+    again = "" if process is not None else "the command that began it, again: it does what is left"
+    return OtherStatus(str(directory), "experiment", state, process, tuple(lines), again)
+
+
+def _round(directory: Path, home: Path, process: int | None) -> OtherStatus:
+    from selfsown.cli.run import program
+    from selfsown.loop.ending import read_ending
+    from selfsown.loop.places import RoundPlaces
+
+    ending = read_ending(RoundPlaces(directory))
+    state = f"{ending.decision}: {ending.reason}" if ending else _stage(directory)
+    inside = ", ".join(
+        f"`{directory / name}`" for name in ("run", "model", "eval") if (directory / name).is_dir()
+    )
+    lines = (f"of the loop `{home}`",) + ((f"inside: {inside}",) if inside else ())
+    again = "" if process else f"{program()} status {shlex.quote(str(home))}"
+    return OtherStatus(str(directory), "round", state, process, lines, again)
+
+
+def _stage(home: Path) -> str:
+    """What is done of a round that has not ended; a stage is done when its last file exists."""
+    from selfsown.evaluate.results import RESULTS
+    from selfsown.guard.record import GUARD_FILE
+    from selfsown.loop.generate import is_finished
+    from selfsown.loop.places import RoundPlaces
+    from selfsown.train.plan import RECORD
+
+    places = RoundPlaces(home)
+    done = (
+        ("generated", is_finished(places.run)),
+        ("curated", places.curated.is_file()),
+        ("guarded", (home / GUARD_FILE).is_file()),
+        ("trained", (places.model / RECORD).is_file()),
+        ("evaluated", (places.scores / RESULTS).is_file()),
+    )
+    names = [name for name, is_done in done if is_done]
+    return f"{', '.join(names)}; not ended" if names else "not finished generating"
+
+
+def _training(directory: Path, process: int | None) -> OtherStatus:
+    from selfsown.train.checkpoints import last_checkpoint
+    from selfsown.train.child import CHECKPOINTS
+    from selfsown.train.plan import RECORD, WORK, read_training
+
+    if (directory / RECORD).is_file():
+        model = read_training(directory)["model"]
+        assert isinstance(model, dict)
+        about = f"depth {model['model_depth']}, {model['human_share']:.0%} of the tokens human"
+        lines = (f"base: {model['base']}", about)
+        place = shlex.quote(str(directory))
+        again = f"selfsown evaluate {place} --suite SUITE -o evals/NAME"
+        return OtherStatus(str(directory), "training", "finished", None, lines, again)
+    last = last_checkpoint(directory / WORK / CHECKPOINTS)
+    state = f"not finished; {f'`{last.name}` is whole' if last else 'no checkpoint yet'}"
+    if process is not None:
+        state = f"running, in process {process}: {state}"
+    log = f"log: {directory / WORK / 'log.txt'}"
+    again = "" if process is not None else "the `selfsown train` command that began it, again"
+    return OtherStatus(str(directory), "training", state, process, (log,), again)
