@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 SEEDS: Final = "lab:25"
 RECORDS_SHOWN: Final = 3
-FED_TASKS: Final = 40
+FED_TASKS: Final = 100
+FED_STEPS: Final = 60
 LOOP_OPENING: Final = (
     "Now the loop is closed: the base is tuned on what it wrote, on the seeds alone, and on right",
     "answers, for equally many steps, and all answer the same questions that none has seen. Then",
@@ -92,7 +93,13 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
         place / "arms", (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
     )
     feeding = FeedingConfig(
-        place / "feeding", (seed,), rounds=3, target=FED_TASKS, suite_limit=60, m=400
+        place / "feeding",
+        (seed,),
+        rounds=3,
+        target=FED_TASKS,
+        suite_limit=60,
+        m=400,
+        train={"preset": "lab", "threads": 1, "micro_batch_size": 4, "max_steps": FED_STEPS},
     )
     numbers = experiment(arms, feeding, place, tell.tell)
     took = f"the loop took {tell.seconds:.0f} s"

@@ -47,7 +47,7 @@ class FeedingConfig:
 
     out: Path
     seeds: tuple[int, ...] = (0,)
-    rounds: int = 5
+    rounds: int = 4
     target: int = 250
     """Tasks of each round; with few of them chance hides what the tails lose."""
     human: str = "lab:100"
@@ -58,9 +58,16 @@ class FeedingConfig:
     suite_limit: int | None = 100
     m: int = 1000
     train: Mapping[str, Any] = field(
-        default_factory=lambda: {"preset": "lab", "threads": 1, "micro_batch_size": 4}
+        default_factory=lambda: {
+            "preset": "lab",
+            "threads": 1,
+            "micro_batch_size": 4,
+            "max_steps": 120,
+        }
     )
-    """Small forward passes: less padding, where few long lists stand among short answers."""
+    """Equally many steps in every round of both loops, though one of them has ever more data; small
+    forward passes waste less padding, where few long lists stand among short answers.
+    """
     options: Mapping[str, Any] = field(default_factory=lambda: {"novelty_threshold": 1.0})
     """Of the recipe; without a novelty filter, which would hide what the models do."""
 
