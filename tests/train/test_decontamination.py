@@ -149,7 +149,7 @@ def test_nothing_left_is_said_with_the_reason(tiny: Path, home: Path, tmp_path: 
     suite_of(tmp_path / "all.jsonl", range(12))
     suites = [str(tmp_path / "all.jsonl")]
     config = config_for(tiny, home / "rows.jsonl", tmp_path / "m", suites=suites)
-    with pytest.raises(InputError, match=r"no row to train on.*benchmark_overlap 12"):
+    with pytest.raises(InputError, match=r"no record to train on.*benchmark_overlap 12"):
         train(config)
 
 

@@ -69,17 +69,18 @@ def test_the_given_limit_counts_below_the_context(tmp_path: Path, encoder: Encod
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "no row to train on"),
-        ([row("Name a cat.")], "one row to train on"),
-        ([row("Name a cat."), row("Name a cat.")], "one row.*left out: duplicate 1"),
-        ([row("x" * 2000), row("y" * 2000)], "no row.*left out: too_long 2"),
+        ([], "no record to train on"),
+        ([row("Name a cat.")], "one record to train on"),
+        ([row("Name a cat."), row("Name a cat.")], "one record.*left out: duplicate"),
+        ([row("x" * 2000), row("y" * 2000)], "no record.*left out: too_long"),
     ],
 )
 def test_empty_and_one_row_training_sets_are_refused(
     tmp_path: Path, encoder: Encoder, rows: list[dict[str, str]], message: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
-        prepared_from(tmp_path / "r", rows, settings_for(encoding="plain"), encoder)
+    for encoding in ("plain", "task+plain"):  # the latter makes two texts of each record
+        with pytest.raises(InputError, match=message):
+            prepared_from(tmp_path / "r", rows, settings_for(encoding=encoding), encoder)
 
 
 def test_human_records_win_over_equal_machine_records(tmp_path: Path, encoder: Encoder) -> None:

@@ -21,7 +21,7 @@ from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import read_lineage
 from selfsown.train.child import run
-from selfsown.train.plan import make_plan, write_plan
+from selfsown.train.plan import make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
 from selfsown.train.sft import TrainResult, train
 
@@ -156,9 +156,12 @@ def test_what_the_child_refuses_is_raised_here(tiny: Path, tmp_path: Path) -> No
     rows = tmp_path / "one.jsonl"
     rows.write_text('{"instruction": "Say it.", "input": "", "output": "It."}\n')
     config = config_for(tiny, rows, tmp_path / "model", encoding="plain")
-    with pytest.raises(InputError, match=r"one row to train on from .*one\.jsonl"):
+    with pytest.raises(InputError, match=r"one record to train on from .*one\.jsonl"):
         train(config)
     assert not (tmp_path / "model" / "training.json").exists()
+    with rows.open("a") as file:
+        file.write('{"instruction": "Say two.", "input": "", "output": "Two."}\n')
+    refuse_change(make_plan(config))  # the folder is free for the corrected data
 
 
 def test_a_model_that_was_changed_afterwards_is_noticed(

@@ -21,7 +21,7 @@ from selfsown.train.records import Record, Source
 from selfsown.train.settings import Settings
 from selfsown.train.tokens import Encoder
 
-LEAST_ROWS = 2
+LEAST_RECORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ def prepare(
         index: evaluation items; records that repeat one are left out.
 
     Raises:
-        InputError: fewer than two rows are left, or the wanted human share cannot be reached.
+        InputError: fewer than two records are left, or the wanted human share cannot be reached.
     """
     texts = _Texts(settings, encoder, index)
     parts = [part for part in texts.parts(sources) if part.rows]
-    distinct = sum(len(part.rows) for part in parts)
-    if distinct < LEAST_ROWS:
-        raise _too_few(distinct, sources, texts.left_out)
+    distinct = {row.id for part in parts for row in part.rows}
+    if len(distinct) < LEAST_RECORDS:
+        raise _too_few(len(distinct), sources, texts.left_out)
     if settings.human_share:
         parts = scale_human(parts, settings.human_share)
     rows, shares = mix(parts, lambda purpose: rng_for(settings.seed, f"train {purpose}"))
@@ -170,9 +170,13 @@ def _too_few(count: int, sources: Sequence[Source], left_out: Sequence[LeftOut])
     names = ", ".join(f"`{source.name}`" for source in sources) or "no source"
     reasons = Counter(one.reason for one in left_out)
     dropped = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
+    remedies = ["extend the run", "add a source with `--data`"]
+    remedies += ["raise `max_tokens`"] if "too_long" in reasons else []
+    remedies += ["evaluate on other suites"] if REASON in reasons else []
     return InputError(
-        f"{'one row' if count else 'no row'} to train on from {names}"
-        + (f"; left out: {dropped}" if dropped else ""),
-        why=f"a training needs {LEAST_ROWS} different rows at least; one would be learned by heart",
-        fix="extend the run, add a source with `--data`, or raise `max_tokens`",
+        f"{'one record' if count else 'no record'} to train on from {names}"
+        + (f"; texts left out: {dropped}" if dropped else ""),
+        why=f"a training needs {LEAST_RECORDS} different records at least; one would be learned by"
+        " heart",
+        fix=", or ".join([", ".join(remedies[:-1]), remedies[-1]]),
     )

@@ -138,6 +138,8 @@ def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainR
     if status == 0 and record is not None:
         return TrainResult(plan.out, True, record, None)
     if said.get("kind") == "input":
+        if last_checkpoint(plan.work / CHECKPOINTS) is None:
+            path.unlink()  # nothing was trained: a corrected command may use the folder
         raise InputError(said["what"], why=said["why"], fix=said["fix"])
     return TrainResult(plan.out, True, {}, _failure(plan, status, said))
 
