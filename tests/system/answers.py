@@ -22,7 +22,7 @@ def word(body: Body) -> str:
 
 
 def garden(body: Body) -> str:
-    """For Self-Instruct in the completion layout: numbered lists, Yes or No, worked examples."""
+    """For Self-Instruct in the completion layout: lists, Yes or No, worked examples, votes."""
     prompt = str(body["prompt"]).rstrip()
     rng = random.Random(hashlib.sha256(prompt.encode()).digest())
     if prompt.endswith("Is it classification?"):
@@ -33,6 +33,9 @@ def garden(body: Body) -> str:
         end = ":" if mark else "."
         items = [f"\n{mark}{first + k}{end} {instruction(rng)}" for k in range(7)]
         return " " + "".join(items).split(f"{end} ", 1)[1]
+    if prompt.endswith("\nOutput:"):
+        asked = prompt.removesuffix("\nOutput:").rpartition("Input: ")[2]
+        return rng.choice((f" {asked.upper()}", f" {asked.upper()}", " perhaps"))
     given = " ".join(rng.sample(WORDS, 3))
     if "Class label:" in prompt:
         return f"Class label: red\nInput: {given}\nClass label: blue\nInput: {given[::-1]}"

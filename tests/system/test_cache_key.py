@@ -179,6 +179,7 @@ SELF_INSTRUCT: Config = {
     "inputs": "seeds",
     "data": SEEDS,
 }
+VOTING: Config = {**SELF_INSTRUCT, "options": {"layout": "completion", "answer_votes": 3}}
 GROWING_CHANGES: dict[str, tuple[Config, Callable[[Config], None]]] = {
     "every prompt": (GROWING, option("suffix", "!")),
     "run seed": (GROWING, key("seed", 9)),
@@ -188,6 +189,9 @@ GROWING_CHANGES: dict[str, tuple[Config, Callable[[Config], None]]] = {
     "self-instruct, list temperature": (SELF_INSTRUCT, option("lists", {"temperature": 0.3})),
     "self-instruct, novelty": (SELF_INSTRUCT, option("novelty_threshold", 0.2)),
     "self-instruct, instances": (SELF_INSTRUCT, option("input_first", {"temperature": 0.9})),
+    "self-instruct, votes": (SELF_INSTRUCT, option("answer_votes", 3)),
+    "self-instruct, fewer votes": (VOTING, option("answer_votes_agree", 1)),
+    "self-instruct, sampling of votes": (VOTING, option("answer", {"temperature": 0.9})),
     "self-instruct, a larger target": (SELF_INSTRUCT, key("target", 40)),
     "self-instruct, nothing": (SELF_INSTRUCT, limit("concurrency", 3)),
 }
@@ -199,7 +203,7 @@ async def test_in_a_growing_pool_plan_names_the_first_divergent_draw_and_a_bound
     tmp_path: Path, name: str, order: str
 ) -> None:
     base, change = GROWING_CHANGES[name]
-    answer = garden if base is SELF_INSTRUCT else word
+    answer = word if base is GROWING else garden
     async with LocalServer(ServerOptions(answer=answer)) as server:
         models = {"generator": {"uri": server.model_uri()}}
         config = copy.deepcopy(base) | {"models": models, "order": order, "limits": {}}

@@ -55,6 +55,16 @@ CASES = {
         inputs="seeds",
         rows=SEEDS,
     ),
+    "self-instruct with votes": Case(
+        {
+            "recipe": "self-instruct",
+            "target": 40,
+            "options": {"layout": "completion", "answer_votes": 3},
+        },
+        "tests.system.answers:garden",
+        inputs="seeds",
+        rows=SEEDS,
+    ),
     "complete": Case(
         {"recipe": "complete", "options": {"prompt": "Say {{ n }}."}},
         "",
