@@ -100,6 +100,21 @@ def test_a_training_file_that_overlaps_is_refused_before_a_model_is_opened(
     done = ask(evaluate, *asked)
     assert isinstance(done.exception, CheckFailed)
     assert "line 2" in done.exception.what and "`line-4`" in done.exception.what
+    assert done.exception.exit_code == 1 and not (tmp_path / "e").exists()
+
+
+def test_an_overlap_that_is_allowed_is_told_and_kept_with_the_results(
+    tmp_path: Path, suite: Path
+) -> None:
+    row = {"prompt": "What is the right answer to question number 3?", "completion": "x"}
+    training = lines(tmp_path / "train.jsonl", row)
+    uri = scripted(tmp_path / "m.yaml", {"text": "x"})
+    asked = [uri, "--suite", suite, "-o", tmp_path / "e", "--trained-on", training]
+    done = ask(evaluate, *asked, "--allow-overlap")
+    assert done.exit_code == 0 and "trained on: `quiz` and" in done.stdout
+    kept = json.loads((tmp_path / "e" / "results.json").read_text())["exposures"]
+    assert [(one["suite"], one["state"]) for one in kept] == [("quiz", "overlap")]
+    assert "line-4" in kept[0]["about"]
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,35 @@ def test_json_says_what_was_written(
     assert {line["name"] for line in said["lengths"]} >= {"prompt words", "answer words"}
 
 
+def test_records_that_a_suite_holds_are_left_out_and_listed(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = orjson.loads((run / "accepted.jsonl").read_bytes().splitlines()[0])
+    names = ("instruction", "input")
+    question = {name: record[name] for name in names if name in record} | {"references": ["x"]}
+    suite = tmp_path / "quiz.jsonl"
+    suite.write_bytes(orjson.dumps(question) + b"\n")
+    out = tmp_path / "train.jsonl"
+    command = ["export", str(run), "--format", "alpaca", "-o", str(out), "--force"]
+    assert main([*command, "--json", "--no-decontaminate"]) == 0
+    everything = orjson.loads(capsys.readouterr().out)
+    assert (everything["clean_of"], everything["removed"]) == ([], 0)
+    assert main([*command, "--json", "--suite", str(suite)]) == 0
+    said = orjson.loads(capsys.readouterr().out)
+    assert said["clean_of"] == ["quiz"] and said["removed"] >= 1
+    assert said["files"][0]["rows"] == everything["files"][0]["rows"] - said["removed"]
+    told = out.with_name("train.jsonl.provenance.jsonl").read_bytes().splitlines()
+    assert [orjson.loads(line)["line"] for line in told] == list(range(1, len(told) + 1))
+    listed = out.with_name("train.jsonl.overlaps.jsonl").read_bytes().splitlines()
+    assert orjson.loads(listed[0])["line"] == 1 and len(listed) == said["removed"]
+    assert main([*command, "--suite", str(suite)]) == 0
+    assert f"clean of: `quiz`, {said['removed']} removed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--format", "text", "--suite", "lab-task", "--no-decontaminate"], "does not go with"),
         (["--format", "chatml"], "unknown export format `chatml`"),
         (["--format", "text", "--validation", "2"], "validation share"),
         (["--format", "text", "--prompt-field", "nope"], "no field `nope`"),
