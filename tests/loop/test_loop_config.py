@@ -28,6 +28,7 @@ def test_three_keys_are_enough() -> None:
         ({"suites": []}, "`suites`"),
         ({"train": {"epoch": 3}}, "epoch"),
         ({"train": {"base": "other"}}, "`train.base`"),
+        ({"train": {"suites": []}}, "`train.suites`"),
         ({"train": {"human_share": 0.5}, "human_data": False}, "`human_data` is off"),
     ],
 )
@@ -56,3 +57,4 @@ def test_a_training_is_of_the_base_never_of_a_tuned_model() -> None:
     config = make_loop_config({**LEAST, "base": "models/mine", "train": {"epochs": 2}})
     training = config.training([{"path": "a.jsonl"}], "rounds/3/model")
     assert (training.base, training.epochs, training.seeds) == ("models/mine", 2, False)
+    assert training.suites == ["lab-plain"], "every round is cleaned of what it is measured by"
