@@ -72,7 +72,7 @@ def _of_world(name: str, experiment: Experiment, loops: Mapping[str, Rounds]) ->
         for temperature, how in (("T=1", "unbiased"), ("T=.8", "temperature 0.8")):
             arms = {**_named(temperature), "fresh data": f"{experiment.fresh}, {temperature}"}
             title = f"{name.capitalize()}, {plot.name}, {how}"
-            caption = f"{plot.caption} Fresh data are {share:.0%} of each round."
+            caption = f"{plot.caption} Fresh data are {100 * share:.0f} % of each round."
             yield _loops(title, caption, loops, arms, plot.metric, plot.axis)
 
 
