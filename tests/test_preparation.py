@@ -22,7 +22,8 @@ from selfsown.guard.sample import Settings
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import LINEAGE, ModelLineage, write_lineage
 from selfsown.offline import plan, replay
-from selfsown.preparation import with_true_depth
+from selfsown.preparation import Inputs, data_form, with_true_depth
+from selfsown.recipes.base import get_recipe
 from selfsown.runner import run_loop
 
 pytest.importorskip("transformers", reason="local models need the extra `local`")
@@ -178,3 +179,13 @@ def test_only_the_writer_of_the_records_counts() -> None:
     assert with_true_depth(config, models).model_depth == 1
     assert with_true_depth(config, {"model": Deep(2), "judge": Deep(3)}).model_depth == 3  # type: ignore[dict-item]
     assert with_true_depth(config, {"generator": object()}).model_depth == 0  # type: ignore[dict-item]
+
+
+def test_runs_outside_a_loop_depend_on_what_they_always_did() -> None:
+    """A key more would refuse every directory from before; the round is there only in a loop."""
+    recipe = get_recipe("complete")
+    options = recipe.resolve("default", {"prompt": "{{ text }}"})
+    usual = ["recipe", "recipe_version", "options", "models", "inputs", "seed", "order"]
+    for round_, keys in ((0, [*usual, "model_depth"]), (3, [*usual, "model_depth", "round"])):
+        config = make_config({"recipe": "complete", "round": round_})
+        assert list(data_form(config, recipe, options, {}, Inputs({}))) == keys
