@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.recipes.gardener import BASE, CHAT, JSON_CHAT, SEEDS, gardener, is_vote
 
+from selfsown.core.config import make_config
 from selfsown.core.errors import CallFailed, ConfigChanged, ConfigError, Interrupted
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import Completion, Request
 from selfsown.core.rundir import DATA_FILES, read_lines
 from selfsown.models.scripted import ScriptedModel
-from selfsown.offline import replay
+from selfsown.offline import plan, replay
 from selfsown.recipes.self_instruct.options import Options
 from selfsown.recipes.self_instruct.parse import read_output, read_output_json
 from selfsown.recipes.self_instruct.recipe import RECIPE, call_bounds
@@ -280,6 +281,15 @@ def test_the_votes_stay_below_the_planned_bound(tmp_path: Path) -> None:
         for bound in call_bounds(RECIPE.resolve("default", options), 15, len(SEEDS))
     }
     assert 0 < votes_asked(model) <= bounds["votes on instances"]
+
+
+async def test_an_estimate_counts_the_votes() -> None:
+    async def expected(votes: int) -> int | None:
+        config = {"recipe": "self-instruct", "target": 20, "options": {"answer_votes": votes}}
+        opened = {"generator": gardener()}
+        return (await plan(make_config(config), seeds=SEEDS, opened=opened)).expected_calls
+
+    assert [await expected(votes) for votes in (0, 3)] == [50, 117]
 
 
 # -- failures

@@ -119,7 +119,7 @@ def _planned(
         exact=exact,
         cached_calls=cached,
         new_calls=new,
-        expected_calls=new if exact else _expected(recipe, cached, done, left),
+        expected_calls=new if exact else _expected(recipe, options, cached, done, left),
         bounds=bounds,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -130,8 +130,9 @@ def _planned(
     )
 
 
-def _expected(recipe: Recipe[Any], calls: int, done: int, left: int) -> int | None:
-    per_unit = calls / done if done else recipe.calls_per_unit
+def _expected(recipe: Recipe[Any], options: Any, calls: int, done: int, left: int) -> int | None:
+    usual = recipe.calls_per_unit
+    per_unit = calls / done if done else usual(options) if usual is not None else None
     return None if per_unit is None else round(per_unit * left)
 
 

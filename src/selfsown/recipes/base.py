@@ -55,8 +55,8 @@ class Recipe(Generic[OptionsT]):
     target_unit: str = "record"
     target_stage: Callable[[OptionsT], str] | None = None
     """Options → the stage whose kept candidates the target counts."""
-    calls_per_unit: float | None = None
-    """Calls per unit of the target that a run usually takes, measured; for estimates."""
+    calls_per_unit: Callable[[OptionsT], float] | None = None
+    """Options → calls per unit of the target that a run usually takes, measured; for estimates."""
     operational: frozenset[str] = frozenset()
     """Options that only decide when to stop, so that they may change between starts."""
     added: frozenset[str] = frozenset()
