@@ -19,8 +19,8 @@ DIVERSITY_DOWN: Final = 0.4
 
 SETTLED: Final = 5
 """Last rounds whose mean is taken for the limit of a loop."""
-FORGOTTEN: Final = 0.05
-"""Two loops have the same limit within this share of it."""
+FORGOTTEN: Final = 0.07
+"""Two loops have the same limit within this share of it: four standard errors of four chains."""
 
 
 @dataclass(frozen=True, slots=True)
