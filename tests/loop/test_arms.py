@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from selfsown.core.errors import ConfigError
 from selfsown.core.rundir import read_lines
 from selfsown.loop.arms import BASE, FEW, ORACLE, SEEDS, SELF, TUNED, ArmsConfig, precision
 from selfsown.loop.experiment import experiment
@@ -25,12 +26,16 @@ pytestmark = [
 ]
 
 TRAIN = {"preset": "lab", "threads": 1, "max_steps": 5}
+VOTED = "one vote: all"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PageNumbers]:
     out = tmp_path_factory.mktemp("experiment")
-    arms = ArmsConfig(out / "arms", (3,), target=8, suite_limit=8, shots=2, train=TRAIN)
+    variants = {VOTED: {"answer_votes": 1}}
+    arms = ArmsConfig(
+        out / "arms", (3,), target=8, suite_limit=8, shots=2, train=TRAIN, variants=variants
+    )
     feeding = FeedingConfig(out / "feeding", rounds=2, target=8, suite_limit=8, m=40, train=TRAIN)
     lines: list[str] = []
     numbers = experiment(arms, feeding, out, lines.append)
@@ -53,6 +58,23 @@ def test_tuned_arms_make_equally_many_steps_from_the_same_base(
     assert len({one["model"]["base_hash"] for one in records}) == 1
 
 
+def test_a_variant_is_a_run_with_other_options_and_an_arm_like_the_others(
+    made: tuple[Path, PageNumbers],
+) -> None:
+    home = made[0] / "arms" / "seed-3"
+    run = json.loads((home / "variant-one-vote-all" / "run" / "manifest.json").read_bytes())
+    assert run["data"]["notes"]["votes"]["asked"] > 0
+    told = json.loads((home / "variant-one-vote-all" / "model" / "training.json").read_bytes())
+    assert told["result"]["steps"] == record(made[0], SELF)["result"]["steps"]
+
+
+def test_a_wrong_option_of_a_variant_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    arms = ArmsConfig(tmp_path / "arms", variants={"odd": {"answer_vote": 1}})
+    with pytest.raises(ConfigError, match="answer_vote"):
+        experiment(arms, None, tmp_path, print)
+    assert not (tmp_path / "arms").exists()
+
+
 def test_oracle_data_are_as_many_and_all_right(made: tuple[Path, PageNumbers]) -> None:
     home = made[0] / "arms" / "seed-3"
     own, right = (list(read_lines(home / name)) for name in ("data.jsonl", "oracle.jsonl"))
@@ -65,7 +87,8 @@ def test_every_arm_has_its_scores_and_the_pairs_their_differences(
 ) -> None:
     found = made[1].comparison
     assert found is not None
-    assert {one.arm for one in found.scores} == {BASE, FEW, SEEDS, SELF, ORACLE}
+    assert {one.arm for one in found.scores} == {BASE, FEW, SEEDS, SELF, ORACLE, VOTED}
+    assert {(one.first, one.second) for one in found.differences} >= {(SELF, VOTED), (SEEDS, VOTED)}
     means = {(one.arm, one.suite, one.metric): one.measure.value for one in found.scores}
     for one in found.differences:
         first, second = (means[arm, one.suite, one.metric] for arm in (one.first, one.second))

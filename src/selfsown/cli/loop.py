@@ -11,7 +11,7 @@ import click
 from selfsown.cli.main import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from selfsown.loop.config import LoopConfig
     from selfsown.loop.rounds import LoopResult
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 @click.argument("config_file", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--out", metavar="DIR", help="Directory of the loop.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds to turn; more extend a loop.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any config key.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any config key; with --lab-experiment, options of Self-Instruct for one more arm.",
+)
 @click.option(
     "--lab-experiment",
     is_flag=True,
@@ -73,11 +79,12 @@ def loop(
     tell = (lambda line: None) if quiet else (lambda line: click.echo(shown(line), err=True))
     try:
         if lab_experiment:
-            if config_file or assignments or rounds or out is None:
+            if config_file or rounds or out is None:
                 raise click.UsageError(
-                    "`--lab-experiment` takes `-o DIR` and `--repeat`, no config"
+                    "`--lab-experiment` takes `-o DIR`, `--repeat` and `--set options.NAME=VALUE`"
                 )
-            return lab_comparison(out, repeat, tell, as_json=as_json)
+            variants = lab_variants(assignments)
+            return lab_comparison(out, repeat, tell, variants, as_json=as_json)
         result = turn(_config(config_file, out, rounds, assignments), tell)
     except Suspended:
         click.echo(f"resume: {resume_command(ctx)}", err=True)
@@ -89,17 +96,41 @@ def loop(
     return 1 if result.stopped else 0
 
 
+def lab_variants(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The arm that `--set` adds to the lab experiment: its name → changed options of the recipe.
+
+    Raises:
+        UsageError: a key is no option of the recipe.
+    """
+    from selfsown.core.config import apply_set
+
+    given: dict[str, Any] = {}
+    for assignment in assignments:
+        apply_set(given, assignment)
+    if not given:
+        return {}
+    if given.keys() != {"options"}:
+        raise click.UsageError("with `--lab-experiment`, `--set` takes options of the recipe alone")
+    changes = (assignment.removeprefix("options.") for assignment in assignments)
+    return {f"Self-Instruct, {', '.join(changes)}": given["options"]}
+
+
 def lab_comparison(
-    out: str, repeat: int, tell: Callable[[str], None], *, as_json: bool = False
+    out: str,
+    repeat: int,
+    tell: Callable[[str], None],
+    variants: Mapping[str, Mapping[str, Any]],
+    *,
+    as_json: bool = False,
 ) -> int:
-    """The lab experiment with its defaults; tables on stdout."""
+    """The lab experiment with its defaults, and arms of other options; tables on stdout."""
     from selfsown.loop.arms import ArmsConfig
     from selfsown.loop.experiment import experiment
     from selfsown.loop.feeding import FeedingConfig
 
     place = Path(out)
     seeds = tuple(range(repeat))
-    arms = ArmsConfig(place / "arms", seeds)
+    arms = ArmsConfig(place / "arms", seeds, variants=variants)
     numbers = experiment(arms, FeedingConfig(place / "feeding", seeds), place, tell)
     if as_json:
         click.echo((place / "loop.json").read_text(encoding="utf-8"), nl=False)

@@ -1,12 +1,14 @@
 """Arms beside each other on the lab: does a model get better from data it wrote itself?
 
 For each seed one Self-Instruct run from the human seeds; then the same base is tuned, for the same
-number of steps, on the seeds alone, on seeds and run, and on seeds and as many rows by the oracle.
+number of steps, on the seeds alone, on seeds and run, and on seeds and as many rows by the oracle;
+with `variants` also on runs whose recipe has other options.
 The untuned base is asked without and with demonstrations. All answer the same held-out questions.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,7 @@ from selfsown.loop.generate import generate, run_config
 from selfsown.loop.intervals import crossed
 from selfsown.loop.places import RoundPlaces
 from selfsown.loop.summary import before_and_after
+from selfsown.recipes.base import get_recipe
 from selfsown.report.loop_numbers import ArmScore, Before, Comparison, Difference
 from selfsown.train.sft import train
 
@@ -73,6 +76,8 @@ class ArmsConfig:
     train: Mapping[str, Any] = field(default_factory=lambda: {"preset": "lab", "threads": 1})
     options: Mapping[str, JSON] = field(default_factory=dict)
     """Of the recipe."""
+    variants: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    """Name of a further arm → the options that its run changes."""
 
 
 def compare_arms(config: ArmsConfig, tell: Callable[[str], None]) -> Comparison:
@@ -93,6 +98,14 @@ class _Arms:
         self._suites = open_suites(config.suites, changes)
         self._few = open_suites([f"{TASK}-{config.shots}"], changes)
         self._index = suite_index(open_suites(config.suites))
+        for given in config.variants.values():  # refuses a wrong option before anything is made
+            loop = self._loop(config.seeds[0], config.out, given)
+            get_recipe(loop.recipe).resolve(loop.preset, loop.options)
+        changed = {
+            name: f"as {SELF}, with {', '.join(f'{key} {value}' for key, value in given.items())}"
+            for name, given in config.variants.items()
+        }
+        self._about = {**ABOUT, **changed}
         self._rows: dict[str, list[int]] = {}
         self._precision: dict[str, float] = {}
 
@@ -113,7 +126,7 @@ class _Arms:
         for metric in few.suites[0].metrics:
             values[FEW, TASK, metric] = [_values(few, 0, metric)]
         places = {name: place for place, name in enumerate(self._config.suites)}
-        arms = list(ABOUT)
+        arms = list(self._about)
         order = sorted(values, key=lambda key: (places.get(key[1], 0), key[2], arms.index(key[0])))
         return Comparison(
             scores=tuple(self._score(key, values[key]) for key in order),
@@ -127,30 +140,37 @@ class _Arms:
         home = self._config.out / f"seed-{seed}"
         is_first = seed == self._config.seeds[0]
         places = RoundPlaces(home, self._config.first_run if is_first else None)
-        loop = self._loop(seed, home)
-        home.mkdir(parents=True, exist_ok=True)
-        if places.finished_run is None:
-            generate(run_config(loop, places, 0, "lab"))
-        kept = curate(places, self._index).kept
+        loop = self._loop(seed, home, {})
+        kept = self._written(seed, SELF, loop, places)
         human, right = home / "human.jsonl", home / "oracle.jsonl"
         write_human_rows(self._config.human, human, self._index)
         self._write_oracle_rows(right, kept, seed)
         self._precision[str(seed)] = precision(places.data)
-        self._tell(
-            f"seed {seed}: generated {kept} records, {self._precision[str(seed)]:.1%} right"
-            " by the oracle"
-        )
         data = {SELF: [human, places.data], SEEDS: [human], ORACLE: [human, right]}
+        for name, given in self._config.variants.items():
+            changed = RoundPlaces(home / _folder(name))
+            self._written(seed, name, self._loop(seed, changed.home, given), changed)
+            data[name] = [human, changed.data]
         found: dict[str, Results] = {}
         steps: int | None = None
         for arm, paths in data.items():
-            folder = home / TUNED[arm]
+            folder = home / _folder(arm)
             rows, made = self._tuned(loop, paths, folder / "model", steps)
             steps = steps or made
             self._rows.setdefault(arm, []).append(rows)
             uri = tuned_uri(loop, folder / "model")
             found[arm] = self._scored(uri, folder, self._suites, f"seed {seed}: {arm}")
         return found
+
+    def _written(self, seed: int, arm: str, loop: LoopConfig, places: RoundPlaces) -> int:
+        """Make the run of an arm and its training rows; returns how many."""
+        places.home.mkdir(parents=True, exist_ok=True)
+        if places.finished_run is None:
+            generate(run_config(loop, places, 0, "lab"))
+        kept = curate(places, self._index).kept
+        right = precision(places.data)
+        self._tell(f"seed {seed}: {arm}: {kept} records, {right:.1%} right by the oracle")
+        return kept
 
     def _tuned(
         self, loop: LoopConfig, data: Sequence[Path], out: Path, steps: int | None
@@ -164,7 +184,7 @@ class _Arms:
         form: Any = result.record
         return int(form["data"]["rows"]), int(form["result"]["steps"])
 
-    def _loop(self, seed: int, home: Path) -> LoopConfig:
+    def _loop(self, seed: int, home: Path, changed: Mapping[str, JSON]) -> LoopConfig:
         """The settings that runs and trainings of the arms share with a loop."""
         return make_loop_config(
             {
@@ -172,7 +192,7 @@ class _Arms:
                 "suites": list(self._config.suites),
                 "target": self._config.target,
                 "seed": seed,
-                "options": dict(self._config.options),
+                "options": {**self._config.options, **changed},
                 "train": dict(self._config.train),
                 "out": str(home),
             }
@@ -210,14 +230,17 @@ class _Arms:
         arm, suite, metric = key
         rows = self._rows.get(arm, [])
         mean = round(sum(rows) / len(rows)) if rows else 0
-        return ArmScore(arm, ABOUT[arm], suite, metric, crossed(found), len(found), mean)
+        return ArmScore(arm, self._about[arm], suite, metric, crossed(found), len(found), mean)
 
     def _differences(
         self, values: Mapping[tuple[str, str, str], list[list[float]]]
     ) -> list[Difference]:
         found = []
         keys = [(suite, metric) for arm, suite, metric in values if arm == SELF]
-        for first, second in PAIRS:
+        variants = [
+            pair for name in self._config.variants for pair in ((SEEDS, name), (SELF, name))
+        ]
+        for first, second in (*PAIRS, *variants):
             for suite, metric in keys:
                 if (first, suite, metric) not in values:
                     continue
@@ -247,6 +270,11 @@ def precision(data: Path) -> float:
         right += graded.is_correct
         total += 1
     return right / total if total else 0.0
+
+
+def _folder(arm: str) -> str:
+    """The folder of a tuned arm; a variant's name with only what any file system takes."""
+    return TUNED.get(arm) or "variant-" + re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")
 
 
 def _values(results: Results, place: int, metric: str) -> list[float]:
