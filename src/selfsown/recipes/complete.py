@@ -30,6 +30,11 @@ class Options(BaseModel):
     stop: tuple[str, ...] = Field((), description="Strings that end an answer.")
     extra: dict[str, Any] = Field({}, description="Provider-specific body parameters.")
     keep_cut_off: bool = Field(False, description="Accept answers cut off at `max_tokens`.")
+    sample_field: str | None = Field(
+        None,
+        description="Field of the row with a number from 0: rows with equal prompts share one"
+        " answer, unless their numbers differ.",
+    )
 
 
 async def complete(run: Run, options: Options) -> None:
@@ -40,7 +45,8 @@ async def complete(run: Run, options: Options) -> None:
     sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
 
     async def work(row: Mapping[str, JSON]) -> Completion:
-        return await run.ask("generator", _request(run, options, sampling, row))
+        request = _request(run, options, sampling, row)
+        return await run.ask("generator", request, _sample(options, row))
 
     async for done in run.map(run.rows(), work):
         candidate = rows.enter(done.item, order=(done.draw,), keys=done.keys)
@@ -71,10 +77,20 @@ def _request(
     return Request(messages=turns, schema=options.json_schema, **sampling)
 
 
+def _sample(options: Options, row: Mapping[str, JSON]) -> int:
+    if options.sample_field is None:
+        return 0
+    value = row.get(options.sample_field)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise CallFailed("bad_row", f"`{options.sample_field}` is {value!r}, not a number from 0")
+
+
 RECIPE = Recipe(
     name="complete",
     version="1",
     summary="One prompt per row of a file: bulk calls that lose no row and never pay twice.",
     run=complete,
     options=Options,
+    added=frozenset({"sample_field"}),
 )

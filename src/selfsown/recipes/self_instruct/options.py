@@ -259,8 +259,9 @@ class Options(BaseModel):
         ge=0,
         description="Times at most that the model answers an instance anew after the filters; each"
         " equal answer is a vote for its output (self-consistency, arXiv:2203.11171). 0: no vote;"
-        " the published method has none. For tasks with one right output: those with many lose"
-        " most of their instances.",
+        " the published method has none. 1, 3 and 5 measured alike on the lab model: 77 to 79 % of"
+        " instances stay, 0.89 of them right instead of 0.77. For tasks with one right output:"
+        " those with many lose most of their instances.",
     )
     answer_votes_agree: int | None = Field(
         default=None,
