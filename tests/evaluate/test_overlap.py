@@ -105,8 +105,8 @@ def test_in_the_lab_only_the_whole_question_counts() -> None:
     suite = open_suite("lab-task")
     index = suite_index([suite])
     for task in read_seeds("lab"):
-        for one in task.instances:
-            row = {"instruction": task.instruction, "input": one.input, "output": one.output}
+        for given in task.instances:
+            row = {"instruction": task.instruction, "input": given.input, "output": given.output}
             assert row_overlaps(row, index) == []
     with_input = [one for one in suite.instances if one.input]
     for one in with_input:

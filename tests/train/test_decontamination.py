@@ -118,7 +118,8 @@ def test_trainings_behind_the_base_count_too(tuned: Path, home: Path, tmp_path: 
     more = tmp_path / "more.jsonl"
     more.write_text("".join(json.dumps({**row, "output": "y"}) + "\n" for row in ROWS[:2]))
     plan = make_plan(config_for(tuned, more, tmp_path / "second", suites=[]))
-    assert [one["data"][0]["path"] for one in plan.earlier] == [str(home / "rows.jsonl")]
+    earlier: Any = plan.earlier
+    assert [one["data"][0]["path"] for one in earlier] == [str(home / "rows.jsonl")]
 
 
 def test_by_default_suites_at_hand_are_used_and_the_labs_for_its_tokenizer_only(
