@@ -148,6 +148,18 @@ def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
     assert weights(tmp_path / "cut" / "model") == weights(tmp_path / "whole" / "model")
 
 
+def test_a_training_cut_off_after_its_last_step_makes_no_step_more(
+    tiny: Path, encoder: Encoder, rows: tuple[Row, ...], tmp_path: Path
+) -> None:
+    settings = settings_for(batch_size=2, max_steps=3)  # ends within an epoch of 4 steps
+    whole = tune(tiny, encoder, rows, settings, tmp_path, every_s=0.0)
+    before = model_hash(tmp_path / "model")
+    again = tune(tiny, encoder, rows, settings, tmp_path, every_s=0.0)
+    assert (whole.steps, again.steps) == (3, 3)
+    assert again.losses == whole.losses
+    assert model_hash(tmp_path / "model") == before
+
+
 @pytest.mark.parametrize("option", [{"precision": "bfloat16"}, {"gradient_checkpointing": True}])
 def test_options_for_speed_and_memory_train_the_same_up_to_rounding(
     tiny: Path, encoder: Encoder, rows: tuple[Row, ...], tmp_path: Path, option: dict[str, object]
@@ -200,7 +212,7 @@ def test_a_full_disk_leaves_the_checkpoints_that_were_whole(
     tiny: Path, encoder: Encoder, rows: tuple[Row, ...], tmp_path: Path
 ) -> None:
     """The limit on file sizes stands for the disk: writing fails in the middle of a file."""
-    settings = settings_for(max_steps=2, warmup_steps=0)
+    settings = settings_for(max_steps=3, warmup_steps=0)
     tune(tiny, encoder, rows, settings, tmp_path, every_s=0.0)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     more = replace(settings, max_steps=4)

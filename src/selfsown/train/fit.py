@@ -273,7 +273,10 @@ def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Re
     saved_at = [time.monotonic()]
 
     class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-        """Reports progress, checks gradients, asks for checkpoints and marks whole ones."""
+        """Reports progress, checks gradients, asks for checkpoints and marks whole ones.
+
+        There is none after the last step: resumed there, transformers would make one step more.
+        """
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
@@ -284,7 +287,8 @@ def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Re
                 )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            due = [time.monotonic() - saved_at[0] >= every_s]
+            is_last = state.global_step >= state.max_steps
+            due = [not is_last and time.monotonic() - saved_at[0] >= every_s]
             if trainer.accelerator.num_processes > 1:
                 broadcast_object_list(due)
             control.should_save = control.should_save or due[0]
