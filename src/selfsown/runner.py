@@ -64,6 +64,7 @@ async def arun(
     budget_usd: float | None = None,
     budget_tokens: int | None = None,
     limits: Mapping[str, Any] | None = None,
+    batch: bool | Mapping[str, Any] = False,
     reuse: Sequence[str | Path] = (),
     update: bool = False,
     retry_failed: bool = False,
@@ -87,6 +88,7 @@ async def arun(
         budget_usd: hard cap in US dollars.
         budget_tokens: hard cap in tokens.
         limits: other limits (`requests_per_minute`, `timeout_s`, ...).
+        batch: go through the provider's batch API; a mapping sets when to submit and to look.
         reuse: run directories whose journaled answers are copied in.
         update: go on in a new epoch if the config changed.
         retry_failed: ask again what failed for good.
@@ -118,6 +120,7 @@ async def arun(
                 **({} if concurrency is None else {"concurrency": concurrency}),
                 **(limits or {}),
             },
+            "batch": {"enabled": bool(batch), **(batch if isinstance(batch, Mapping) else {})},
             "reuse": [str(path) for path in reuse],
             "out": str(out),
         },

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from selfsown.core.batch_book import BatchBook
+from selfsown.core.batch_model import BatchSettings, require_batches
+from selfsown.core.batches import Batches
 from selfsown.core.budget import Budget
 from selfsown.core.caller import Caller
 from selfsown.core.clock import Clock, SystemClock
@@ -82,6 +85,8 @@ class Session:
                 f"`model_depth` is {config.model_depth}, and the model's folder says"
                 f" {self.config.model_depth}, which is stamped"
             )
+        if config.batch.enabled:
+            require_batches(models)
         self.data_form = data_form(self.config, recipe, options, models, inputs)
         self.origin = make_origin(self.config, recipe, models)
 
@@ -157,8 +162,11 @@ class Session:
             clock=clock,
         )
         run.progress.warnings += self.warnings
-        run.caller = self._caller(run, budget)
+        batches = self._batches(journal, run, budget)
+        run.caller = self._caller(run, budget, batches)
         try:
+            if batches is not None:
+                await batches.close_answered()
             error = await self._recipe(run)
             await run.settle(None if error is None else GRACE_S)
             await run.caller.close()
@@ -204,7 +212,11 @@ class Session:
             earlier_epochs=orders_to_prefer(journal, epoch, self.data_form),
             session=session,
             max_failure_rate=self.config.max_failure_rate,
-            map_ahead=max(64, 2 * self.config.limits.concurrency),
+            map_ahead=max(
+                64,
+                2 * self.config.limits.concurrency,
+                self.config.batch.ahead if self.config.batch.enabled else 0,
+            ),
         )
 
     def _budget(self, journal: Journal, session: int) -> Budget:
@@ -216,7 +228,23 @@ class Session:
 
         return Budget(capped.usd, capped.tokens, spent_usd=usd, spent_tokens=tokens, grant=grant)
 
-    def _caller(self, run: Run, budget: Budget) -> Caller:
+    def _batches(self, journal: Journal, run: Run, budget: Budget) -> Batches | None:
+        """What makes attempts in batches; None if there is nothing to do for it."""
+        given = self.config.batch
+        book = BatchBook(journal, run.settings.session, self.start.clock)
+        if not given.enabled and not book.open:
+            return None
+        settings = BatchSettings(**given.model_dump(exclude={"ahead"}))
+        return Batches(
+            settings,
+            book,
+            budget,
+            self.start.clock,
+            in_flight=lambda: run.asking.in_flight,
+            on_event=run.progress.warnings.append,
+        )
+
+    def _caller(self, run: Run, budget: Budget, batches: Batches | None) -> Caller:
         limits = self.config.limits
         settings = LimitSettings(
             concurrency=limits.concurrency,
@@ -236,6 +264,7 @@ class Session:
             clock=self.start.clock,
             on_late_attempt=late,
             on_event=run.progress.warnings.append,
+            batches=batches,
         )
 
     def _derive(self, run: Run) -> None:

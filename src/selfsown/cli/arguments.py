@@ -123,6 +123,8 @@ def _flags(given: RunArguments, recipe: Recipe[Any] | None) -> dict[str, Any]:
     flags["budget"] = {name: value for name, value in budget.items() if value is not None}
     if given.concurrency is not None:
         flags["limits"] = {"concurrency": given.concurrency}
+    if given.batch is not None:
+        flags["batch"] = {"enabled": given.batch}
     flags["options"] = _shorthands(given, recipe)
     return flags
 

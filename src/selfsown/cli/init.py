@@ -69,7 +69,7 @@ def config_text(recipe: Recipe[Any]) -> str:
         lines += ["", *_comment(about)]
         if key == "options":
             lines += list(_option_lines(options_of(recipe.options, recipe.presets)))
-        elif isinstance(value, Mapping) and key in ("budget", "limits"):
+        elif isinstance(value, Mapping) and key in ("budget", "limits", "batch"):
             lines += [f"{key}:", *_section_lines(key)]
         else:
             lines.append(f"{key}: {_yaml(value)}")

@@ -52,6 +52,11 @@ _OPTIONS = (
         help="Calls in flight at the start.",
     ),
     click.option(
+        "--batch/--no-batch",
+        default=None,
+        help="Send calls through the provider's batch API: half price, answers within 24 hours.",
+    ),
+    click.option(
         "--budget-usd",
         metavar="X",
         type=click.FloatRange(min=0),
@@ -96,6 +101,7 @@ class RunArguments:
     seed: int | None = None
     order: str | None = None
     concurrency: int | None = None
+    batch: bool | None = None
     budget_usd: float | None = None
     budget_tokens: int | None = None
     assignments: tuple[str, ...] = ()

@@ -149,6 +149,11 @@ class Asking:
         finally:
             del self._inflight[key]
 
+    @property
+    def in_flight(self) -> int:
+        """Outcomes that are being made."""
+        return len(self._inflight)
+
     def account(self, key: bytes, outcome: Outcome) -> Made:
         """A call's outcome as JSON, with the rows of its attempts; counts tokens."""
         progress = self._progress
@@ -205,7 +210,9 @@ class Asking:
     def _attempt_row(self, key: bytes, attempt: AttemptRecord) -> Row:
         usage = attempt.usage or Usage()
         values = (
-            *(key, self._settings.session, attempt.number, attempt.kind, attempt.status),
+            key,
+            self._settings.session if attempt.session is None else attempt.session,
+            *(attempt.number, attempt.kind, attempt.status),
             *(round(attempt.duration_s, 6), usage.input_tokens, usage.output_tokens),
             *(usage.cached_input_tokens, usage.reasoning_tokens),
             *(

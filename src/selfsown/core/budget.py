@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from selfsown.core.cost import NANO, Amount, Tariff
@@ -30,6 +30,10 @@ _SHARE_PER_BLOCK: Final = 64
 Grant: TypeAlias = Callable[[float, int], Awaitable[None]]
 """`await grant(usd, tokens)` returns when the block is on disk; negative amounts hand back what was
 not used."""
+
+GrantBatch: TypeAlias = Callable[[int, Amount, Amount], Awaitable[None]]
+"""`await commit(count, worst, grant)` returns when a batch of the first `count` calls is on disk as
+intended, together with the new grant."""
 
 
 class Budget:
@@ -144,8 +148,63 @@ class Budget:
         self._reserved_tokens -= reserved.tokens
         self._free_usd += reserved.nano_usd - actual.nano_usd
         self._free_tokens += reserved.tokens - actual.tokens
-        if self._head is not None and not self._head.done():
-            self._head.set_result(None)
+        self._look_again()
+
+    async def reserve_batch(self, needs: Sequence[Amount], commit: GrantBatch) -> int:
+        """Reserve the worst case of as many calls as fit, from the first on, as one batch.
+
+        Args:
+            needs: worst case of each call, at least one.
+            commit: commits the grant together with the batch that it is for, so that no kill can
+                come between the two.
+
+        Returns:
+            How many calls fit, at least one; settle them with `settle_batch`.
+
+        Raises:
+            BudgetExhausted: not even the first fits, and nothing outstanding could make room.
+        """
+        await self._my_turn()
+        try:
+            while not (count := self._fitting(needs)):
+                left = self._left()
+                if not self._fits(
+                    needs[0].nano_usd,
+                    needs[0].tokens,
+                    left.nano_usd + self._free_usd + self._reserved_usd,
+                    left.tokens + self._free_tokens + self._reserved_tokens,
+                ):
+                    raise self._exhausted(needs[0], left)
+                self._head = asyncio.get_running_loop().create_future()
+                await self._head
+            worst = _total(needs[:count])
+            await commit(count, worst, self._set_aside(worst))
+            return count
+        finally:
+            self._next_turn()
+
+    def settle_batch(self, worst: Amount, actual: Amount) -> None:
+        """Replace the reservation of a batch by its cost; the journal has handed back the rest."""
+        self._settled_usd += actual.nano_usd
+        self._settled_tokens += actual.tokens
+        self._reserved_usd -= worst.nano_usd
+        self._reserved_tokens -= worst.tokens
+        self._granted_usd += actual.nano_usd - worst.nano_usd
+        self._granted_tokens += actual.tokens - worst.tokens
+        self._look_again()
+
+    def adopt_batch(self, worst: Amount, granted: Amount) -> None:
+        """Take over what an earlier process reserved for a batch that is still under way.
+
+        Args:
+            worst: what is reserved.
+            granted: the part of it that `spent_usd` and `spent_tokens` hold.
+        """
+        before = self._before
+        self._before = Amount(
+            max(0, before.nano_usd - granted.nano_usd), max(0, before.tokens - granted.tokens)
+        )
+        self._set_aside_more(worst)
 
     async def close(self) -> None:
         """Hand back what was granted and is not used. Call it when no attempt is outstanding."""
@@ -195,6 +254,51 @@ class Budget:
             await self._head
         else:
             raise self._exhausted(need, left)
+
+    def _look_again(self) -> None:
+        """Something was settled: the first who waits may find room."""
+        if self._head is not None and not self._head.done():
+            self._head.set_result(None)
+
+    def _fitting(self, needs: Sequence[Amount]) -> int:
+        """How many of the first needs fit together under the cap."""
+        left = self._left()
+        usd = tokens = count = 0
+        for need in needs:
+            usd, tokens = usd + need.nano_usd, tokens + need.tokens
+            if not self._fits(
+                usd, tokens, left.nano_usd + self._free_usd, left.tokens + self._free_tokens
+            ):
+                break
+            count += 1
+        return count
+
+    def _set_aside(self, worst: Amount) -> Amount:
+        """Reserve for a batch; what of it must be granted anew, 0 in a unit without a cap."""
+        usd = 0 if self._cap_usd is None else min(max(0, self._free_usd), worst.nano_usd)
+        tokens = 0 if self._cap_tokens is None else min(max(0, self._free_tokens), worst.tokens)
+        self._free_usd -= usd
+        self._free_tokens -= tokens
+        self._granted_usd -= usd
+        self._granted_tokens -= tokens
+        self._set_aside_more(worst)
+        return Amount(
+            0 if self._cap_usd is None else worst.nano_usd - usd,
+            0 if self._cap_tokens is None else worst.tokens - tokens,
+        )
+
+    def _set_aside_more(self, worst: Amount) -> None:
+        self._granted_usd += worst.nano_usd
+        self._granted_tokens += worst.tokens
+        self._reserved_usd += worst.nano_usd
+        self._reserved_tokens += worst.tokens
+
+    def capped_part(self, amount: Amount) -> Amount:
+        """An amount with 0 in each unit that has no cap: what of it stands in grants."""
+        return Amount(
+            0 if self._cap_usd is None else amount.nano_usd,
+            0 if self._cap_tokens is None else amount.tokens,
+        )
 
     def _left(self) -> Amount:
         """What the cap still allows to grant; 0 for a unit without a cap."""
@@ -252,6 +356,10 @@ class Budget:
             fix=f"run the same command with a higher `{flag}`; "
             "it resumes here, and nothing is paid twice",
         )
+
+
+def _total(amounts: Sequence[Amount]) -> Amount:
+    return Amount(sum(each.nano_usd for each in amounts), sum(each.tokens for each in amounts))
 
 
 def _block(short: int, need: int, left: int, waiting: int) -> int:

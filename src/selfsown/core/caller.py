@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Final
 
 from selfsown.core.attempt import Attempts, Call, Route
+from selfsown.core.batches import Batches
 from selfsown.core.budget import Budget
 from selfsown.core.clock import Clock, SystemClock
 from selfsown.core.judgement import environment_failure, final_outcome, storm_failure
@@ -44,6 +47,7 @@ class Caller:
         rng: random.Random | None = None,
         on_event: Callable[[str], None] | None = None,
         on_late_attempt: Callable[[bytes, AttemptRecord], None] | None = None,
+        batches: Batches | None = None,
     ) -> None:
         """Set up; nothing is started before the first call.
 
@@ -57,6 +61,7 @@ class Caller:
                 while.
             on_late_attempt: hears, with the call's key, of attempts that no outcome lists: they
                 ended after it, or were cancelled, or their call ended without one.
+            batches: makes the attempts of calls that go through a batch API; None where none does.
         """
         self._settings = settings or LimitSettings()
         self._budget = budget or Budget()
@@ -72,6 +77,7 @@ class Caller:
             None if timeout == "auto" else timeout,
             self._on_late_attempt,
         )
+        self._batches = batches
         self._routes: dict[int, Route] = {}
         self._limiters: dict[str, Limiter] = {}
         self._races: dict[Race, Call] = {}
@@ -116,19 +122,40 @@ class Caller:
         route = call.route
         tries: Tries | None = None
         while True:
-            if not route.local:
-                self._sweeper.wake()
-            result = await (self._race(call) if route.raced else self._attempts.make(call, None))
+            batches = self._batches
+            if batches is not None and not batches.takes(call):
+                batches = None
+            if batches is not None:
+                result = await batches.attempt(call)
+                if result is None:
+                    continue
+            else:
+                if not route.local:
+                    self._sweeper.wake()
+                result = await (
+                    self._race(call) if route.raced else self._attempts.make(call, None)
+                )
             if isinstance(result, Answer):
                 return Outcome(result.completion, None, None, tuple(call.records))
             wait = None
             if not self._is_final(route, result):
-                tries = tries or Tries(self._policy, self._rng)
+                tries = tries or Tries(
+                    self._policy if batches is None else replace(self._policy, total_s=inf),
+                    self._rng,
+                )
                 wait = self._wait_s(route, tries, result)
             if wait is None:
                 kind, text = final_outcome(result, tries, self._policy)
                 return Outcome(None, kind, text, tuple(call.records))
-            await self._back_off(route, result, wait)
+            if batches is None:
+                await self._back_off(route, result, wait)
+            else:
+                self._retries += 1  # the next batch is wait enough
+
+    def release_batches(self) -> None:
+        """Let go of calls that wait for a batch: the run is being stopped, their batches go on."""
+        if self._batches is not None:
+            self._batches.release()
 
     @property
     def counters(self) -> Counters:
@@ -142,13 +169,14 @@ class Caller:
             waiting=sum(each.waiting for each in limiters),
             backing_off=self._backing_off,
             calls=self._calls,
-            attempts=self._attempts.count,
+            attempts=self._attempts.count + (self._batches.attempts if self._batches else 0),
             retries=self._retries,
             refusals=sum(each.refusals for each in limiters),
             resends=self._resends,
             last_reply_age_s=self._clock.monotonic() - max(replies) if replies else None,
             spent_usd=spent.usd,
             spent_tokens=spent.tokens,
+            batches=self._batches.progress if self._batches else (),
         )
 
     async def close(self) -> None:
@@ -157,6 +185,8 @@ class Caller:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._batches is not None:
+            await self._batches.close()
         for limiter in self._limiters.values():
             limiter.close()
         await self._budget.close()

@@ -66,6 +66,38 @@ class LimitsConfig(BaseModel):
     )
 
 
+class BatchConfig(BaseModel):
+    """Calls by way of a provider's batch API. Operational: none of it changes the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(
+        False, description="Send calls in batches (half price, answers within 24 hours)."
+    )
+    ahead: int = Field(
+        20_000, ge=1, le=1_000_000, description="Independent rows under way at once."
+    )
+    requests: int | None = Field(
+        None, ge=1, description="Most calls in one batch; empty: what the provider takes."
+    )
+    linger_s: float = Field(
+        1.0, gt=0, description="Seconds without a new call after which a batch is submitted."
+    )
+    poll_s: float = Field(
+        30.0, gt=0, description="Seconds before the first look; later ones come ever more rarely."
+    )
+    poll_most_s: float = Field(600.0, gt=0, description="Most seconds between two looks.")
+    lookup_s: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds that a batch is looked for whose creation is uncertain, before its"
+        " calls are submitted again.",
+    )
+    price_factor: float = Field(
+        0.5, ge=0, le=1, description="Price of a call in a batch, as a share of the model's price."
+    )
+
+
 class RunConfig(BaseModel):
     """Everything that defines a run."""
 
@@ -96,6 +128,9 @@ class RunConfig(BaseModel):
     budget: BudgetConfig = Field(default_factory=lambda: BudgetConfig(), description="Hard caps.")
     limits: LimitsConfig = Field(
         default_factory=lambda: LimitsConfig(), description="Limits per endpoint."
+    )
+    batch: BatchConfig = Field(
+        default_factory=lambda: BatchConfig(), description="Batch APIs of hosted models."
     )
     max_failure_rate: float = Field(
         0.5, ge=0, le=1, description="Suspend when more of the calls than this fail for good."

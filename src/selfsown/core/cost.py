@@ -36,13 +36,14 @@ class Tariff:
     cached_input: int
 
     @classmethod
-    def of(cls, price: Price | None) -> Tariff | None:
-        """The price as integers; None where it is not known."""
+    def of(cls, price: Price | None, share: float = 1.0) -> Tariff | None:
+        """The price, or a share of it (batches), as integers; None where it is not known."""
         if price is None:
             return None
         cached = price.input_usd if price.cached_input_usd is None else price.cached_input_usd
+        unit = NANO * share
         return cls(
-            round(price.input_usd * NANO), round(price.output_usd * NANO), round(cached * NANO)
+            round(price.input_usd * unit), round(price.output_usd * unit), round(cached * unit)
         )
 
     def cost(self, usage: Usage) -> int:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from selfsown.core.errors import EnvironmentFailure, JournalDamaged
+from selfsown.core.known_keys import KnownKeys
 
 SCHEMA_VERSION: Final = 1
 JOURNAL_NAME: Final = "journal.sqlite"
@@ -53,6 +54,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "deliveries": ("epoch", "flow", "ordinal", "draw", "ok", "asks"),
     "voids": ("outcome_seq", "reason"),
     "grants": ("session", "nano_usd", "tokens"),
+    "batches": ("batch", "event", "session", "model", "remote", "keys", "detail", "created"),
 }
 """Columns of each table between `seq` and `checksum`, in order. Salvage relies on this order."""
 
@@ -75,6 +77,12 @@ CREATE TABLE voids(seq INTEGER PRIMARY KEY, outcome_seq INTEGER, reason TEXT, ch
 CREATE TABLE grants(seq INTEGER PRIMARY KEY, session INTEGER, nano_usd INTEGER, tokens INTEGER,
   checksum BLOB);
 """
+BATCHES_DDL: Final = """
+CREATE TABLE IF NOT EXISTS batches(seq INTEGER PRIMARY KEY, batch TEXT, event TEXT, session INTEGER,
+  model TEXT, remote TEXT, keys BLOB, detail TEXT, created TEXT, checksum BLOB)
+"""
+"""The one table that is made with its first row, so that journals of runs that never used a batch
+are, byte for byte, what they were before there were any."""
 
 
 class Row(NamedTuple):
@@ -154,7 +162,7 @@ class Journal:
             " FROM outcomes WHERE key=? AND seq NOT IN (SELECT outcome_seq FROM voids)"
             " ORDER BY seq LIMIT 1"
         )
-        self._keys: _Keys | None = None
+        self._keys: KnownKeys | None = None
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -179,6 +187,8 @@ class Journal:
         self, table: str, where: str = "", args: Sequence[Value] = ()
     ) -> Iterator[tuple[Value, ...]]:
         """All rows of a table as (seq, *values), in order of `seq`, each verified, lazily."""
+        if table == "batches" and not self.has_batches:
+            return
         columns = ", ".join(("seq", *TABLES[table], "checksum"))
         sql = (
             f"SELECT * FROM (SELECT {columns} FROM {table} {where})"  # noqa: S608 names of TABLES
@@ -187,6 +197,12 @@ class Journal:
         for row in self._paged(sql, args, 0, lambda row: int(row[0] or 0)):
             self._verify(table, row)
             yield row[:-1]
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether the table `batches` is there, which is made with its first row."""
+        with _translated(self.path):
+            return _has_batches(self._reader)
 
     def query(self, sql: str, args: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a query of the caller's, without a look at checksums: for sums and counts."""
@@ -299,6 +315,7 @@ class Journal:
         seq = max(
             connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
             for table in TABLES
+            if table != "batches" or _has_batches(connection)
         )
         try:
             ended, rate = time.monotonic(), 0.0
@@ -328,6 +345,8 @@ class Journal:
                             seq += 1
                             row = (seq, *values, checksum(seq, table, values))
                             batches.setdefault(table, []).append(row)
+                    if "batches" in batches:
+                        connection.execute(BATCHES_DDL)
                     for table, rows in batches.items():
                         connection.executemany(_INSERT[table], rows)
                     connection.execute("COMMIT")
@@ -339,8 +358,8 @@ class Journal:
         _wake(jobs, self._failure)
         return seq
 
-    def _known_keys(self) -> _Keys:
-        keys = _Keys()
+    def _known_keys(self) -> KnownKeys:
+        keys = KnownKeys()
         with _translated(self.path):
             for (key,) in self._reader.execute("SELECT key FROM outcomes"):
                 keys.add(key)
@@ -366,29 +385,6 @@ class Journal:
             )
 
 
-class _Keys:
-    """A Bloom filter over the keys of outcomes: most asks of a fresh run need no query at all.
-
-    2 MiB, two probes: about 1 % of a million keys' misses are queried in vain, never the reverse.
-    """
-
-    __slots__ = ("_bits",)
-
-    def __init__(self) -> None:
-        self._bits = bytearray(1 << 21)
-
-    def add(self, key: Value) -> None:
-        assert isinstance(key, bytes)
-        for at in (0, 3):
-            place = int.from_bytes(key[at : at + 3])
-            self._bits[place >> 3] |= 1 << (place & 7)
-
-    def may_hold(self, key: bytes) -> bool:
-        bits = self._bits
-        one, two = int.from_bytes(key[:3]), int.from_bytes(key[3:6])
-        return bool(bits[one >> 3] >> (one & 7) & 1 and bits[two >> 3] >> (two & 7) & 1)
-
-
 class _Job(NamedTuple):
     rows: tuple[Row, ...]
     future: asyncio.Future[None] | None
@@ -400,6 +396,11 @@ _INSERT: Final = {
     table: f"INSERT INTO {table} VALUES ({', '.join('?' * (len(columns) + 2))})"  # noqa: S608
     for table, columns in TABLES.items()
 }
+
+
+def _has_batches(connection: sqlite3.Connection) -> bool:
+    sql = "SELECT count(*) FROM sqlite_master WHERE type='table' AND name='batches'"
+    return bool(connection.execute(sql).fetchone()[0])
 
 
 def _wake(jobs: Sequence[_Job], failure: BaseException | None) -> None:

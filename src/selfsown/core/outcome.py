@@ -29,6 +29,8 @@ class AttemptRecord:
     """Why it failed; empty for `ok`."""
     charged_tokens: int = 0
     """As charged to the budget, like `cost_usd`."""
+    session: int | None = None
+    """The session that sent it, where that was an earlier one (batches)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,19 @@ class Outcome:
     """Free of times, ids and ports, so that it replays."""
     attempts: tuple[AttemptRecord, ...]
     """In the order they ended; one that is still under way is reported late."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch is."""
+
+    name: str
+    """The provider's id; ours before there is one."""
+    done: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"waiting for batch {self.name}, {self.done:,} of {self.total:,} done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +80,5 @@ class Counters:
     spent_usd: float
     """Earlier processes of the run included."""
     spent_tokens: int
+    batches: tuple[BatchProgress, ...] = ()
+    """What is waited for."""

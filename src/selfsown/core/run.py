@@ -267,6 +267,8 @@ class Run:
             grace_s: cancel what is still in flight after so many seconds; None waits.
         """
         self.asking.is_closed = True
+        if self.caller is not None:
+            self.caller.release_batches()
         tasks = [asyncio.ensure_future(flow.settle()) for flow in self._flows]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)

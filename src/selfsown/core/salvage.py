@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from selfsown.core.errors import InputError
-from selfsown.core.journal import PAGE_BYTES, TABLES, Journal, Row, Value, checksum
+from selfsown.core.journal import (
+    BATCHES_DDL,
+    PAGE_BYTES,
+    TABLES,
+    Journal,
+    Row,
+    Value,
+    checksum,
+)
 
 _TABLE_LEAF: Final = 0x0D
 _FILE_HEADER: Final = 100
@@ -214,6 +222,8 @@ def _write(target: Path, rows: dict[int, Row]) -> None:
 
     connection = sqlite3.connect(target)
     with connection:
+        if any(row.table == "batches" for row in rows.values()):
+            connection.execute(BATCHES_DDL)
         for seq, (table, values) in sorted(rows.items()):
             marks = ", ".join("?" * (len(values) + 2))
             row = (seq, *values, checksum(seq, table, values))

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from selfsown.core.batch_model import BatchResult
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Model
 from selfsown.core.request import JSON, Completion, FinishReason, Request, Usage, clean_text
-from selfsown.models.http_model import HttpModel
+from selfsown.models.batch_anthropic import AnthropicBatches, batch_request
 from selfsown.models.judging import checked_schema, malformed, text_only, usable
 from selfsown.models.openai_format import json_bytes
 from selfsown.models.rate_headers import rate_state
@@ -50,7 +51,7 @@ def open_anthropic(settings: ModelSettings) -> Model:
     )
 
 
-class AnthropicModel(HttpModel):
+class AnthropicModel(AnthropicBatches):
     """One model behind the Messages API."""
 
     def __init__(
@@ -88,10 +89,31 @@ class AnthropicModel(HttpModel):
             checked_schema(request.schema)
         body = messages_body(request, self._name, self._extra)
         reply = await self._post("/messages", body, timeout_s, seed)
-        completion = read_message(self._payload(reply), request)
-        self._check_model(completion)
-        completion = usable(completion, "", request, native=True)
+        completion = self._completion(self._payload(reply), request)
         return Answer(completion, rate_state(reply.headers))
+
+    def batch_line(self, request: Request, custom_id: str) -> bytes:
+        """One request of a batch.
+
+        Raises:
+            AttemptFailed: `bad_request` for what the API does not have.
+        """
+        if request.schema is not None:
+            checked_schema(request.schema)
+        return batch_request(custom_id, messages_body(request, self._name, self._extra))
+
+    def read_batched(self, result: BatchResult, request: Request) -> Answer:
+        """The answer in a batch's result.
+
+        Raises:
+            AttemptFailed: for every result that is no answer.
+        """
+        return Answer(self._completion(self._batched_payload(result), request))
+
+    def _completion(self, payload: Mapping[str, JSON], request: Request) -> Completion:
+        completion = read_message(payload, request)
+        self._check_model(completion)
+        return usable(completion, "", request, native=True)
 
 
 def messages_body(request: Request, name: str, extra: Mapping[str, JSON]) -> bytes:

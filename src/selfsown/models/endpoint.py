@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from selfsown.core.model import Answer, Capabilities, Model
-from selfsown.core.request import JSON, Request
+from selfsown.core.batch_model import BatchResult
+from selfsown.core.model import Answer, AttemptFailed, Capabilities, Model
+from selfsown.core.request import JSON, Completion, Request
+from selfsown.models.batch_openai import OpenAIBatches
 from selfsown.models.failures import classify, error_text
-from selfsown.models.http_model import HttpModel
 from selfsown.models.judging import checked_schema, usable
 from selfsown.models.openai_format import (
     Dialect,
@@ -104,7 +105,7 @@ def _open_server(settings: ModelSettings) -> Capabilities:
     )
 
 
-class EndpointModel(HttpModel):
+class EndpointModel(OpenAIBatches):
     """One model behind one OpenAI-compatible endpoint."""
 
     def __init__(
@@ -158,10 +159,41 @@ class EndpointModel(HttpModel):
             native = None
             body = request_body(request, self._dialect, None)
             reply = await self._post(path, body, timeout_s, seed)
-        completion, refusal = read_completion(self._payload(reply), request)
-        self._check_model(completion)
-        completion = usable(completion, refusal, request, native=native is not None)
+        completion = self._completion(self._payload(reply), request, native=native is not None)
         return Answer(completion, rate_state(reply.headers))
+
+    def batch_line(self, request: Request, custom_id: str) -> bytes:
+        """A line of a batch's input file.
+
+        Raises:
+            AttemptFailed: `bad_request` for what this client cannot send.
+        """
+        native = None if request.schema is None else self._format_for(request.schema)
+        return self._line(request, custom_id, request_body(request, self._dialect, native))
+
+    def read_batched(self, result: BatchResult, request: Request) -> Answer:
+        """The answer in a line of a batch's output or error file.
+
+        If the endpoint refused the native schema mode, the call is free to be asked without it.
+
+        Raises:
+            AttemptFailed: for every result that is no answer.
+        """
+        native = request.schema is not None and self._native_schema
+        try:
+            payload = self._batched_payload(result)
+        except AttemptFailed as failure:
+            if native and failure.status in (400, 422) and self._drops_schema(failure.detail):
+                raise AttemptFailed("overloaded", failure.detail, status=failure.status) from None
+            raise
+        return Answer(self._completion(payload, request, native=native))
+
+    def _completion(
+        self, payload: Mapping[str, JSON], request: Request, *, native: bool
+    ) -> Completion:
+        completion, refusal = read_completion(payload, request)
+        self._check_model(completion)
+        return usable(completion, refusal, request, native=native)
 
     def _format_for(self, schema: Mapping[str, JSON]) -> Mapping[str, JSON] | None:
         """The `response_format` for a schema, remembered; None where the endpoint takes none."""
@@ -178,8 +210,13 @@ class EndpointModel(HttpModel):
     def _refuses_schema(self, reply: Reply) -> bool:
         """Whether a 400 is about the schema mode; if so, later calls do without."""
         code, said = error_text(decode(reply.body))
-        refused = _NO_NATIVE_SCHEMA.search(f"{code} {said}")
-        if not refused or classify(reply.status, said) != "bad_request":
+        if classify(reply.status, said) != "bad_request":
+            return False
+        return self._drops_schema(f"{code} {said}")
+
+    def _drops_schema(self, said: str) -> bool:
+        """Whether what is said about a bad request is about the schema mode; if so, no more."""
+        if not _NO_NATIVE_SCHEMA.search(said):
             return False
         if self._native_schema:
             self._native_schema = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from selfsown.core.model import AttemptFailed, Capabilities, Price
@@ -21,6 +22,9 @@ from selfsown.models.prices import price_of
 from selfsown.models.settings import ModelSettings
 from selfsown.models.uri import ModelURI
 from selfsown.models.wire import Reply, Wire
+
+_API_TIMEOUT_S: Final = 60.0
+"""For requests that are no calls, where they carry little."""
 
 
 class HttpModel:
@@ -110,15 +114,53 @@ class HttpModel:
 
     async def _post(self, path: str, body: bytes, timeout_s: float | None, seed: int) -> Reply:
         """One POST, bounded by the caller's and the user's time-out, whichever is shorter."""
-        if self._missing_key:
-            raise AttemptFailed("auth", f"there is no API key: set `{self._missing_key}`")
+        self._require_key()
         if self._timeout_s is not None:
             timeout_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
         return await self._wire.post(path, body, timeout_s, seed if self._is_near else None)
 
+    async def _ask_api(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        content_type: str = "",
+        timeout_s: float = _API_TIMEOUT_S,
+    ) -> Mapping[str, JSON]:
+        """The JSON object that another part of the provider's API than calls replies with.
+
+        Raises:
+            AttemptFailed: for every failure.
+        """
+        self._require_key()
+        reply = await self._wire.exchange(
+            method, path, body=body, content_type=content_type, timeout_s=timeout_s
+        )
+        return self._payload(reply)
+
+    async def _json_lines(self, path: str) -> AsyncIterator[Mapping[str, JSON]]:
+        """The JSON objects of a reply in JSONL, one at a time; what is no object is left out.
+
+        Raises:
+            AttemptFailed: for every failure.
+        """
+        self._require_key()
+        async for line in self._wire.lines(path):
+            value = decode(line)
+            if isinstance(value, dict):
+                yield value
+
+    def _require_key(self) -> None:
+        if self._missing_key:
+            raise AttemptFailed("auth", f"there is no API key: set `{self._missing_key}`")
+
     def _payload(self, reply: Reply) -> Mapping[str, JSON]:
         """The JSON object of a good reply; any other reply is raised as the failure it is."""
-        payload = decode(reply.body)
+        return self._good(reply, decode(reply.body))
+
+    def _good(self, reply: Reply, payload: JSON) -> Mapping[str, JSON]:
+        """The same, where the body has been read as JSON already."""
         if not 200 <= reply.status < 300:
             failure = status_failure(
                 reply.status, reply.headers, reply.body, payload, self._secrets

@@ -1,4 +1,4 @@
-"""One HTTP session per event loop, and one POST that gives a reply or raises `AttemptFailed`.
+"""One HTTP session per event loop; an exchange gives a reply or raises `AttemptFailed`.
 
 Concurrency is not bounded here: the limits above decide how many calls are in flight, and a second
 bound would hide waiting time from them. Connections are kept alive and reused by all models of the
@@ -14,7 +14,7 @@ import io
 import os
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,7 +27,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from selfsown.core.model import AttemptFailed
-from selfsown.models.failures import clean_detail
+from selfsown.models.failures import clean_detail, status_failure
+from selfsown.models.openai_format import decode
 
 SEED_HEADER: Final = "X-Selfsown-Seed"
 """Sent to servers on this machine alone: `selfsown serve` samples with it, so that equal keys get
@@ -37,6 +38,8 @@ LARGEST_BODY_BYTES: Final = 64 * 2**20
 _KEEP_ALIVE_S: Final = 4.0
 """Idle connections go before common servers drop them (uvicorn: 5 s), which would lose a call."""
 _LARGE_REQUEST_BYTES: Final = 2**20
+_STREAM_SILENCE_S: Final = 60.0
+"""A stream of lines that says nothing for so long is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,71 @@ class Wire:
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise translate(error, timeout_s, self._secrets) from error
 
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        content_type: str = "",
+        timeout_s: float | None = None,
+    ) -> Reply:
+        """Any other request than a call: rare, so nothing about it is remembered.
+
+        Args:
+            method: of HTTP.
+            path: appended to the endpoint's URL; may have a query of its own.
+            body: of any size.
+            content_type: of the body, if it is not JSON.
+            timeout_s: bound on the whole exchange; None for no bound.
+
+        Raises:
+            AttemptFailed: no complete reply came.
+        """
+        shared = self._shared or self._open()
+        headers = {**self._headers, **({"Content-Type": content_type} if content_type else {})}
+        try:
+            async with shared.session.request(
+                method,
+                self._whole_url(path),
+                data=None if body is None else io.BytesIO(body),
+                headers=headers,
+                timeout=self._timeouts.get(timeout_s) or self._remember_timeout(timeout_s),
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as response:
+                return Reply(response.status, response.headers, await _read(response))
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            raise translate(error, timeout_s, self._secrets) from error
+
+    async def lines(self, path: str) -> AsyncIterator[bytes]:
+        """The lines of a reply of any size, one at a time, without their newlines.
+
+        Raises:
+            AttemptFailed: no good reply came, or it broke off.
+        """
+        shared = self._shared or self._open()
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._connect_timeout_s, sock_read=_STREAM_SILENCE_S
+        )
+        try:
+            async with shared.session.get(
+                self._whole_url(path),
+                headers=self._headers,
+                timeout=timeout,
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    body = await _read(response)
+                    raise status_failure(
+                        response.status, response.headers, body, decode(body), self._secrets
+                    )
+                async for line in _lines_of(response):
+                    yield line
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            raise translate(error, _STREAM_SILENCE_S, self._secrets) from error
+
     async def close(self) -> None:
         """Let go of the session; the last one out closes it. Does nothing the second time."""
         self._closed = True
@@ -148,6 +216,12 @@ class Wire:
         head, mark, query = self._base.partition("?")
         url = self._urls[path] = URL(head + path + mark + query)
         return url
+
+    def _whole_url(self, path: str) -> URL:
+        head, _, query = self._base.partition("?")
+        if query:
+            path = f"{path}{'&' if '?' in path else '?'}{query}"
+        return URL(head + path)
 
     def _remember_timeout(self, timeout_s: float | None) -> aiohttp.ClientTimeout:
         if len(self._timeouts) > 64:  # a caller that varies its time-outs must not fill memory
@@ -225,6 +299,18 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
                 may_be_billed=True,
             )
     return b"".join(pieces)
+
+
+async def _lines_of(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    rest = b""
+    async for piece in response.content.iter_any():
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line
+        if len(rest) > LARGEST_BODY_BYTES:
+            raise AttemptFailed("malformed", "a line of the reply is too long", status=200)
+    if rest:
+        yield rest
 
 
 def _proxy_for(url: str) -> str | None:

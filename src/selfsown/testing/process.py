@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import orjson
 
 from selfsown.core.request import JSON
+from selfsown.testing.batch_desk import BatchOptions
 from selfsown.testing.faults import Faults
 from selfsown.testing.replies import AnswerFunction
 from selfsown.testing.server import LocalServer, ServerOptions
@@ -36,6 +37,20 @@ _NUMBERS: Final[Mapping[str, type]] = {
     "requests_per_window": int,
     "window_s": float,
 }
+
+
+_BATCH_NUMBERS: Final[Mapping[str, type]] = {
+    "looks": int,
+    "expire": float,
+    "error": float,
+    "bad": float,
+    "lost_reply": float,
+    "api_error": float,
+    "most_queued": int,
+    "hidden_lists": int,
+    "store": str,
+}
+"""Of `BatchOptions`; `--batch-looks` and so on."""
 
 
 class ServerProcess:
@@ -71,6 +86,11 @@ class ServerProcess:
         """What the server saw (`Counters.as_json`)."""
         found: dict[str, JSON] = self._ask(f"/_counters?bodies={int(bodies)}", "GET")
         return found
+
+    def batches(self) -> list[dict[str, Any]]:
+        """What was submitted in batches (`BatchDesk.as_json`)."""
+        found: Any = self._ask("/_batches", "GET")
+        return list(found)
 
     def reset(self) -> None:
         """Start the counters over."""
@@ -113,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         api_key=given.api_key,
         usage=not given.no_usage,
         answer=_answer_function(given.answer) if given.answer else None,
+        batches=BatchOptions(**{name: getattr(given, f"batch_{name}") for name in _BATCH_NUMBERS}),
         faults=Faults(**{name: getattr(given, name) for name in _FAULT_NAMES}),
         **numbers,
     )
@@ -145,6 +166,9 @@ def _parser() -> argparse.ArgumentParser:
         )
     for name in _FAULT_NAMES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0, metavar="RATE")
+    for name, kind in _BATCH_NUMBERS.items():
+        flag = f"--batch-{name.replace('_', '-')}"
+        parser.add_argument(flag, type=kind, default=getattr(defaults.batches, name))
     parser.add_argument("--model", action="append", default=[], help="a name to serve; repeatable")
     parser.add_argument("--reported-model", default="", help="the name in replies")
     parser.add_argument("--api-key", default="", help="calls without it get a 401")

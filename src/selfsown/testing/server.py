@@ -9,7 +9,8 @@ As a process of its own: `python -m selfsown.testing.server --port 0 --rate-limi
 one JSON line with its URL, and ends by itself when its parent dies or its time is up (see
 `selfsown.testing.process`). Answers, latencies and faults are functions of seed, request and how
 often it was seen, so concurrency does not change them. Counters are at `GET /_counters`
-(`?bodies=0` for the short form) and start over at `POST /_reset`.
+(`?bodies=0` for the short form) and start over at `POST /_reset`. It also speaks OpenAI's and
+Anthropic's batch APIs; what was submitted is at `GET /_batches`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Final
 import orjson
 
 from selfsown.core.request import JSON
+from selfsown.testing.batch_desk import BatchDesk, BatchOptions
+from selfsown.testing.batch_pages import BATCH_PATHS, BatchPages
 from selfsown.testing.connection import Connection, Incoming, Turn
 from selfsown.testing.counters import Counters
 from selfsown.testing.faults import Faults, log_normal_s, uniform
@@ -75,6 +78,8 @@ class ServerOptions:
     window_s: float = 1.0
     usage: bool = True
     """Whether replies report token counts."""
+    batches: BatchOptions = field(default_factory=BatchOptions)
+    """How OpenAI's and Anthropic's batch APIs behave."""
     answer: AnswerFunction | None = None
     """Request body -> text, reply body or HTTP reply; by default a pseudo-random sentence."""
 
@@ -92,6 +97,9 @@ class LocalServer:
         self._window_start = 0.0
         self._window_count = 0
         self._port = self.options.port
+        self.desk = BatchDesk(self.options.batches, self.options.seed, self._made)
+        """Batches and their files."""
+        self._pages = BatchPages(self.desk, self._batched_answer)
 
     @property
     def url(self) -> str:
@@ -140,6 +148,8 @@ class LocalServer:
         path, _, query = incoming.path.partition("?")
         if incoming.method == "POST" and path in _CALLS:
             return self._call(path, incoming)
+        if path.startswith(BATCH_PATHS):
+            return Turn(self._unauthorized(incoming) or self._pages.handle(incoming))
         if path == "/v1/models":
             listed: list[JSON] = [{"id": name, "object": "model"} for name in self.options.models]
             return Turn(Planned(200, orjson.dumps({"object": "list", "data": listed})))
@@ -147,6 +157,8 @@ class LocalServer:
             return Turn(
                 Planned(200, orjson.dumps(self.counters.as_json(bodies="bodies=0" not in query)))
             )
+        if path == "/_batches":
+            return Turn(Planned(200, orjson.dumps(self.desk.as_json())))
         if path == "/_reset" and incoming.method == "POST":
             self.counters.reset()
             return Turn(Planned(200, b"{}"))
@@ -174,11 +186,8 @@ class LocalServer:
     def _refusal(self, incoming: Incoming, headers: dict[str, str]) -> Planned | None:
         """A 401 or 429 that needs no look at the body; fills in rate-limit headers."""
         options = self.options
-        if options.api_key and options.api_key not in (
-            incoming.header("authorization").removeprefix("Bearer "),
-            incoming.header("x-api-key"),
-        ):
-            return error_reply(401, "invalid_api_key", "Incorrect API key provided.")
+        if (refused := self._unauthorized(incoming)) is not None:
+            return refused
         wait = {"Retry-After": f"{options.retry_after_s:g}"}
         if options.capacity is not None and self.counters.in_flight > options.capacity:
             self.counters.by_fault["over_capacity"] += 1
@@ -193,6 +202,25 @@ class LocalServer:
                 wait = {"Retry-After": f"{reset_s:.3f}", **headers}
                 return error_reply(429, "rate_limit_exceeded", "Too many calls.", wait)
         return None
+
+    def _unauthorized(self, incoming: Incoming) -> Planned | None:
+        key = self.options.api_key
+        if key and key not in (
+            incoming.header("authorization").removeprefix("Bearer "),
+            incoming.header("x-api-key"),
+        ):
+            return error_reply(401, "invalid_api_key", "Incorrect API key provided.")
+        return None
+
+    def _made(self, body_hash: str) -> None:
+        """Count a request of a batch that is really made."""
+        self.counters.arrive(body_hash)
+        self.counters.leave(200)
+
+    def _batched_answer(self, path: str, request: Mapping[str, JSON]) -> Planned:
+        """The reply that a request of a batch would get alone."""
+        problem = self._problem(path, request)
+        return problem or self._answer(path, request, orjson.dumps(request), {})
 
     def _window(self, limit: int) -> tuple[int, float]:
         """Calls left in this window (below 0: over the limit) and seconds until the next."""
