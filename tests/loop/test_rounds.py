@@ -90,6 +90,17 @@ def test_the_same_call_again_repeats_nothing(finished: Path) -> None:
     assert not [line for line in shown if "generated" in line or "evaluated" in line]
 
 
+def test_a_run_that_was_killed_before_its_card_gets_it(finished: Path) -> None:
+    places = LoopPlaces(finished).round(0)
+    card, ending = places.run / "README.md", places.ending.read_bytes()
+    before = card.read_bytes()
+    card.unlink()
+    places.ending.unlink()
+    rounds.turn(config(finished))
+    assert card.read_bytes() == before
+    assert places.ending.read_bytes() == ending
+
+
 def test_another_config_is_refused_with_what_differs(finished: Path) -> None:
     with pytest.raises(ConfigChanged, match="target: `8` → `9`"):
         rounds.turn(config(finished, target=9))
