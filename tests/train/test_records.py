@@ -13,7 +13,6 @@ from selfsown.core.errors import InputError
 from selfsown.export.example import Example
 from selfsown.export.export import ExportOptions, export_run
 from selfsown.lab.seed_tasks import make_seeds, seeds_path
-from selfsown.preparation import seed_form
 from selfsown.recipes.seeds import read_seeds
 from selfsown.train.encode import Pair
 from selfsown.train.records import Record, read_sources, source_digests
@@ -73,7 +72,7 @@ def test_depth_and_origin_come_from_provenance(run: Path, tmp_path: Path) -> Non
 def test_seeds_of_a_run_are_human_records_of_their_own(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    seeds = [seed_form(task) for task in read_seeds(seeds_path())]
+    seeds = [task.to_mapping() for task in read_seeds(seeds_path())]
     lines = "".join(json.dumps(seed) + "\n" for seed in seeds)
     (copy / "inputs" / "seeds.jsonl").write_text(lines)
     found = [record for record in records_of(copy, seeds=True) if record.origin == "human"]

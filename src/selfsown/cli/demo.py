@@ -99,6 +99,7 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
         target=FED_TASKS,
         suite_limit=60,
         m=400,
+        audit=64,
         train={"preset": "lab", "threads": 1, "micro_batch_size": 4, "max_steps": FED_STEPS},
     )
     numbers = experiment(arms, feeding, place, tell.tell)

@@ -26,10 +26,10 @@ def draw(run: Path, out: Path, generator: str, count: int, seed: int) -> list[st
     """Instructions by the generator at temperature 1 and top-p 1.
 
     Args:
-        run: the finished run whose first list prompts are asked again.
+        run: the finished run whose list prompts are asked again, in turn.
         out: run directory of the draw; the same call again asks nothing.
         generator: URI of the model that wrote the run.
-        count: prompts to ask, at most.
+        count: answers to draw.
         seed: of the sampling.
 
     Returns:
@@ -46,10 +46,14 @@ def draw(run: Path, out: Path, generator: str, count: int, seed: int) -> list[st
             "temperature": 1.0,
             "top_p": 1.0,
             "keep_cut_off": True,
+            "sample_field": "sample",
         }
         form = {"recipe": "complete", "models": {"generator": generator}, "options": options}
         config = make_config({**form, "seed": seed, "order": "strict", "out": str(out)})
-        rows = [{"id": number, "prompt": one["prompt"]} for number, one in enumerate(asked)]
+        rows = [
+            {"id": n, "prompt": asked[n % len(asked)]["prompt"], "sample": n // len(asked)}
+            for n in range(count)
+        ]
         run_loop(execute(config, Start(), rows=rows))
     return list(_instructions(out))
 

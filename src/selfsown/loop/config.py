@@ -48,8 +48,8 @@ class GuardConfig(BaseModel):
     audit: int = Field(
         64,
         ge=0,
-        description="List prompts of each run that are asked again at temperature 1, to see the"
-        " model without its sampling; 0: none. Chat models are not audited.",
+        description="Answers to the list prompts of each run that are drawn again at temperature 1,"
+        " to see the model without its sampling; 0: none. Chat models are not audited.",
     )
     acts: bool = Field(
         True, description="End the loop when the guard says stop; off: only write it down."

@@ -47,7 +47,7 @@ class FeedingConfig:
 
     out: Path
     seeds: tuple[int, ...] = (0,)
-    rounds: int = 4
+    rounds: int = 5
     target: int = 250
     """Tasks of each round; with few of them chance hides what the tails lose."""
     human: str = "lab:100"
@@ -57,6 +57,8 @@ class FeedingConfig:
     suite: str = "lab-plain"
     suite_limit: int | None = 100
     m: int = 1000
+    audit: int = 240
+    """Answers of each unbiased draw: nearly 1,000 instructions, for the tests to have power."""
     train: Mapping[str, Any] = field(
         default_factory=lambda: {
             "preset": "lab",
@@ -147,7 +149,12 @@ def _form(config: FeedingConfig, seed: int, name: str) -> dict[str, Any]:
         "seed": seed,
         "train": dict(config.train),
         "options": dict(config.options),
-        "guard": {"reference": "lab", "m": config.m, "acts": name == GUARDED},
+        "guard": {
+            "reference": "lab",
+            "m": config.m,
+            "audit": config.audit,
+            "acts": name == GUARDED,
+        },
         "out": str(config.out / f"seed-{seed}" / name.replace(" ", "-")),
         **_LOOPS[name],
     }
