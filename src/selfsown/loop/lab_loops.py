@@ -1,9 +1,9 @@
 """The lab as an experiment of `selfsown mad`: its loops, its charts, and what must hold.
 
 A transformer that is unsure writes word pairs that no human wrote. So in the unbiased loops
-distinct pairs do not fall as they do in tables of word pairs, they rise, most in the worst loop
-(numbers in `docs/log.md`). What a loop loses shows in the rare human pairs, in the share of right
-documents and in the loss.
+distinct pairs do not fall as they do in tables of word pairs, they rise, in the worst loop no less
+than in others (numbers in `docs/log.md`). What a loop loses shows in the rare human pairs, in the
+share of right documents and in the loss.
 """
 
 from __future__ import annotations
