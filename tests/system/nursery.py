@@ -2,6 +2,7 @@
 
 `python -m tests.system.nursery` imports the command once; for every line on stdin (a JSON list of
 arguments) it forks a child that is that command, prints its process id, and then how it ended.
+Modules that are named as arguments are imported, too.
 """
 
 from __future__ import annotations
@@ -36,10 +37,16 @@ WARM = (
 class Nursery:
     """The test's side. A context manager; one child at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str, **variables: str) -> None:
+        """Start it.
+
+        Args:
+            modules: to import beside `WARM`.
+            variables: of the environment.
+        """
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.system.nursery"],
-            env=environment(),
+            [sys.executable, "-m", "tests.system.nursery", *modules],
+            env=environment(**variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -82,7 +89,7 @@ class Nursery:
 
 def main() -> None:
     """The nursery's side."""
-    for name in WARM:
+    for name in (*WARM, *sys.argv[1:]):
         import_module(name)
     command = import_module("selfsown.cli.main").main
     for line in iter(sys.stdin.buffer.readline, b""):
