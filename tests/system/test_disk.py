@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import os
 import random
 import shutil
 import subprocess
@@ -15,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from tests.system.answers import Body
+from tests.system.disks import resize, small_disk
 from tests.system.processes import arrivals, call, start, write_config
 
 from selfsown.core.errors import EnvironmentFailure, InputError, JournalDamaged
@@ -58,26 +56,6 @@ def complete(server: ServerProcess, out: Path, **given: Any) -> RunResult:
 
 def data(directory: Path) -> dict[str, bytes]:
     return {name: (directory / name).read_bytes() for name in DATA_FILES}
-
-
-@contextlib.contextmanager
-def small_disk(home: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of this size; skips where it cannot be mounted."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small tmpfs needs root")
-    home.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(home)]
-    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
-        yield home
-    finally:
-        gc.collect()  # frames of caught errors hold files open
-        subprocess.run(["umount", str(home)], check=True)
-
-
-def resize(disk: Path, kilobytes: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(disk)], check=True)
 
 
 def failure(server: ServerProcess, out: Path) -> tuple[str, str]:
