@@ -36,6 +36,7 @@ Run:
   plan     Calls, tokens and cost, before any is spent.
   preview  A tiny run, shown in full.
   run      Run a recipe; again: resume or extend it.
+  cancel   Give up batches at the provider.
 
 Look:
   status  How far a run is, also while it runs.

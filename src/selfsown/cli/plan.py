@@ -81,6 +81,12 @@ def plan_lines(found: Plan, config: RunConfig) -> list[str]:
         f"tokens, at most: {_number(found.input_tokens)} in, {_number(found.output_tokens)} out",
         f"cost, at most: {_cost(found)}",
     ]
+    if found.batch_price is not None:
+        lines[-1] += f" (in batches, at {found.batch_price:g} of the price)"
+    if found.waiting_calls:
+        lines.append(
+            f"at the provider, in batches: {plural(found.waiting_calls, 'call')}, not asked again"
+        )
     if found.changes:
         lines.append("changed since the directory's last start (`run` needs --update):")
         lines += [f"  {change}" for change in found.changes]

@@ -142,6 +142,9 @@ def plain_line(now: Snapshot) -> str:
         parts.append(f"from the journal {count(now.from_journal)}")
     parts.append(f"tokens {count(now.input_tokens)} + {count(now.output_tokens)}")
     parts.append(usd(now.spent_usd))
+    parts += now.batches[:1]
+    if len(now.batches) > 1:
+        parts.append(f"and {len(now.batches) - 1} more")
     parts += _pace_words(now)
     return "  ".join(parts)
 
@@ -170,6 +173,8 @@ def panel(now: Snapshot, title: str) -> RenderableType:
     grid.add_row("tokens", f"{count(now.input_tokens)} in, {count(now.output_tokens)} out")
     grid.add_row("cost", usd(now.spent_usd))
     grid.add_row("now", _traffic(now))
+    if now.batches:
+        grid.add_row("batches", Text("\n".join(now.batches)))
     grid.add_row("pace", "  ".join(_pace_words(now)) or "-")
     state = " stopping" if now.is_stopping else ""
     return Panel(grid, title=f"{title}{state}  {duration(now.elapsed_s)}", title_align="left")

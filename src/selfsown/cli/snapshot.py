@@ -43,6 +43,8 @@ class Snapshot:
     retries: int = 0
     silent_s: float | None = None
     """Seconds since the endpoint said anything; None before it did."""
+    batches: tuple[str, ...] = ()
+    """What is waited for, in words."""
     is_stopping: bool = False
     stages: tuple[str, ...] = ()
     calls_per_s: float = 0.0
@@ -88,6 +90,7 @@ def snapshot(
         backing_off=now.backing_off if now else 0,
         retries=now.retries if now else 0,
         silent_s=now.last_reply_age_s if now else None,
+        batches=tuple(str(batch) for batch in now.batches) if now else (),
         is_stopping=run.closing,
         stages=tuple(stage.name for stage in run.stages),
     )

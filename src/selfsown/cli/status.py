@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,6 +42,9 @@ class Status:
     """Stamp of the last answer; empty if there is none."""
     failures: int
     """Calls that failed for good and were not voided since."""
+    batches: tuple[Mapping[str, Any], ...]
+    """Batches that are waited for: `name`, `done`, `total`, `created` (stamp of the intent), and
+    `submitted`, whether the provider is known to have it."""
     totals: Mapping[str, Any]
     """Calls, attempts, tokens and cost of the directory's whole life."""
     resume: str
@@ -130,6 +133,7 @@ def read_status(directory: Path, *, count_stages: bool = True) -> Status:
                 "SELECT count(*) FROM outcomes WHERE ok=0"
                 " AND seq NOT IN (SELECT outcome_seq FROM voids)"
             ),
+            batches=tuple(_batches(journal)),
             totals=journal_totals(journal),
             resume=again if state in ("suspended", "killed") else "",
             extend=extend_command(program(), directory, target)
@@ -184,6 +188,7 @@ def status_lines(found: Status) -> list[str]:
         + (f" ({plural(found.sessions, 'start')} in all)" if found.sessions > 1 else ""),
         f"last answer: {found.last_outcome or 'none yet'}",
     ]
+    lines += [_batch_line(batch) for batch in found.batches]
     lines += [f"resume: {found.resume}"] if found.resume else []
     lines += [f"more: {found.extend}"] if found.extend else []
     if is_evaluation and found.state == "finished":
@@ -215,6 +220,34 @@ def _scores_line(directory: Path) -> str:
     if path.is_file():
         return f"scores: `{path}`; tests against it: selfsown evaluate … --against {directory}"
     return f"scores: not written yet; the same `selfsown evaluate … -o {directory}` writes them"
+
+
+def _batches(journal: Journal) -> Iterator[Mapping[str, Any]]:
+    from selfsown.core.batch_book import open_batches
+
+    for batch in open_batches(journal):
+        if batch.left:
+            yield {
+                "name": batch.name,
+                "done": batch.done,
+                "total": batch.total,
+                "created": batch.created,
+                "submitted": bool(batch.remote),
+            }
+
+
+def _batch_line(batch: Mapping[str, Any]) -> str:
+    from selfsown.report.words import count
+
+    if not batch["submitted"]:
+        return (
+            f"batch {shown(batch['name'])} of {count(batch['total'])} calls was being submitted;"
+            " the run finds out what became of it"
+        )
+    return (
+        f"waiting for batch {shown(batch['name'])}, {count(batch['done'])} of"
+        f" {count(batch['total'])} done at the last look"
+    )
 
 
 def _current_manifest(directory: Path, last_start: str) -> dict[str, Any] | None:

@@ -122,6 +122,14 @@ class Provider:
         """Look at a batch."""
         return await self._patiently(lambda: self.api.batch_state(remote))
 
+    async def cancel(self, remote: str) -> BatchState:
+        """Ask to end a batch with what is done by now, unless it has ended; how it stands then."""
+        state = await self.state(remote)
+        if state.phase != "running":
+            return state
+        await self._patiently(lambda: self.api.cancel_batch(remote))
+        return await self.state(remote)
+
     async def results(self, remote: str) -> AsyncIterator[BatchResult]:
         """The results of an ended batch; from the start again after a break, so some come twice."""
         pauses, began = _Pauses(self._settings), self._clock.monotonic()

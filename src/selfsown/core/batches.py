@@ -76,7 +76,7 @@ class Batches:
         self._endings: set[asyncio.Task[None]] = set()
         """Rows under way to the journal, which are waited for."""
         self._collector: asyncio.Task[None] | None = None
-        self._is_sending = self._is_released = False
+        self._is_sending = self._is_released = self._is_closed = False
         for batch in book.open.values():
             budget.adopt_batch(batch.worst, batch.granted)
 
@@ -146,6 +146,13 @@ class Batches:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._endings, return_exceptions=True)
+        for work in self._works.values():
+            if work.batch.remote and work.batch.left and not self._is_closed:
+                self._on_event(
+                    f"batch `{work.batch.remote}` goes on at the provider; the next start takes its"
+                    " answers"
+                )
+        self._is_closed = True
 
     # --- collecting and submitting --------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from selfsown.core.asking import Missing
+from selfsown.core.batch_book import open_batches
+from selfsown.core.batch_model import BatchModel
 from selfsown.core.config import RunConfig
 from selfsown.core.cost import NANO, Tariff
 from selfsown.core.epochs import changes, last_epoch, orders_to_prefer
@@ -47,6 +49,10 @@ class Plan:
     """Growing pool after a change: first recorded draw whose request is not in the journal."""
     changes: tuple[str, ...]
     """What differs from the directory's config; `--update` is needed if any."""
+    waiting_calls: int = 0
+    """Calls that batches at the provider hold: asked already, and paid out of their reservation."""
+    batch_price: float | None = None
+    """Share of the price that is paid in batches; None without them."""
     keys: frozenset[str] = field(default=frozenset(), repr=False)
     """Hex keys of the calls that would be made first (all of them if `exact`)."""
 
@@ -88,7 +94,8 @@ async def plan(
                 run.asking.forget_failures = retry_failed
                 await run_recipe(run, recipe, options)
                 run.close()
-                return _planned(run, journal, recipe, options, models, changed)
+                share = config.batch.price_factor if config.batch.enabled else None
+                return _planned(run, journal, recipe, options, models, changed, share)
 
 
 def _planned(
@@ -98,8 +105,11 @@ def _planned(
     options: Any,
     models: Mapping[str, Model],
     changed: tuple[str, ...],
+    share: float | None,
 ) -> Plan:
-    distinct = {missing.key: missing for missing in run.asking.missing}
+    held = {key for batch in open_batches(journal) for key in batch.left}
+    asked = {missing.key: missing for missing in run.asking.missing}
+    distinct = {key: missing for key, missing in asked.items() if key not in held}
     exact = recipe.bound is None
     cached = run.progress.from_journal + run.progress.reused
     done = left = 0
@@ -123,9 +133,13 @@ def _planned(
         bounds=bounds,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        worst_usd=_worst_usd(bounds, models, max(prompt), distinct.values() if exact else None),
+        worst_usd=_worst_usd(
+            bounds, models, max(prompt), distinct.values() if exact else None, share
+        ),
         first_divergent_draw=_first_divergent(run, journal, distinct.values()),
         changes=changed,
+        waiting_calls=len(asked) - len(distinct),
+        batch_price=share,
         keys=frozenset(key.hex() for key in distinct),
     )
 
@@ -164,6 +178,7 @@ def _worst_usd(
     models: Mapping[str, Model],
     longest_prompt: int,
     exact: Iterable[Missing] | None,
+    share: float | None,
 ) -> float | None:
     total = 0
     calls = (
@@ -173,7 +188,8 @@ def _worst_usd(
     )
     for role, count, prompt, most in calls:
         model = models.get(role) or next(iter(models.values()))
-        tariff = Tariff.of(model.price)
+        batched = share is not None and isinstance(model, BatchModel)
+        tariff = Tariff.of(model.price, share if batched and share is not None else 1.0)
         if tariff is None:
             return None
         total += count * tariff.worst(prompt, most)

@@ -101,6 +101,10 @@ class BatchDesk:
         self.options, self._seed, self._made = options, seed, made
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Stored] = {}
+        self.stall = ""
+        """The next request for this (`create`, say) gets no reply and does nothing; after `after `
+        it does its work and gets no reply; after `amid ` it gets half of one. `stalled` says that
+        it has come."""
         self._times: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
         if options.store and Path(options.store).exists():
@@ -115,6 +119,13 @@ class BatchDesk:
         """Whether the reply to a creation gets lost."""
         number = len(self.batches)
         return uniform(self._seed, "lost", str(number), number) < self.options.lost_reply
+
+    def stalls(self, stage: str) -> bool:
+        """Whether a request is the one that stalls."""
+        if self.stall != stage:
+            return False
+        self.stall = "stalled"
+        return True
 
     def add_file(self, content: bytes) -> str:
         """Keep an uploaded or made file."""

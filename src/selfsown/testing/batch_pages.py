@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -39,6 +40,17 @@ class BatchPages:
         if self._desk.fails(f"{incoming.method} {path}"):
             return error_reply(500, "server_error", "The server had an error.")
         rest = path[len(base) :].strip("/").split("/") if path != base else []
+        stage = _stage(incoming.method, base, rest)
+        if self._desk.stalls(stage):
+            return Planned(200, b"{}", delivery="hang")
+        reply = self._reply_to(incoming, base, rest, query)
+        if self._desk.stalls(f"after {stage}"):
+            return replace(reply, delivery="hang")
+        if self._desk.stalls(f"amid {stage}"):
+            return replace(reply, delivery="stall")
+        return reply
+
+    def _reply_to(self, incoming: Incoming, base: str, rest: list[str], query: str) -> Planned:
         if base == _FILES:
             return self._file(incoming, rest)
         if not rest:
@@ -200,6 +212,15 @@ class BatchPages:
             return error_reply(500, "server_error", "The server had an error.")
         assert isinstance(item.body, Mapping)
         return self._answer(item.path, item.body)
+
+
+def _stage(method: str, base: str, rest: list[str]) -> str:
+    """What a request is for: `upload`, `create`, `list`, `look`, `cancel` or `results`."""
+    if base == _FILES:
+        return "upload" if method == "POST" else "results"
+    if not rest:
+        return "create" if method == "POST" else "list"
+    return rest[1] if rest[1:] else "look"
 
 
 def _json(form: Mapping[str, JSON]) -> Planned:

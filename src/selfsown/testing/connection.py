@@ -131,6 +131,8 @@ class Connection(asyncio.Protocol):
             self._drip(0)
         else:
             transport.write(data[: len(data) - len(reply.body) // 2 - 1])
+            if reply.delivery == "stall":
+                return
             if reply.delivery == "cut":
                 _reset_on_close(transport)
                 transport.abort()

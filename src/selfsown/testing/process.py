@@ -90,7 +90,16 @@ class ServerProcess:
     def batches(self) -> list[dict[str, Any]]:
         """What was submitted in batches (`BatchDesk.as_json`)."""
         found: Any = self._ask("/_batches", "GET")
-        return list(found)
+        return list(found["batches"])
+
+    def stall(self, stage: str) -> None:
+        """Let a request about batches stall (`BatchDesk.stall`)."""
+        self._ask("/_stall", "POST", stage.encode())
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the request that is to stall has come."""
+        return self._ask("/_batches", "GET")["stall"] == "stalled"
 
     def reset(self) -> None:
         """Start the counters over."""
@@ -115,9 +124,9 @@ class ServerProcess:
     ) -> None:
         self.stop()
 
-    def _ask(self, path: str, method: str) -> dict[str, JSON]:
+    def _ask(self, path: str, method: str, body: bytes | None = None) -> dict[str, JSON]:
         url = self.url.removesuffix("/v1") + path
-        request = HttpRequest(url, method=method)  # noqa: S310 - the URL of our own child
+        request = HttpRequest(url, body, method=method)  # noqa: S310 - the URL of our own child
         with urlopen(request, timeout=30) as reply:  # noqa: S310 - as above
             answer: dict[str, JSON] = orjson.loads(reply.read())
         return answer

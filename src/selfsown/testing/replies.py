@@ -15,7 +15,7 @@ from selfsown.models.pseudo_text import pseudo_text, pseudo_value
 AnswerFunction = Callable[[Mapping[str, JSON]], "str | Mapping[str, JSON] | Planned"]
 """Request body -> the answer's text, a whole reply body, or a whole HTTP reply."""
 
-Delivery = Literal["whole", "hang", "drip", "cut", "close"]
+Delivery = Literal["whole", "hang", "drip", "cut", "close", "stall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Planned:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     delivery: Delivery = "whole"
-    """`cut` resets the connection half way; `close` sends half and closes it."""
+    """`cut` resets the connection half way, `close` closes it there, `stall` says no more."""
     content_type: str = "application/json"
 
 

@@ -158,7 +158,11 @@ class LocalServer:
                 Planned(200, orjson.dumps(self.counters.as_json(bodies="bodies=0" not in query)))
             )
         if path == "/_batches":
-            return Turn(Planned(200, orjson.dumps(self.desk.as_json())))
+            form = {"batches": self.desk.as_json(), "stall": self.desk.stall}
+            return Turn(Planned(200, orjson.dumps(form)))
+        if path == "/_stall" and incoming.method == "POST":
+            self.desk.stall = incoming.body.decode()
+            return Turn(Planned(200, b"{}"))
         if path == "/_reset" and incoming.method == "POST":
             self.counters.reset()
             return Turn(Planned(200, b"{}"))

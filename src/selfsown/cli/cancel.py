@@ -1,0 +1,98 @@
+"""`selfsown cancel`: end a run's batches at the provider with what is done by now."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from selfsown.cli.main import shown
+
+if TYPE_CHECKING:
+    from selfsown.core.batch_book import Batch, BatchBook
+    from selfsown.core.batch_provider import Provider
+
+
+@click.command()
+@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+def cancel(run_dir: Path) -> None:
+    """Ask the provider to end the batches that the run in DIR waits for.
+
+    What was answered by then is paid, and used by the next start; the rest is asked again, in
+    batches or, with --no-batch, one by one. Stop the run first.
+    """
+    from selfsown.cli.run import program
+    from selfsown.runner import run_loop
+
+    if not run_loop(_tell(run_dir)):
+        click.echo("no batch is waited for", err=True)
+        return
+    config = shlex.quote(str(run_dir / "config.yaml"))
+    click.echo(f"next: {program()} run {config} --no-batch", err=True)
+
+
+async def _tell(directory: Path) -> int:
+    told = 0
+    async for line in cancel_batches(directory):
+        click.echo(line)
+        told += 1
+    return told
+
+
+async def cancel_batches(directory: Path) -> AsyncIterator[str]:
+    """Cancel what is open; one line for each batch.
+
+    Raises:
+        InputError: no run directory.
+        EnvironmentFailure: a process works on the directory, or the provider refuses.
+    """
+    from selfsown.core.batch_book import BatchBook
+    from selfsown.core.batch_model import BatchSettings
+    from selfsown.core.batch_provider import Provider
+    from selfsown.core.clock import SystemClock
+    from selfsown.core.effective import read_effective
+    from selfsown.core.journal import JOURNAL_NAME, Journal
+    from selfsown.core.rundir import locked
+    from selfsown.recipes.base import get_recipe
+    from selfsown.runner import open_models
+
+    tell = partial(click.echo, err=True)
+    config, _ = read_effective(directory)
+    clock, settings = SystemClock(), BatchSettings(**config.batch.model_dump(exclude={"ahead"}))
+    async with open_models(config, get_recipe(config.recipe), {}) as models:
+        with locked(directory):
+            journal = Journal(directory / JOURNAL_NAME)
+            try:
+                book = BatchBook(journal, journal.scalar("SELECT max(seq) FROM sessions"), clock)
+                named = {model.identity: model for model in models.values()}
+                for batch in [each for each in book.open.values() if each.left]:
+                    model = named.get(batch.model)
+                    if model is None:
+                        yield f"{shown(batch.name)}: the config has no model `{shown(batch.uri)}`"
+                        continue
+                    provider = Provider(model, settings, clock, tell, patience_s=5.0)
+                    yield await _canceled(book, batch, provider)
+            finally:
+                journal.close()
+
+
+async def _canceled(book: BatchBook, batch: Batch, provider: Provider) -> str:
+    from selfsown.core.cost import NOTHING
+    from selfsown.report.words import count
+
+    if not batch.remote:
+        found = await provider.find(batch, frozenset(book.others))
+        if found is None:
+            await book.close(batch, "lost", NOTHING, "it was never created")
+            return f"{batch.name}: was never created"
+        await book.submitted(batch, found.remote)
+    state = await provider.cancel(batch.remote)
+    book.seen(batch, state.done, state.total or batch.total)
+    name = shown(batch.remote)
+    if state.phase == "ended":
+        return f"{name}: ended, {count(batch.done)} of {count(batch.total)} done"
+    return f"{name}: is being canceled, {count(batch.done)} of {count(batch.total)} done so far"
