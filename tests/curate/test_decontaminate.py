@@ -95,6 +95,15 @@ def test_an_item_of_eight_words_is_found_where_it_stands_in_a_row() -> None:
     assert items(index, "Which planet has the most moons around it") == []
 
 
+def test_an_item_that_counts_as_a_whole_is_found_word_by_word_and_not_in_longer_words() -> None:
+    index = DecontaminationIndex()
+    text = "Reverse the given list of numbers, write commas between them: 3, 5, 1"
+    index.add(Item("bench", "0", "question", text, is_whole=True))
+    assert items(index, f"Task: {text}.") == [("0", "contained")]
+    assert items(index, f"{text}2") == items(index, f"Un{text}") == []
+    assert items(index, text.replace("5", "6")) == []
+
+
 def test_an_item_of_three_words_is_found_only_as_a_whole_field() -> None:
     index = index_of(THREE)
     assert items(index, "Sort these words by length, then say the first") == []

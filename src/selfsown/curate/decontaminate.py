@@ -11,8 +11,7 @@ through an unordered set, and leaves items of fewer than 10 words unprotected:
    field of the text is the item and nothing else (fewer);
 3. words are Unicode words, single characters in scripts without spaces; an item without any word
    is compared as it is;
-4. asking about a benchmark that has no index is an error, never a pass.
-
+4. asking about a benchmark that has no index is an error, never a pass;
 5. an item may ask to be found as a whole only (`Item.is_whole`): where all texts of a domain share
    most of their characters, more than half of an item says nothing.
 
@@ -201,10 +200,11 @@ class DecontaminationIndex:
         if not candidates:
             return
         joined = " ".join(tokens)
+        bounded = f" {joined} "  # or `3, 5, 1` would stand in `3, 5, 12`
         pieces = {joined[i : i + _LEAST_BLOCK] for i in range(len(joined) - _LEAST_BLOCK + 1)}
         for number in candidates:
             item = self._items[number].joined
-            if item in joined:
+            if f" {item} " in bounded:
                 how: How = "equal" if len(item) == len(joined) else "contained"
                 yield number, self._overlap(number, how, 1.0)
             elif self._items[number].item.is_whole:
