@@ -75,6 +75,22 @@ def test_what_does_not_fit_into_the_context_is_left_out(folder: Path) -> None:
     assert (none.tokens, none.nats) == (0, 0.0)
 
 
+def test_a_model_without_a_longest_context_takes_whole_texts(folder: Path, tmp_path: Path) -> None:
+    """Bloom, like others whose positions are not counted, has no number in its config."""
+    from transformers import BloomConfig, BloomForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    torch.manual_seed(0)
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "n_layer": 1, "n_head": 2}
+    BloomForCausalLM(BloomConfig(**sizes)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    text = "one two three " * 60
+    (found,) = likelihoods(tmp_path, [text])
+    tokens, nats = alone(tmp_path, "", text)
+    assert found.tokens == tokens > 64
+    assert found.nats == pytest.approx(nats, rel=1e-4)
+
+
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be loaded"):
         likelihoods(tmp_path, TEXTS)

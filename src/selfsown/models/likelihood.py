@@ -52,8 +52,8 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
     import torch
 
     model, tokenizer = _load(folder)
-    config = model.config.get_text_config()
-    rows = [_row(tokenizer, before, text, config.max_position_embeddings) for text in texts]
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    rows = [_row(tokenizer, before, text, context) for text in texts]
     found: dict[int, Likelihood] = {}
     with torch.inference_mode(), _threads_for(model):
         for batch in _batches(rows):
@@ -97,8 +97,11 @@ def _threads_for(model: Any) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _row(tokenizer: Any, before: str, text: str, context: int) -> tuple[list[int], int]:
-    """Ids of context and text, and how many of them carry no loss (at least one)."""
+def _row(tokenizer: Any, before: str, text: str, context: int | None) -> tuple[list[int], int]:
+    """Ids of context and text, and how many of them carry no loss (at least one).
+
+    `context` is the longest row; None where the architecture sets no limit.
+    """
     head: list[int] = tokenizer(before)["input_ids"]
     whole: list[int] = tokenizer(before + text)["input_ids"]
     alone = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
