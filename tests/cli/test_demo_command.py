@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from selfsown.cli import demo
 from selfsown.cli.demo import demo_run, sampled
 from selfsown.models.lab import WEIGHTS
 
@@ -19,8 +20,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.slow
-def test_the_demo_explains_itself_before_and_after_and_is_reproducible(selfsown: Program) -> None:
+def test_the_demo_explains_itself_before_and_after_and_is_reproducible(
+    selfsown: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, stdout, stderr = selfsown("demo", "--no-loop", "-n", 12, "-o", "first")
     assert (code, stdout) == (0, "")
     lines = stderr.splitlines()
@@ -37,6 +44,9 @@ def test_the_demo_explains_itself_before_and_after_and_is_reproducible(selfsown:
     code, stdout, _ = selfsown("demo", "--no-loop", "-n", 15, "-o", "first", "--json")
     assert code == 0
     assert json.loads(stdout)["run"]["calls_from_journal"] > 0
+    monkeypatch.setattr(demo, "loop_lines", interrupted)
+    code, _, stderr = selfsown("demo", "-n", 15, "-o", "first")
+    assert code == 130 and any(line.startswith("resume: ") for line in stderr.splitlines())
 
 
 def test_the_demo_is_a_plain_run_of_the_public_recipe() -> None:

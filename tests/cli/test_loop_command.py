@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfsown.cli.loop import lab_variants
+from selfsown.loop import experiment, rounds
 
 Program = Callable[..., tuple[int, str, str]]
 
@@ -23,6 +24,7 @@ def test_set_adds_an_arm_of_other_options_to_the_lab_experiment() -> None:
     ("arguments", "said"),
     [
         (("--set", "seeds=lab:50"), "takes options of the recipe alone"),
+        (("--set", "options=3"), "takes options of the recipe alone"),
         (("--rounds", 2), "takes `-o DIR`"),
         (("--set", "options.answer_vote=3"), "answer_votes"),
     ],
@@ -33,3 +35,33 @@ def test_the_lab_experiment_refuses_what_it_cannot_take(
     code, _, stderr = selfsown("loop", "--lab-experiment", "-o", "x", *arguments)
     assert code == 2 and said in stderr
     assert not Path("x/arms").exists()
+
+
+@pytest.mark.parametrize("assignment", ["seeds", "=3", "seeds=["])
+def test_set_refuses_what_is_no_assignment(selfsown: Program, assignment: str) -> None:
+    code, _, stderr = selfsown("loop", "-o", "x", "--set", assignment)
+    assert code == 2 and f"`--set {assignment}`" in stderr and "Traceback" not in stderr
+
+
+def test_set_reaches_every_key_and_keeps_those_beside_it(selfsown: Program) -> None:
+    Path("loop.yaml").write_text("seeds: lab\nsuites: [lab-plain]\ngate: {suite: lab-plain}\n")
+    code, _, stderr = selfsown("loop", "loop.yaml", "-o", "x", "--set", "gate.metric=blue")
+    assert code == 2 and "`blue` on `lab-plain`" in stderr
+
+
+def stopped(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--lab-experiment",), ("--set", "seeds=lab", "--set", "suites=[lab-plain]")]
+)
+def test_ctrl_c_in_any_stage_prints_the_command_that_goes_on(
+    selfsown: Program, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(rounds, "turn", stopped)
+    monkeypatch.setattr(experiment, "experiment", stopped)
+    code, _, stderr = selfsown("loop", "-o", "x", *arguments)
+    assert code == 130
+    (resume,) = (line for line in stderr.splitlines() if line.startswith("resume: "))
+    assert "loop -o x" in resume and arguments[0] in resume

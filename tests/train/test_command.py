@@ -87,7 +87,6 @@ def test_suites_are_named_or_turned_off_and_not_both(asked: list[TrainConfig]) -
         (["--base", "lab", "-o", "x"], "DIR is missing"),
         (["runs/a", "-o", "x"], "--base MODEL is missing"),
         (["runs/a", "--base", "lab"], "-o FOLDER is missing"),
-        (["runs/a", "--base", "lab", "-o", "x", "--set", "epochs"], "not of the form KEY=VALUE"),
         (["runs/a", "--base", "lab", "-o", "x", "--emit", "other"], "axolotl or llama-factory"),
     ],
 )
@@ -100,6 +99,13 @@ def test_an_unknown_key_names_the_nearest(asked: list[TrainConfig]) -> None:
     result = call("runs/a", "--base", "lab", "-o", "x", "--set", "epoch=2")
     assert isinstance(result.exception, SelfsownError)
     assert "did you mean `epochs`?" in result.exception.fix
+
+
+@pytest.mark.parametrize("assignment", ["epochs", "epochs=["])
+def test_what_is_no_assignment_is_refused(assignment: str) -> None:
+    result = call("runs/a", "--base", "lab", "-o", "x", "--set", assignment)
+    assert isinstance(result.exception, SelfsownError)
+    assert f"`--set {assignment}`" in str(result.exception)
 
 
 def test_a_crash_shows_the_end_of_the_log_and_ends_with_3(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from selfsown.cli.arguments import Asked
-from selfsown.cli.main import print_error, shown
+from selfsown.cli.main import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,10 +68,9 @@ def demo(
         return code
     try:
         click.echo("\n".join(loop_lines(out, target, seed)), err=True)
-    except Suspended as error:
-        print_error(error)
+    except (Suspended, KeyboardInterrupt):
         click.echo(f"resume: {start.resume}", err=True)
-        return error.exit_code
+        raise
     return 0
 
 

@@ -86,7 +86,7 @@ def loop(
             variants = lab_variants(assignments)
             return lab_comparison(out, repeat, tell, variants, as_json=as_json)
         result = turn(_config(config_file, out, rounds, assignments), tell)
-    except Suspended:
+    except (Suspended, KeyboardInterrupt):
         click.echo(f"resume: {resume_command(ctx)}", err=True)
         raise
     if as_json:
@@ -109,7 +109,7 @@ def lab_variants(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
         apply_set(given, assignment)
     if not given:
         return {}
-    if given.keys() != {"options"}:
+    if given.keys() != {"options"} or not isinstance(given["options"], dict):
         raise click.UsageError("with `--lab-experiment`, `--set` takes options of the recipe alone")
     changes = (assignment.removeprefix("options.") for assignment in assignments)
     return {f"Self-Instruct, {', '.join(changes)}": given["options"]}
@@ -224,30 +224,14 @@ def key_lines() -> list[str]:
 def _config(
     file: Path | None, out: str | None, rounds: int | None, assignments: tuple[str, ...]
 ) -> LoopConfig:
-    from selfsown.core.config import read_config
+    from selfsown.core.config import put, read_assignment, read_config
     from selfsown.loop.config import make_loop_config
 
     form: dict[str, Any] = dict(read_config(file)) if file else {}
     for assignment in assignments:
-        _assign(form, assignment)
+        put(form, *read_assignment(assignment))
     if rounds is not None:
         form["rounds"] = rounds
     if out is not None:
         form["out"] = out
     return make_loop_config(form, source=str(file or "loop"))
-
-
-def _assign(form: dict[str, Any], assignment: str) -> None:
-    """Apply one `--set key=value`; dots go deeper, values are YAML."""
-    import yaml
-
-    key, equals, text = assignment.partition("=")
-    if not equals:
-        raise click.UsageError(f"`--set {assignment}` is not `key=value`")
-    *path, last = key.split(".")
-    inner = form
-    for name in path:
-        inner = inner.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise click.UsageError(f"`--set {assignment}`: `{name}` has no keys")
-    inner[last] = yaml.safe_load(text)

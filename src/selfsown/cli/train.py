@@ -61,13 +61,13 @@ def train(
     out, counted and listed. Every value that was not given comes from the preset;
     training.json in the model's folder says which and why.
     """
-    from selfsown.core.config import read_config, validated
+    from selfsown.core.config import put, read_assignment, read_config, validated
     from selfsown.train.settings import TrainConfig
 
     form = dict(read_config(config_file)) if config_file else {}
     form |= _from_options(source, given, form)
     for assignment in assignments:
-        form |= _assigned(assignment)
+        put(form, *read_assignment(assignment))
     for key, option in (("data", "DIR"), ("base", "--base MODEL"), ("out", "-o FOLDER")):
         if key not in form:
             raise click.UsageError(f"{option} is missing")
@@ -96,18 +96,6 @@ def _from_options(
     if suites or is_off:
         found["suites"] = list(suites)
     return found
-
-
-def _assigned(assignment: str) -> dict[str, Any]:
-    import yaml
-
-    key, equals, text = assignment.partition("=")
-    if not equals:
-        raise click.UsageError(f"`--set {assignment}` is not of the form KEY=VALUE")
-    try:
-        return {key.strip(): yaml.safe_load(text)}
-    except yaml.YAMLError as error:
-        raise click.UsageError(f"`--set {assignment}`: the value is no YAML") from error
 
 
 def _train(config: TrainConfig, as_json: bool) -> None:

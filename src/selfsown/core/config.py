@@ -7,7 +7,7 @@ A key that changes the data belongs to the run's identity (`data_form`); an oper
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -213,7 +213,19 @@ def validated(model: type[ModelT], given: Mapping[str, Any], source: str) -> Mod
 
 
 def apply_set(config: dict[str, Any], assignment: str) -> None:
-    """Apply one `--set key=value`: a config key, else an option; dots go deeper; values are YAML.
+    """Apply one `--set key=value` to a run's config; a key that is none of its own is an option.
+
+    Raises:
+        ConfigError: no `=`, or a value that is not YAML.
+    """
+    path, value = read_assignment(assignment)
+    if path[0] not in RunConfig.model_fields:
+        path = ["options", *path]
+    put(config, path, value)
+
+
+def read_assignment(assignment: str) -> tuple[list[str], Any]:
+    """The keys and the value of `key=value`: dots go deeper, values are YAML.
 
     Raises:
         ConfigError: no `=`, or a value that is not YAML.
@@ -227,15 +239,17 @@ def apply_set(config: dict[str, Any], assignment: str) -> None:
             fix="--set novelty_threshold=0.6, or --set limits.attempts=3",
         )
     try:
-        value = yaml.safe_load(text)
+        return path, yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(
             f"`--set {assignment}`: the value cannot be parsed",
             why="values are YAML: numbers, true, null, text, [a, b], {a: 1}",
             fix="quote it: --set 'key=\"text: with colon\"'",
         ) from error
-    if path[0] not in RunConfig.model_fields:
-        path = ["options", *path]
+
+
+def put(config: dict[str, Any], path: Sequence[str], value: object) -> None:
+    """Put a value where the keys lead; what stands on the way and is no mapping makes room."""
     inner = config
     for name in path[:-1]:
         deeper = inner.get(name)
