@@ -27,11 +27,11 @@ def change(path: Path, **values: object) -> None:
     path.write_text(json.dumps(form | values), encoding="utf-8")
 
 
-def one_token_more(folder: Path) -> None:
-    from tokenizers import Tokenizer
+def one_token_more(folder: Path, *, special: bool = False) -> None:
+    from tokenizers import AddedToken, Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.add_tokens(["<new>"])
+    tokenizer.add_tokens([AddedToken("<new>", special=special)])
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
@@ -66,6 +66,19 @@ async def test_a_folder_that_does_not_fit_is_named_at_the_first_call(
     with pytest.raises(AttemptFailed, match=said) as caught:
         await model.attempt(Request(prompt="Name it.", max_tokens=4))
     assert caught.value.kind == "local"
+    await model.close()
+
+
+@pytest.mark.parametrize("scheme", ["hf", "lab"])
+async def test_a_special_token_without_embedding_spoils_only_the_prompt_that_holds_it(
+    scheme: str, folder: Path
+) -> None:
+    one_token_more(folder, special=True)
+    model = open_model(f"{scheme}:{folder}")
+    with pytest.raises(AttemptFailed, match="special token 2048") as caught:
+        await model.attempt(Request(prompt="Look: <new>", max_tokens=4))
+    assert caught.value.kind == "bad_request"
+    assert (await model.attempt(Request(prompt="Name it.", max_tokens=4))).completion.text
     await model.close()
 
 

@@ -108,6 +108,23 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(
         Encoder(tiny, folder)
 
 
+def test_special_tokens_of_any_name_are_found_and_need_an_embedding_only_in_rows(
+    tiny: Path, tmp_path: Path
+) -> None:
+    """Turn marks of many chat models are special without being listed by name."""
+    from tokenizers import Tokenizer
+
+    folder = Path(shutil.copytree(tiny, tmp_path / "marks"))
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    backend.add_special_tokens(["<turn>"])
+    backend.save(str(folder / "tokenizer.json"))
+    own = Encoder(folder, tiny)
+    assert own.special_token_in(["a <turn> b"]) == "<turn>"
+    assert own.row(Pair("a", "b"), is_chat=False).ids
+    with pytest.raises(InputError, match=r"ids up to 2048.*has 2048 embeddings"):
+        own.row(Pair("a <turn>", "b"), is_chat=False)
+
+
 def test_a_tokenizer_without_an_end_or_that_is_broken_is_refused(
     tiny: Path, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ from selfsown.models.generate import Prompt
 from selfsown.models.local import (
     LocalDescription,
     LocalModel,
+    largest_ordinary_id,
     refuse_misfit,
     refuse_options,
     require_packages,
@@ -151,7 +152,8 @@ def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None)
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         size = model.get_input_embeddings().num_embeddings
-        refuse_misfit(max(tokenizer.get_vocab().values()), size)
+        added = tokenizer.added_tokens_decoder
+        refuse_misfit(largest_ordinary_id(tokenizer.get_vocab(), added), size)
         model = model.to(device).eval()
     except Exception as error:  # whatever transformers raises: the user learns which folder and why
         said = clean_detail(f"`{folder.name}` cannot be loaded: {error}")
@@ -161,9 +163,8 @@ def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None)
         _decoder_of(tokenizer), byte_table(backend, size) if backend is not None else None
     )
     decoder = TransformersDecoder(model, rows=rows or (64 if device.startswith("cuda") else 16))
-    return LoadedModel(
-        decoder, detokenizer, _end_ids(model, tokenizer), _Encoder(tokenizer, context)
-    )
+    encoder = _Encoder(tokenizer, context, size)
+    return LoadedModel(decoder, detokenizer, _end_ids(model, tokenizer), encoder)
 
 
 def _decoder_of(tokenizer: Any) -> Callable[[Any], str]:
@@ -188,9 +189,9 @@ def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 class _Encoder:
     """From request to tokens: a bare prompt as it is, messages through the chat template."""
 
-    def __init__(self, tokenizer: Any, context: int | None) -> None:
+    def __init__(self, tokenizer: Any, context: int | None, embeddings: int) -> None:
         self._tokenizer = tokenizer
-        self._context = context
+        self._context, self._embeddings = context, embeddings
 
     def __call__(self, request: Request, seed: int) -> Prompt:
         """The prompt's tokens, bounded by the context."""
@@ -198,7 +199,7 @@ class _Encoder:
             ids = self._tokenizer(request.prompt)["input_ids"]
         else:
             ids = self._apply_template(request)
-        return sampled_prompt(request, seed, list(ids), self._context)
+        return sampled_prompt(request, seed, list(ids), self._context, self._embeddings)
 
     def _apply_template(self, request: Request) -> list[int]:
         turns = [{"role": turn.role, "content": turn.text} for turn in request.messages]

@@ -26,6 +26,7 @@ from selfsown.models.llama_weights import LlamaShape, gather_weights
 from selfsown.models.local import (
     LocalDescription,
     LocalModel,
+    largest_ordinary_id,
     refuse_misfit,
     refuse_options,
     require_packages,
@@ -149,7 +150,8 @@ def load_model(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedMo
         named = load_file(folder / "model.safetensors")
         weights = gather_weights(shape, named)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        refuse_misfit(max(tokenizer.get_vocab().values()), len(weights.embedding))
+        added = tokenizer.get_added_tokens_decoder()
+        refuse_misfit(largest_ordinary_id(tokenizer.get_vocab(), added), len(weights.embedding))
     except Exception as error:
         said = clean_detail(f"the lab's weights cannot be read: {error}")
         raise AttemptFailed("local", said) from error
@@ -157,7 +159,7 @@ def load_model(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedMo
         decoder = LlamaDecoder(weights, rows=_ROWS)
     detokenizer = Detokenizer(tokenizer.decode, byte_table(tokenizer, shape.vocabulary))
     ends = end | _other_ends(folder, tokenizer)
-    return LoadedModel(decoder, detokenizer, ends, _Encoder(tokenizer, shape.context))
+    return LoadedModel(decoder, detokenizer, ends, _Encoder(tokenizer, shape))
 
 
 def _other_ends(folder: Path, tokenizer: Tokenizer) -> frozenset[int]:
@@ -192,11 +194,11 @@ def use_one_thread() -> None:
 class _Encoder:
     """From request to tokens; the tokenizer puts end-of-text in front, as in pretraining."""
 
-    def __init__(self, tokenizer: Tokenizer, context: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, shape: LlamaShape) -> None:
         self._tokenizer = tokenizer
-        self._context = context
+        self._shape = shape
 
     def __call__(self, request: Request, seed: int) -> Prompt:
         """The prompt's tokens, bounded by the context."""
         ids = self._tokenizer.encode(request.prompt or "").ids
-        return sampled_prompt(request, seed, ids, self._context)
+        return sampled_prompt(request, seed, ids, self._shape.context, self._shape.vocabulary)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from selfsown.core.errors import ConfigError, MissingExtra
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Price
@@ -143,15 +144,22 @@ def _completion(request: Request, made: Generated, model: str) -> Completion:
     return replace(completion, parsed=value, parse_mode=mode)
 
 
-def sampled_prompt(request: Request, seed: int, ids: Sequence[int], context: int | None) -> Prompt:
+def sampled_prompt(
+    request: Request, seed: int, ids: Sequence[int], context: int | None, embeddings: int
+) -> Prompt:
     """The prompt of a request whose tokens are known; its answer fits into the context.
 
     Raises:
         AttemptFailed: kind `context_length` if no room is left for a single token, `bad_request` if
-            there is no token.
+            there is no token, or one that has no embedding.
     """
     if not ids:
         raise AttemptFailed("bad_request", "the prompt has no tokens")
+    if max(ids) >= embeddings:
+        raise AttemptFailed(
+            "bad_request",
+            f"the prompt holds the special token {max(ids)}; the model has {embeddings} embeddings",
+        )
     if context is not None and len(ids) >= context:
         raise AttemptFailed(
             "context_length",
@@ -168,11 +176,28 @@ def sampled_prompt(request: Request, seed: int, ids: Sequence[int], context: int
     return Prompt(ids, room, request.stop, sampling)
 
 
+class AddedToken(Protocol):
+    """A token beside the ordinary vocabulary, as tokenizers describe it."""
+
+    @property
+    def special(self) -> bool:
+        """Whether it is no text: a mark of roles, turns, images."""
+
+
+def largest_ordinary_id(vocabulary: Mapping[str, int], added: Mapping[int, AddedToken]) -> int:
+    """The largest id of a tokenizer, special tokens left out.
+
+    Published models have special tokens without an embedding (Gemma 3 1B, which sees no images, has
+    one for images), so only ordinary ones tell whether tokenizer and model belong together.
+    """
+    return max(set(vocabulary.values()) - {one for one, token in added.items() if token.special})
+
+
 def refuse_misfit(largest: int, embeddings: int) -> None:
-    """Refuse a tokenizer with tokens that the model has no embedding for.
+    """Refuse a tokenizer with ordinary tokens that the model has no embedding for.
 
     Args:
-        largest: largest id of the tokenizer.
+        largest: `largest_ordinary_id` of the tokenizer.
         embeddings: rows of the embedding.
 
     Raises:

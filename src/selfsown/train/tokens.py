@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfsown.core.errors import InputError
+from selfsown.models.local import largest_ordinary_id
 from selfsown.train.encode import Pair
 from selfsown.train.mixture import Row
 
@@ -42,11 +43,17 @@ class Encoder:
         config = _load_config(base_folder)
         self.vocabulary: int = config.vocab_size
         self.context: int | None = getattr(config, "max_position_embeddings", None)
-        _refuse_misfit(self.tokenizer, self.vocabulary, tokenizer_folder, base_folder)
+        self._folders = (tokenizer_folder, base_folder)
+        added = self.tokenizer.added_tokens_decoder
+        self._refuse_misfit(largest_ordinary_id(self.tokenizer.get_vocab(), added))
+        if self.tokenizer.eos_token_id is None:
+            raise _endless(tokenizer_folder)
         self._end: int = self.tokenizer.eos_token_id
         self._lead = self._leading_ids()
         self._start_text = str(self.tokenizer.decode(self._lead)) if self._lead else ""
-        self._special = sorted(set(map(str, self.tokenizer.all_special_tokens)))
+        marks = {number: str(token) for number, token in added.items() if token.special}
+        self._special_ids = {*self.tokenizer.all_special_ids, *marks}
+        self._special = sorted({*map(str, self.tokenizer.all_special_tokens), *marks.values()})
 
     def special_token_in(self, texts: Sequence[str]) -> str | None:
         """A special token that stands in a text as plain characters; None if there is none.
@@ -79,19 +86,22 @@ class Encoder:
 
         A chat template writes begin and end itself; the end-of-text token is added to its answer
         only where that has no special token at all.
+
+        Raises:
+            InputError: a token has no embedding.
         """
         lead = [] if is_chat else self._lead
         prompt, whole = self._ids(pair.prompt), self._ids(pair.prompt + pair.completion)
         answer = (
             whole[len(prompt) :] if whole[: len(prompt)] == prompt else self._ids(pair.completion)
         )
-        special = set(self.tokenizer.all_special_ids)
-        ends = bool(special & set(answer)) if is_chat else answer[-1:] == [self._end]
+        ends = bool(self._special_ids & set(answer)) if is_chat else answer[-1:] == [self._end]
         text = Pair(
             self._start_text * (not is_chat) + pair.prompt,
             pair.completion + str(self.tokenizer.eos_token) * (not ends),
         )
         ids = [*lead, *prompt, *answer, *([] if ends else [self._end])]
+        self._refuse_misfit(max(ids))
         return TokenisedPair(text, ids, len(lead) + len(prompt))
 
     def is_same_apart(self, row: Row) -> bool:
@@ -102,6 +112,17 @@ class Encoder:
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    def _refuse_misfit(self, largest: int) -> None:
+        if largest >= self.vocabulary:
+            tokenizer, base = self._folders
+            raise InputError(
+                f"the tokenizer in `{tokenizer}` has ids up to {largest}, and the model in `{base}`"
+                f" has {self.vocabulary} embeddings",
+                why="a token without an embedding cannot be trained on: they do not belong"
+                " together",
+                fix="give the tokenizer that the base model was trained with",
+            )
 
     def _leading_ids(self) -> list[int]:
         """Special tokens that the tokenizer puts before a text."""
@@ -137,20 +158,9 @@ def _load_config(folder: Path) -> PretrainedConfig:
         ) from error
 
 
-def _refuse_misfit(
-    tokenizer: PreTrainedTokenizerBase, vocabulary: int, tokenizer_folder: Path, base: Path
-) -> None:
-    largest = max(tokenizer.get_vocab().values())
-    if largest >= vocabulary:
-        raise InputError(
-            f"the tokenizer in `{tokenizer_folder}` has ids up to {largest}, and the model in"
-            f" `{base}` has {vocabulary} embeddings",
-            why="a token without an embedding cannot be trained on: they do not belong together",
-            fix="give the tokenizer that the base model was trained with",
-        )
-    if tokenizer.eos_token_id is None:
-        raise InputError(
-            f"the tokenizer in `{tokenizer_folder}` has no end-of-text token",
-            why="every completion ends with it, or the model would never learn to stop",
-            fix="set `eos_token` in its tokenizer_config.json",
-        )
+def _endless(folder: Path) -> InputError:
+    return InputError(
+        f"the tokenizer in `{folder}` has no end-of-text token",
+        why="every completion ends with it, or the model would never learn to stop",
+        fix="set `eos_token` in its tokenizer_config.json",
+    )
