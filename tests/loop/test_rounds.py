@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from selfsown.core.errors import ConfigChanged, ConfigError
+from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.loop import rounds
-from selfsown.loop.config import LoopConfig, make_loop_config
+from selfsown.loop.config import GuardConfig, LoopConfig, make_loop_config
 from selfsown.loop.places import LoopPlaces
 from selfsown.models.lab import WEIGHTS
 
@@ -79,6 +80,20 @@ def test_a_round_leaves_run_guard_model_scores_and_a_reason(finished: Path) -> N
     assert ending["decision"] in ("promoted", "rolled_back")
     assert "`rouge_l` on `lab-plain`" in ending["reason"]
     assert ending["model_depth"] == 1
+
+
+def test_the_guard_sees_an_unbiased_draw_as_large_as_asked_and_held_out_human_text(
+    finished: Path,
+) -> None:
+    places = LoopPlaces(finished).round(0)
+    journal = Journal(places.audit / JOURNAL_NAME, read_only=True)
+    try:
+        asked = list(journal.rows("outcomes", "WHERE kind='call'"))
+    finally:
+        journal.close()
+    assert len(asked) == GuardConfig().audit
+    scores = json.loads((places.home / "guard.json").read_bytes())["scores"]
+    assert set(scores) == {"human_nll", "human_nll_tail", "effective_bias"}
 
 
 def test_the_same_call_again_repeats_nothing(finished: Path) -> None:

@@ -7,7 +7,9 @@ that chats is not audited.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,8 @@ from selfsown.core.config import make_config
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import JSON
 from selfsown.core.rundir import read_lines
-from selfsown.loop.generate import is_finished
+from selfsown.loop.generate import generate
 from selfsown.recipes.self_instruct.parse import read_list
-from selfsown.runner import Start, execute, run_loop
 
 
 def draw(run: Path, out: Path, generator: str, count: int, seed: int) -> list[str]:
@@ -38,24 +39,32 @@ def draw(run: Path, out: Path, generator: str, count: int, seed: int) -> list[st
     asked = list(list_requests(run, count))
     if not asked:
         return []
-    if not is_finished(out):
-        options: dict[str, Any] = {
-            "prompt": "{{ prompt }}",
-            "max_tokens": asked[0]["max_tokens"],
-            "stop": asked[0].get("stop", []),
-            "temperature": 1.0,
-            "top_p": 1.0,
-            "keep_cut_off": True,
-            "sample_field": "sample",
-        }
-        form = {"recipe": "complete", "models": {"generator": generator}, "options": options}
-        config = make_config({**form, "seed": seed, "order": "strict", "out": str(out)})
-        rows = [
-            {"id": n, "prompt": asked[n % len(asked)]["prompt"], "sample": n // len(asked)}
-            for n in range(count)
-        ]
-        run_loop(execute(config, Start(), rows=rows))
+    options: dict[str, Any] = {
+        "prompt": "{{ prompt }}",
+        "max_tokens": asked[0]["max_tokens"],
+        "stop": asked[0].get("stop", []),
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "keep_cut_off": True,
+        "sample_field": "sample",
+    }
+    form = {"recipe": "complete", "models": {"generator": generator}, "options": options}
+    config = make_config({**form, "seed": seed, "order": "strict", "out": str(out)})
+    generate(config, audit_rows([str(one["prompt"]) for one in asked], count))
     return list(_instructions(out))
+
+
+def audit_rows(prompts: Sequence[str], count: int) -> list[dict[str, JSON]]:
+    """`count` rows that ask the prompts in turn, each time for another answer.
+
+    Prompts of a run from few seeds repeat; a repeated one is one more draw of the same.
+    """
+    seen = Counter[str]()
+    rows: list[dict[str, JSON]] = []
+    for number, prompt in zip(range(count), cycle(prompts), strict=False):
+        rows.append({"id": number, "prompt": prompt, "sample": seen[prompt]})
+        seen[prompt] += 1
+    return rows
 
 
 def list_requests(run: Path, count: int) -> Iterator[Mapping[str, Any]]:

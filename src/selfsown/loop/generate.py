@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,14 @@ def run_config(config: LoopConfig, places: RoundPlaces, number: int, generator: 
     )
 
 
-def generate(config: RunConfig) -> Mapping[str, Any]:
+def generate(
+    config: RunConfig, rows: Sequence[Mapping[str, JSON]] | None = None
+) -> Mapping[str, Any]:
     """Run it to its end, or go on where it stopped; returns the manifest.
+
+    Args:
+        config: of the run.
+        rows: for a recipe that takes rows.
 
     Raises:
         Suspended: environment or a signal stopped it; the same command resumes.
@@ -65,7 +71,7 @@ def generate(config: RunConfig) -> Mapping[str, Any]:
     directory = Path(str(config.out))
     if not is_finished(directory):
         is_main = threading.current_thread() is threading.main_thread()
-        run_loop(execute(config, Start(signals=is_main)))
+        run_loop(execute(config, Start(signals=is_main), rows=rows))
     return read_manifest(directory)
 
 
