@@ -15,7 +15,7 @@ Where that matters, set `options: {dtype: float32}`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -152,8 +152,8 @@ def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None)
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         size = model.get_input_embeddings().num_embeddings
-        added = tokenizer.added_tokens_decoder
-        refuse_misfit(largest_ordinary_id(tokenizer.get_vocab(), added), size)
+        special = special_tokens(tokenizer)
+        refuse_misfit(largest_ordinary_id(tokenizer.get_vocab(), special), size)
         model = model.to(device).eval()
     except Exception as error:  # whatever transformers raises: the user learns which folder and why
         said = clean_detail(f"`{folder.name}` cannot be loaded: {error}")
@@ -165,6 +165,18 @@ def _load(folder: Path, device: str, dtype: str, rows: int, context: int | None)
     decoder = TransformersDecoder(model, rows=rows or (64 if device.startswith("cuda") else 16))
     encoder = _Encoder(tokenizer, context, size)
     return LoadedModel(decoder, detokenizer, _end_ids(model, tokenizer), encoder)
+
+
+def special_tokens(tokenizer: Any) -> dict[int, str]:
+    """Id → text of every special token of a transformers tokenizer, named or not.
+
+    Marks of turns and roles are often special without being among the named ones.
+    """
+    named = zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=True)
+    added = tokenizer.added_tokens_decoder
+    if not isinstance(added, Mapping):  # mistral-common's tokenizer does not tell
+        return dict(named)
+    return dict(named) | {number: str(one) for number, one in added.items() if one.special}
 
 
 def _decoder_of(tokenizer: Any) -> Callable[[Any], str]:

@@ -150,8 +150,9 @@ def load_model(folder: Path, shape: LlamaShape, end: frozenset[int]) -> LoadedMo
         named = load_file(folder / "model.safetensors")
         weights = gather_weights(shape, named)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        added = tokenizer.get_added_tokens_decoder()
-        refuse_misfit(largest_ordinary_id(tokenizer.get_vocab(), added), len(weights.embedding))
+        added = tokenizer.get_added_tokens_decoder().items()
+        special = [number for number, token in added if token.special]
+        refuse_misfit(largest_ordinary_id(tokenizer.get_vocab(), special), len(weights.embedding))
     except Exception as error:
         said = clean_detail(f"the lab's weights cannot be read: {error}")
         raise AttemptFailed("local", said) from error

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
 
 from selfsown.core.errors import ConfigError, MissingExtra
 from selfsown.core.model import Answer, AttemptFailed, Capabilities, Price
@@ -176,21 +175,13 @@ def sampled_prompt(
     return Prompt(ids, room, request.stop, sampling)
 
 
-class AddedToken(Protocol):
-    """A token beside the ordinary vocabulary, as tokenizers describe it."""
-
-    @property
-    def special(self) -> bool:
-        """Whether it is no text: a mark of roles, turns, images."""
-
-
-def largest_ordinary_id(vocabulary: Mapping[str, int], added: Mapping[int, AddedToken]) -> int:
+def largest_ordinary_id(vocabulary: Mapping[str, int], special: Iterable[int]) -> int:
     """The largest id of a tokenizer, special tokens left out.
 
     Published models have special tokens without an embedding (Gemma 3 1B, which sees no images, has
     one for images), so only ordinary ones tell whether tokenizer and model belong together.
     """
-    return max(set(vocabulary.values()) - {one for one, token in added.items() if token.special})
+    return max(set(vocabulary.values()).difference(special))
 
 
 def refuse_misfit(largest: int, embeddings: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfsown.core.errors import InputError
+from selfsown.models.hf import special_tokens
 from selfsown.models.local import largest_ordinary_id
 from selfsown.train.encode import Pair
 from selfsown.train.mixture import Row
@@ -44,23 +45,22 @@ class Encoder:
         self.vocabulary: int = config.vocab_size
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         self._folders = (tokenizer_folder, base_folder)
-        added = self.tokenizer.added_tokens_decoder
-        self._refuse_misfit(largest_ordinary_id(self.tokenizer.get_vocab(), added))
+        self._special = special_tokens(self.tokenizer)
+        self._refuse_misfit(largest_ordinary_id(self.tokenizer.get_vocab(), self._special))
         if self.tokenizer.eos_token_id is None:
             raise _endless(tokenizer_folder)
         self._end: int = self.tokenizer.eos_token_id
         self._lead = self._leading_ids()
         self._start_text = str(self.tokenizer.decode(self._lead)) if self._lead else ""
-        marks = {number: str(token) for number, token in added.items() if token.special}
-        self._special_ids = {*self.tokenizer.all_special_ids, *marks}
-        self._special = sorted({*map(str, self.tokenizer.all_special_tokens), *marks.values()})
+        self._refuse_misfit(max([self._end, *self._lead]))
 
     def special_token_in(self, texts: Sequence[str]) -> str | None:
         """A special token that stands in a text as plain characters; None if there is none.
 
         The tokenizer would read it as the token itself: data could end a turn or start one.
         """
-        return next((token for token in self._special if any(token in t for t in texts)), None)
+        found = (token for token in self._special.values() if any(token in t for t in texts))
+        return min(found, default=None)
 
     def chat_template(self, turns: Sequence[Mapping[str, str]], ask: bool) -> str:
         """The turns in the base's chat template.
@@ -95,7 +95,9 @@ class Encoder:
         answer = (
             whole[len(prompt) :] if whole[: len(prompt)] == prompt else self._ids(pair.completion)
         )
-        ends = bool(self._special_ids & set(answer)) if is_chat else answer[-1:] == [self._end]
+        ends = (
+            not self._special.keys().isdisjoint(answer) if is_chat else answer[-1:] == [self._end]
+        )
         text = Pair(
             self._start_text * (not is_chat) + pair.prompt,
             pair.completion + str(self.tokenizer.eos_token) * (not ends),
