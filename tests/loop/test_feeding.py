@@ -58,6 +58,14 @@ def test_the_change_is_from_the_first_round_of_a_tuned_model_to_the_last() -> No
     assert synthetic.human == 0.6
 
 
+def test_a_loop_that_had_nothing_left_to_lose_has_no_relative_change() -> None:
+    lost = [made(SYNTHETIC, [0.9, 0.0, 0.0]), made(GUARDED, [0.9, 0.4, 0.2])]
+    kept = [made(SYNTHETIC, [0.9, 0.4, 0.2]), made(GUARDED, [0.9, 0.4, 0.2])]
+    synthetic, guarded = tails_of({0: lost, 1: kept})
+    assert synthetic.change is None and synthetic.by_seed[0] == (0.9, 0.0, 0.0)
+    assert guarded.change is not None and guarded.change.value == pytest.approx(-0.5)
+
+
 def test_only_rules_on_tails_count_as_a_stop_by_tails() -> None:
     mixture = Alarm("human_share", "stop", "no human text", ())
     warning = Alarm("rare_word_recall", "warn", "some", ())

@@ -116,7 +116,8 @@ def tails_of(loops: Mapping[int, Sequence[LoopNumbers]]) -> list[Tails]:
 
 def _tails(loops: Sequence[LoopNumbers], metric: str) -> Tails:
     values = [[one.diversity[metric].value for one in loop.rounds] for loop in loops]
-    changes = [one[-1] / one[BASELINE] - 1 for one in values if len(one) > BASELINE + 1]
+    far = [one for one in values if len(one) > BASELINE + 1]
+    changes = [one[-1] / one[BASELINE] - 1 for one in far if one[BASELINE]]
     return Tails(
         loop=loops[0].name,
         metric=metric,

@@ -131,7 +131,7 @@ class Tails:
     """Of an equally large human sample."""
     change: Measure | None
     """From the first round that a tuned model wrote to the last one, relative, mean over seeds;
-    None unless two loops got so far."""
+    None unless two loops got so far, and had any in the first of the two rounds."""
     stops: tuple[int | None, ...]
     """By seed: the first round in which a rule on tails said stop; None if none did."""
 
