@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 from pathlib import Path
 
 import orjson
 import pytest
+import yaml
 
 from selfsown.cli.main import main
+from selfsown.lab.weights import weights_folder
 
 RUNS = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
 
@@ -66,6 +69,20 @@ def test_records_that_a_suite_holds_are_left_out_and_listed(
     assert orjson.loads(listed[0])["line"] == 1 and len(listed) == said["removed"]
     assert main([*command, "--suite", str(suite)]) == 0
     assert f"clean of: `quiz`, {said['removed']} removed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("uri", ["lab", f"hf:{weights_folder()}", {"uri": "lab"}])
+def test_what_the_lab_or_a_model_with_its_tokenizer_wrote_is_cleaned_of_the_labs_suite(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], uri: object
+) -> None:
+    own = Path(shutil.copytree(run, tmp_path / "run"))
+    config = yaml.safe_load((own / "config.yaml").read_text())
+    command = ["export", str(own), "--format", "text", "-o", str(tmp_path / "x.jsonl"), "--json"]
+    assert main(command) == 0
+    assert orjson.loads(capsys.readouterr().out)["clean_of"] == []
+    (own / "config.yaml").write_text(yaml.safe_dump(config | {"models": {"generator": uri}}))
+    assert main([*command, "--force"]) == 0
+    assert orjson.loads(capsys.readouterr().out)["clean_of"] == ["lab-task"]
 
 
 @pytest.mark.parametrize(

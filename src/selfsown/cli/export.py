@@ -129,6 +129,8 @@ def _suites(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suit
     """The suites that the export is cleaned of: those named, else those at hand."""
     from selfsown.evaluate.open_suite import open_suites, suites_at_hand
     from selfsown.export.run_files import mapping, open_run, string
+    from selfsown.train.decontamination import has_lab_tokenizer
+    from selfsown.train.plan import local_folder
 
     if named and is_off:
         raise click.UsageError("--suite does not go with --no-decontaminate")
@@ -136,7 +138,9 @@ def _suites(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suit
         return open_suites(named)
     models = mapping(open_run(run_dir).config.get("models"))
     uris = [string(mapping(one).get("uri")) or string(one) for one in models.values()]
-    return open_suites(suites_at_hand(lab=any(uri.partition(":")[0] == "lab" for uri in uris)))
+    folders = [folder for uri in uris if (folder := local_folder(uri)) is not None]
+    is_lab = any(uri.partition(":")[0] == "lab" for uri in uris)
+    return open_suites(suites_at_hand(lab=is_lab or any(map(has_lab_tokenizer, folders))))
 
 
 def _as_json(result: ExportResult, suites: list[str], removed: int) -> bytes:

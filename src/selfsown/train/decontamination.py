@@ -73,7 +73,7 @@ def decontamination_of(config: TrainConfig, tokenizer: Path) -> Decontamination:
     """
     given = config.suites
     chosen: Chosen = "at hand" if given is None else "given" if given else "off"
-    names = suites_at_hand(lab=_is_lab(tokenizer)) if given is None else given
+    names = suites_at_hand(lab=has_lab_tokenizer(tokenizer)) if given is None else given
     suites = zip(names, open_suites(names), strict=True)
     used = (UsedSuite(name, suite.name, suite.questions_sha256) for name, suite in suites)
     return Decontamination(chosen, tuple(used))
@@ -119,7 +119,7 @@ def trainings_in(record: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
     return [one for one in found if isinstance(one, Mapping)]
 
 
-def _is_lab(tokenizer: Path) -> bool:
-    """Whether a tokenizer is the lab's: then the lab's suites are what the model is asked."""
-    own, lab = tokenizer / "tokenizer.json", weights_folder() / "tokenizer.json"
+def has_lab_tokenizer(folder: Path) -> bool:
+    """Whether a folder's tokenizer is the lab's: its model is one to ask the lab's suites."""
+    own, lab = folder / "tokenizer.json", weights_folder() / "tokenizer.json"
     return own.is_file() and sha256_of(own) == sha256_of(lab)
