@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from selfsown.core.errors import InputError
@@ -12,7 +12,7 @@ from selfsown.guard.intervals import Estimate, half_samples
 from selfsown.guard.metrics import GROUPS, UNBOUNDED, Group, Subject
 from selfsown.guard.near_copies import NearCopies
 from selfsown.guard.reference import LEAST_CONTROL, Reference, Rows
-from selfsown.guard.sample import Metrics, Settings, TextRow, Value, drawn
+from selfsown.guard.sample import Metrics, Settings, TextRow, Value, drawn, first_tokens
 
 BUDGET_STEPS: Final = 20
 """The token budget is a whole number of twentieths of the human control's tokens."""
@@ -141,19 +141,10 @@ def _token_budget(rows: Rows, control: Rows | None) -> int:
 
 def _within(rows: Rows, budget: int) -> Rows:
     """The first rows up to a number of tokens; the last row is cut."""
-    part = Rows(())
-    part.rows = tuple(row for row, _ in _cut(rows, budget))
-    part.tokens = [tokens for _, tokens in _cut(rows, budget)]
+    tokens = list(first_tokens(rows.tokens, budget))
+    part = rows.first(len(tokens))
+    part.tokens = tokens
     return part
-
-
-def _cut(rows: Rows, budget: int) -> Iterator[tuple[TextRow, list[str]]]:
-    left = budget
-    for row, tokens in zip(rows.rows, rows.tokens, strict=True):
-        if left <= 0:
-            return
-        yield row, tokens[:left]
-        left -= len(tokens)
 
 
 def _why_not(group: Group, subject: Subject) -> str:

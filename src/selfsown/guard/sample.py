@@ -7,7 +7,7 @@ precision and coverage all change with the number of rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
@@ -97,6 +97,15 @@ class Metrics:
 def drawn(rows: Sequence[ItemT], count: int, seed: int, stage: str) -> list[ItemT]:
     """`count` different rows in random order (all of them if there are fewer); seeded."""
     return rng_for(seed, stage).sample(rows, min(count, len(rows)))
+
+
+def first_tokens(rows: Iterable[list[str]], budget: int) -> Iterator[list[str]]:
+    """The first tokenised rows up to `budget` tokens in all; the last row is cut."""
+    for tokens in rows:
+        if budget <= 0:
+            return
+        yield tokens[:budget]
+        budget -= len(tokens)
 
 
 def rows_hash(rows: Iterable[TextRow]) -> str:

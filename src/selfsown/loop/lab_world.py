@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from selfsown.core.errors import MissingExtra
 from selfsown.core.randomness import rng_for
 from selfsown.curate.tokens import tokenize_unicode
 from selfsown.evaluate.lab_model import torch_threads
 from selfsown.guard.lexical import compression_ratio
 from selfsown.guard.ngrams import HumanNgrams, NgramTable
+from selfsown.guard.sample import first_tokens
 from selfsown.lab.oracle import parse
 from selfsown.lab.tokenizer import END_OF_TEXT_ID
 from selfsown.lab.weights import weights_folder
@@ -27,6 +27,7 @@ from selfsown.lab.world import sample_instruction
 from selfsown.models.generate import Generated, Generation, Prompt, Row
 from selfsown.models.llama import LlamaDecoder
 from selfsown.models.llama_weights import LlamaShape, gather_weights
+from selfsown.models.local import require_packages
 from selfsown.models.sampling import Sampling
 from selfsown.models.stopping import Detokenizer, byte_table
 from selfsown.train.pretrain import (
@@ -66,7 +67,7 @@ class LabWorld:
         Raises:
             MissingExtra: torch, transformers or tokenizers is not installed.
         """
-        _check_packages()
+        require_packages("--world lab", "tokenizers", "torch", "transformers")
         from tokenizers import Tokenizer
 
         self._seed, self.batch, self._steps = seed, batch, steps
@@ -146,7 +147,7 @@ class LabWorld:
 
         rows = _words(documents)
         table = NgramTable(rows, 2)
-        budgeted = NgramTable(list(_within(rows, WORDS * self.batch)), 2)
+        budgeted = NgramTable(list(first_tokens(rows, WORDS * self.batch)), 2)
         every = np.ones(len(rows), dtype=bool)
         return {
             "distinct_2": budgeted.distinct(every),
@@ -234,25 +235,3 @@ def _losses(model: LlamaForCausalLM, rows: Sequence[Sequence[int]]) -> tuple[Ten
 
 def _words(documents: Sequence[str]) -> list[list[str]]:
     return [tokenize_unicode(document) for document in documents]
-
-
-def _within(rows: Sequence[list[str]], budget: int) -> Iterator[list[str]]:
-    """The first rows up to a number of words; the last row is cut."""
-    for row in rows:
-        if budget <= 0:
-            return
-        yield row[:budget]
-        budget -= len(row)
-
-
-def _check_packages() -> None:
-    try:
-        import tokenizers  # noqa: F401  # asked for here so that a missing one is reported by name
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(
-            f"the world `lab` needs `{error.name}`",
-            why="its models are trained with torch and transformers",
-            fix="pip install 'selfsown[local]', or leave `--world lab` out",
-        ) from error
