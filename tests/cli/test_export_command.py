@@ -69,6 +69,8 @@ def test_records_that_a_suite_holds_are_left_out_and_listed(
     assert orjson.loads(listed[0])["line"] == 1 and len(listed) == said["removed"]
     assert main([*command, "--suite", str(suite)]) == 0
     assert f"clean of: `quiz`, {said['removed']} removed" in capsys.readouterr().err
+    assert main([*command, "--no-decontaminate"]) == 0
+    assert not out.with_name("train.jsonl.overlaps.jsonl").exists()
 
 
 @pytest.mark.parametrize("uri", ["lab", f"hf:{weights_folder()}", {"uri": "lab"}])

@@ -85,7 +85,7 @@ def export(
     FILE.provenance.jsonl, which says line by line where the records came from, and, where records
     repeat items of evaluation suites, FILE.overlaps.jsonl, which lists them.
     """
-    from selfsown.evaluate.overlap import Sieve, suite_index
+    from selfsown.evaluate.overlap import Sieve, overlaps_path, suite_index
     from selfsown.export.export import ExportOptions, export_run
     from selfsown.export.lengths import format_table
     from selfsown.report.words import plural
@@ -110,6 +110,8 @@ def export(
     )
     removed = sieve.removed if sieve else []
     listed = sieve.write_removed(out) if sieve and removed else None
+    if listed is None:
+        overlaps_path(out).unlink(missing_ok=True)  # of the export that this one replaces
     if as_json:
         click.echo(_as_json(result, [one.name for one in cleaned_of], len(removed)))
         return

@@ -107,6 +107,11 @@ def row_texts(value: JSON) -> Iterator[str]:
             yield from row_texts(one)
 
 
+def overlaps_path(out: Path) -> Path:
+    """Where it is listed what was left out of a training file."""
+    return out.with_name(f"{out.name}.overlaps.jsonl")
+
+
 class Sieve:
     """Lets training rows through that repeat no evaluation item, and remembers the others."""
 
@@ -125,7 +130,7 @@ class Sieve:
 
     def write_removed(self, out: Path) -> Path:
         """Write what did not pass and why beside the file `out`; returns the path."""
-        path = out.with_name(f"{out.name}.overlaps.jsonl")
+        path = overlaps_path(out)
         write_lines(path, (orjson.dumps(asdict(one)) for one in self.removed))
         return path
 
@@ -172,7 +177,11 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
     sieve = Sieve(index)
     kept = [row for _, row in _training_rows(path) if sieve.admits(row)]
     if not kept:
-        raise nothing_left(str(path))
+        raise InputError(
+            f"nothing of `{path}` is left without what evaluation suites hold",
+            why="every row repeats evaluation items",
+            fix="check that training and evaluation data were not exchanged",
+        )
     gone = {one.line for one in sieve.removed}
     provenance = path.with_name(path.name + _PROVENANCE)
     if provenance.exists():
@@ -180,15 +189,6 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
     list_path = sieve.write_removed(out)
     write_lines(out, map(orjson.dumps, kept))
     return Cleaned(out, len(kept), tuple(sieve.removed), list_path)
-
-
-def nothing_left(place: str) -> InputError:
-    """The error for training data of which every row repeats evaluation items."""
-    return InputError(
-        f"nothing of `{place}` is left without what evaluation suites hold",
-        why="every row repeats evaluation items",
-        fix="check that training and evaluation data were not exchanged",
-    )
 
 
 def _training_rows(path: Path) -> Iterator[tuple[int, Row]]:
