@@ -117,9 +117,16 @@ def test_data_that_changed_or_are_gone_are_said_to_be_unknown(
 def test_trainings_behind_the_base_count_too(tuned: Path, home: Path, tmp_path: Path) -> None:
     more = tmp_path / "more.jsonl"
     more.write_text("".join(json.dumps({**row, "output": "y"}) + "\n" for row in ROWS[:2]))
-    plan = make_plan(config_for(tuned, more, tmp_path / "second", suites=[]))
-    earlier: Any = plan.earlier
-    assert [one["data"][0]["path"] for one in earlier] == [str(home / "rows.jsonl")]
+    second = tmp_path / "second"
+    assert train(config_for(tuned, more, second, suites=[])).failure is None
+    asked = open_suite(str(home / "asked.jsonl"))
+    found = exposures(f"hf:{second}", [asked], allow=True)
+    assert [(one.state, one.data) for one in found] == [
+        ("overlap", str(more)),
+        ("cleaned", str(home / "rows.jsonl")),
+    ]
+    earlier: Any = make_plan(config_for(second, more, tmp_path / "third", suites=[])).earlier
+    assert [one["data"][0]["path"] for one in earlier] == [one.data for one in found]
 
 
 def test_by_default_suites_at_hand_are_used_and_the_labs_for_its_tokenizer_only(

@@ -9,12 +9,14 @@ names such files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
+from selfsown.curate.decontaminate import DecontaminationIndex
 from selfsown.evaluate.overlap import (
     Sieve,
     TrainingOverlap,
@@ -26,8 +28,10 @@ from selfsown.evaluate.results import Exposure
 from selfsown.evaluate.suite import Suite
 from selfsown.train.decontamination import trainings_in
 from selfsown.train.plan import local_folder, read_training
-from selfsown.train.records import read_sources, source_digests
+from selfsown.train.records import Record, read_sources, source_digests
 from selfsown.train.settings import SourceConfig
+
+IndexOf = Callable[[Suite], DecontaminationIndex]
 
 
 def exposures(
@@ -45,14 +49,15 @@ def exposures(
         CheckFailed: training data repeat items of a suite, and that is not allowed; lists them.
         InputError: a file of `files` cannot be read, or a record of a training is damaged.
     """
+    index_of = cache(lambda suite: suite_index([suite]))
     found = [
         one
         for training in trainings_in(_record(model))
-        for one in _of_training(training, suites, allow=allow)
+        for one in _of_training(training, suites, index_of, allow=allow)
     ]
     for path in files:
         for suite in suites:
-            overlaps = list(file_overlaps(path, suite_index([suite])))
+            overlaps = list(file_overlaps(path, index_of(suite)))
             found.append(_compared(suite, str(path), overlaps, allow=allow, unit="line"))
     return found
 
@@ -63,21 +68,28 @@ def _record(model: str) -> Mapping[str, JSON]:
 
 
 def _of_training(
-    training: Mapping[str, Any], suites: Sequence[Suite], *, allow: bool
+    training: Mapping[str, Any], suites: Sequence[Suite], index_of: IndexOf, *, allow: bool
 ) -> Iterator[Exposure]:
     cleaned = {one["sha256"] for one in training["suites"]}
     configs = [SourceConfig.model_validate(one) for one in training["data"]]
     place = ", ".join(one.path for one in configs)
+    others = {
+        suite.name
+        for suite in suites
+        if (suite.whole_sha256 or suite.questions_sha256) not in cleaned
+    }
+    reason = _why_unreadable(configs, training) if others else ""
+    records = _trained_on(configs, training) if others and not reason else []
     for suite in suites:
-        if (suite.whole_sha256 or suite.questions_sha256) in cleaned:
+        if suite.name not in others:
             yield Exposure(suite.name, place, "cleaned", "what repeats its items was left out")
-            continue
-        reason = _why_unreadable(configs, training)
-        if reason:
+        elif reason:
             yield Exposure(suite.name, place, "unknown", reason)
-            continue
-        overlaps = list(_overlaps(configs, training, suite))
-        yield _compared(suite, place, overlaps, allow=allow, unit="record")
+        else:
+            sieve = Sieve(index_of(suite))
+            for record in records:
+                sieve.admits(record.columns)
+            yield _compared(suite, place, sieve.removed, allow=allow, unit="record")
 
 
 def _why_unreadable(configs: Sequence[SourceConfig], training: Mapping[str, Any]) -> str:
@@ -89,17 +101,11 @@ def _why_unreadable(configs: Sequence[SourceConfig], training: Mapping[str, Any]
     return "" if now == training["files"] else "the data changed since the training"
 
 
-def _overlaps(
-    configs: Sequence[SourceConfig], training: Mapping[str, Any], suite: Suite
-) -> Iterator[TrainingOverlap]:
-    """Records that were trained on and repeat items of a suite, numbered over all sources."""
+def _trained_on(configs: Sequence[SourceConfig], training: Mapping[str, Any]) -> list[Record]:
+    """The records of all sources, without those that this training left out for a suite."""
     removed = {one["id"] for one in training["removed"]}
-    sieve = Sieve(suite_index([suite]))
-    for source in read_sources(configs, seeds=training["seeds"]):
-        for record in source.records:
-            if record.id not in removed:
-                sieve.admits(record.columns)
-    yield from sieve.removed
+    sources = read_sources(configs, seeds=training["seeds"])
+    return [one for source in sources for one in source.records if one.id not in removed]
 
 
 def _compared(
