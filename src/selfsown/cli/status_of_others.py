@@ -66,7 +66,8 @@ def _loop(directory: Path, process: int | None) -> OtherStatus:
     from selfsown.loop.ending import read_ending
     from selfsown.loop.places import LoopPlaces
 
-    places, config = LoopPlaces(directory), read_config(directory / "loop.yaml")
+    places = LoopPlaces(directory)
+    config = read_config(places.config)
     wanted = int(config["rounds"])
     endings = [one for n in range(wanted) if (one := read_ending(places.round(n))) is not None]
     lines = [f"round {one.round}: {one.decision}: {one.reason}" for one in endings]
@@ -148,6 +149,7 @@ def _training(directory: Path, process: int | None) -> OtherStatus:
     from selfsown.train.checkpoints import last_checkpoint
     from selfsown.train.child import CHECKPOINTS
     from selfsown.train.plan import RECORD, WORK, read_training
+    from selfsown.train.sft import LOG
 
     if (directory / RECORD).is_file():
         model = read_training(directory)["model"]
@@ -161,6 +163,6 @@ def _training(directory: Path, process: int | None) -> OtherStatus:
     state = f"not finished; {f'`{last.name}` is whole' if last else 'no checkpoint yet'}"
     if process is not None:
         state = f"running, in process {process}: {state}"
-    log = f"log: {directory / WORK / 'log.txt'}"
+    log = f"log: {directory / WORK / LOG}"
     again = "" if process is not None else "the `selfsown train` command that began it, again"
     return OtherStatus(str(directory), "training", state, process, (log,), again)

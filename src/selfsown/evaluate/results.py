@@ -1,6 +1,7 @@
 """Results as files: one JSON document that keeps the score of every instance, and a table.
 
-The document holds no time and no cost, so equal answers give equal bytes.
+The document holds no time and no cost, so equal answers give equal bytes, as long as the model's
+training data, which it names, lie where they were.
 """
 
 from __future__ import annotations
