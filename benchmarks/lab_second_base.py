@@ -31,7 +31,7 @@ import yaml
 
 from selfsown.lab.corpus import documents, text_of
 from selfsown.loop.arms import precision
-from selfsown.train.pretrain import Settings, build_optimisers, rate_at, token_losses
+from selfsown.train.pretrain import Descent, Settings, rate_at, token_losses
 from selfsown.train.token_stream import RowStream
 
 if TYPE_CHECKING:
@@ -117,11 +117,7 @@ def build_model(seed: int) -> GPTNeoXForCausalLM:
 
 def pretrain(model: GPTNeoXForCausalLM, tokenizer: Tokenizer, settings: Settings) -> Iterator[str]:
     """Train with the lab's schedule, optimisers and loss; yields lines of progress."""
-    import torch
-
-    optimisers = build_optimisers(model, settings)
-    groups = [group for one in optimisers for group in one.param_groups]
-    rates = [group["lr"] for group in groups]
+    descent = Descent(model, settings)
     stream = RowStream(tokenizer, settings.seed, end_id=STOP_ID)
     step = done = 0
     began = told = time.monotonic()
@@ -131,16 +127,9 @@ def pretrain(model: GPTNeoXForCausalLM, tokenizer: Tokenizer, settings: Settings
         length = settings.long_rows if is_long else settings.short_rows
         count = settings.batch_tokens // length
         inputs, targets, weights = stream.next_rows(count, length)
-        factor = rate_at(step, progress, settings)
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate * factor
         losses = token_losses(model, inputs, targets)
         loss = (losses * weights).sum() / weights.sum()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        descent.step(loss, rate_at(step, progress, settings))
         step, done = step + 1, done + count * length
         now = time.monotonic()
         if now - told > REPORT_S or done >= settings.tokens:

@@ -31,9 +31,9 @@ from selfsown.models.local import require_packages
 from selfsown.models.sampling import Sampling
 from selfsown.models.stopping import Detokenizer, byte_table
 from selfsown.train.pretrain import (
+    Descent,
     Settings,
     build_model,
-    build_optimisers,
     rate_at,
     token_losses,
 )
@@ -94,25 +94,14 @@ class LabWorld:
 
     def fit(self, documents: list[str]) -> LlamaForCausalLM:
         """A model trained from the world's first weights; its cost does not grow with the data."""
-        import torch
-
         with torch_threads(1):
             model = build_model(self._settings)
-            optimisers = build_optimisers(model, self._settings)
-            groups = [group for optimiser in optimisers for group in optimiser.param_groups]
-            rates = [group["lr"] for group in groups]
+            descent = Descent(model, self._settings)
             rows = self._encoded(documents)
             for step, batch in enumerate(islice(self._batches(rows), self._steps)):
-                factor = rate_at(step, step / self._steps, self._settings)
-                for group, rate in zip(groups, rates, strict=True):
-                    group["lr"] = rate * factor
                 losses, mask = _losses(model, batch)
                 loss = (losses * mask).sum() / mask.sum()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                for optimiser in optimisers:
-                    optimiser.step()
-                    optimiser.zero_grad(set_to_none=True)
+                descent.step(loss, rate_at(step, step / self._steps, self._settings))
         return model.eval()
 
     def sample(

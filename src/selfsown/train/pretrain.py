@@ -177,6 +177,30 @@ def build_optimisers(model: PreTrainedModel, settings: Settings) -> list[torch.o
     ]
 
 
+class Descent:
+    """Steps of the optimisers of a model, at a factor of the rates that they begin with."""
+
+    def __init__(self, model: PreTrainedModel, settings: Settings) -> None:
+        """Build the optimisers."""
+        self.optimisers = build_optimisers(model, settings)
+        self._model = model
+        self._rates = [group["lr"] for one in self.optimisers for group in one.param_groups]
+
+    def step(self, loss: torch.Tensor, factor: float) -> None:
+        """One step against the gradient of a loss, which is clipped to norm 1."""
+        import torch
+
+        # Looked up in each step: loading a checkpoint replaces the groups.
+        groups = [group for one in self.optimisers for group in one.param_groups]
+        for group, rate in zip(groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+
 def rate_at(step: int, progress: float, settings: Settings) -> float:
     """Learning-rate factor in [0.02, 1]; `progress` in [0, 1] is the share of the tokens done."""
     warm = min(1.0, (step + 1) / settings.warmup_steps)
@@ -231,8 +255,7 @@ class _Run:
         self.report = report
         self.tokenizer = _tokenizer_of(out, settings)
         self.model = build_model(settings)
-        self.optimisers = build_optimisers(self.model, settings)
-        self.base_rates = [group["lr"] for o in self.optimisers for group in o.param_groups]
+        self.descent = Descent(self.model, settings)
         self.stream = RowStream(self.tokenizer, settings.seed, settings.shard_documents)
         self.step = 0
         self.done = 0
@@ -261,21 +284,14 @@ class _Run:
 
     def train_step(self) -> float:
         """One optimiser step; returns the mean loss weighted by token."""
-        import torch
-
         progress = self.done / self.settings.tokens
         is_long = progress >= 1.0 - self.settings.long_share
         length = self.settings.long_rows if is_long else self.settings.short_rows
         count = max(1, self.settings.batch_tokens // length)
         inputs, targets, weights = self.stream.next_rows(count, length)
-        self._set_rates(rate_at(self.step, progress, self.settings))
         losses = token_losses(self.model, inputs, targets)
         loss = (losses * weights).sum() / weights.sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self.descent.step(loss, rate_at(self.step, progress, self.settings))
         self.step += 1
         self.done += count * length
         self.done_here += count * length
@@ -291,7 +307,7 @@ class _Run:
         state = {
             "settings": asdict(self.settings),
             "model": self.model.state_dict(),
-            "optimisers": [o.state_dict() for o in self.optimisers],
+            "optimisers": [o.state_dict() for o in self.descent.optimisers],
             "position": (self.step, self.done, self.stream.shard, self.stream.offset),
         }
         temporary = self.out / f"{_CHECKPOINT}.part"
@@ -313,14 +329,9 @@ class _Run:
                 fix="delete the checkpoint or give the settings it was made with",
             )
         self.model.load_state_dict(state["model"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+        for optimiser, saved in zip(self.descent.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.step, self.done, self.stream.shard, self.stream.offset = state["position"]
-
-    def _set_rates(self, factor: float) -> None:
-        groups = [group for o in self.optimisers for group in o.param_groups]
-        for group, base in zip(groups, self.base_rates, strict=True):
-            group["lr"] = base * factor
 
 
 _CHECKPOINT = "checkpoint.pt"
