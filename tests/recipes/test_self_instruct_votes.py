@@ -221,9 +221,10 @@ def test_a_task_whose_instances_are_all_outvoted_is_rejected(tmp_path: Path) -> 
 
 
 def test_without_votes_a_run_is_what_it_was(tmp_path: Path) -> None:
-    plain = grow(tmp_path / "a", gardener(), answer_votes=0, order="strict")
+    model = gardener()
+    plain = grow(tmp_path / "a", model, answer_votes=0, order="strict")
     settled = grow(tmp_path / "b", gardener(), order="strict")
-    assert votes_asked(gardener()) == 0
+    assert votes_asked(model) == 0
     assert (
         not {"answer", "answer_votes", "answer_votes_agree"} & RECIPE.data_options(Options()).keys()
     )
