@@ -13,6 +13,8 @@ from selfsown.cli.evaluate import evaluate
 from selfsown.cli.status import lock_holder, status
 from selfsown.cli.status_of_others import read_other
 from selfsown.core.rundir import locked
+from selfsown.guard.lineage import Depths
+from selfsown.guard.record import GuardRecord, Remedy, Verdict, write_record
 from selfsown.loop.ending import Ending, write_ending
 from selfsown.loop.places import LoopPlaces
 
@@ -57,6 +59,29 @@ def test_a_finished_loop_can_be_extended_and_a_running_one_is_left_alone(loop: L
     with locked(loop.home):
         found = read_other(loop.home, lock_holder)
     assert found is not None and found.process == os.getpid() and found.next == ""
+
+
+def test_a_loop_that_the_guard_stopped_says_what_to_do_and_offers_no_command(
+    loop: LoopPlaces,
+) -> None:
+    end(loop, 0, "stopped")
+    remedy = Remedy("human", "Add human rows.")
+    record = GuardRecord(0, 20, 0, "", {}, Depths(1, 1.0, 1, 1.0), {})
+    write_record(record.judged(Verdict("stop", remedies=(remedy,))), loop.round(0).home)
+    text = said(loop.home)
+    assert "loop, stopped by the guard in round 0" in text and "remedy: Add human rows." in text
+    assert "next: " not in text
+
+
+def test_an_experiment_names_the_loops_inside(tmp_path: Path) -> None:
+    places = LoopPlaces(tmp_path / "demo")
+    inside = LoopPlaces(places.home / "feeding" / "seed-0")
+    inside.home.mkdir(parents=True)
+    inside.config.write_text("rounds: 2\n")
+    places.numbers.write_text("{}")
+    text = said(places.home)
+    assert "experiment, arms and 1 loop on one page" in text
+    assert f"loop inside: selfsown status {inside.home}" in text
 
 
 def test_a_training_says_how_far_it_is(tmp_path: Path) -> None:

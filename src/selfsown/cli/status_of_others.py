@@ -98,11 +98,12 @@ def _remedies(home: Path) -> list[str]:
 
 def _experiment(directory: Path, process: int | None) -> OtherStatus:
     from selfsown.loop.places import LoopPlaces
+    from selfsown.report.words import plural
 
     places = LoopPlaces(directory)
     loops = sorted(path.parent for path in directory.glob("*/**/loop.yaml"))
     lines = [f"loop inside: selfsown status {shlex.quote(str(one))}" for one in loops]
-    state = f"arms and {len(loops)} loops on one page"
+    state = f"arms and {plural(len(loops), 'loop')} on one page"
     if process is not None:
         state = f"running, in process {process}: {state}"
     lines.append(f"page: {places.page}")
