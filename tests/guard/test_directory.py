@@ -22,6 +22,7 @@ from selfsown.guard.record import GuardRecord, read_record, write_record
 from selfsown.guard.sample import Settings
 from selfsown.guard.simulate.planted import Knobs, PlantedSource
 from selfsown.guard.texts import Reading
+from selfsown.models.lab import WEIGHTS
 
 RUNS = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
 SETTINGS = Settings(m=60, replicates=10)
@@ -188,6 +189,31 @@ def test_a_small_reference_names_the_skipped_metrics(program: Command, tmp_path:
     few = write(tmp_path / "few.jsonl", rows(30, 0))
     found = CliRunner().invoke(guard, [str(few), "--reference", str(few)])
     assert "coverage" in found.stdout and "needs 100 rows of human reference" in found.stdout
+
+
+@pytest.mark.skipif(
+    not (WEIGHTS / "model.safetensors").exists(), reason="the lab weights are not here"
+)
+def test_a_model_in_this_process_is_asked_how_likely_held_out_human_text_is(
+    program: Command, tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers", reason="needs the extra `local`")
+    made = write(tmp_path / "made.jsonl", rows(100, 3))
+    asked = program(made, "--model", "lab", "--json")
+    scores = json.loads(asked.stdout)["scores"]
+    assert scores["human_nll"] > 7.6  # made-up words; to guess costs ln 2048
+    assert "human_nll_tail" in scores
+    known = program(made, "--model", "lab", "--trained-on", tmp_path / "human.jsonl")
+    assert "skipped human_nll, human_nll_tail: it needs 20 held-out human rows" in known.stdout
+    assert json.loads(program(made, "--json").stdout)["scores"] == {}
+
+
+def test_a_model_elsewhere_cannot_be_asked_how_likely_text_is(
+    program: Command, tmp_path: Path
+) -> None:
+    made = write(tmp_path / "made.jsonl", rows(100, 3))
+    refused = program(made, "--model", "http://127.0.0.1:9/v1#model")
+    assert refused.exit_code == 2 and "is no model in this process" in refused.stderr
 
 
 def test_mad_prints_the_closed_forms_and_writes_the_page(tmp_path: Path) -> None:
