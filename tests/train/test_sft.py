@@ -20,6 +20,7 @@ from selfsown.core.errors import ConfigChanged, ConfigError, InputError, Interru
 from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import read_lineage
+from selfsown.train import sft
 from selfsown.train.child import run
 from selfsown.train.plan import make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
@@ -104,6 +105,16 @@ def test_what_a_kill_after_the_record_left_behind_goes_at_the_next_call(
     left.mkdir(parents=True)
     assert not train(finished[0]).is_new
     assert not left.parent.exists()
+
+
+def test_a_process_that_crashes_behind_its_record_has_trained(
+    tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interpreters that end under torch sometimes do."""
+    ended = sft._run_child
+    monkeypatch.setattr(sft, "_run_child", lambda *given: (-11, ended(*given)[1]))
+    result = train(config_for(tiny, rows_file, tmp_path / "model", max_steps=1))
+    assert result.is_new and result.failure is None and result.model_depth == 1
 
 
 def test_another_config_is_refused_with_what_differs(
