@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from selfsown.core.errors import ConfigChanged, ConfigError
+from selfsown.core.errors import ConfigChanged, ConfigError, InputError
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.loop import rounds
 from selfsown.loop.config import GuardConfig, LoopConfig, make_loop_config
@@ -125,6 +125,20 @@ def test_a_gate_on_what_is_not_measured_is_refused_at_once(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="`blue` on `lab-plain`"):
         rounds.turn(config(tmp_path / "x", gate={"metric": "blue"}))
     assert not (tmp_path / "x" / "base").exists()
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", '{"instruction": "Name a bird."}\n', '{"poem": "x"}\n' * 9]
+)
+def test_a_reference_that_the_guard_cannot_use_is_refused_before_anything_is_spent(
+    tmp_path: Path, text: str | None
+) -> None:
+    reference = tmp_path / "human.jsonl"
+    if text is not None:
+        reference.write_text(text)
+    with pytest.raises(InputError, match="human reference"):
+        rounds.turn(config(tmp_path / "x", guard={"reference": str(reference)}))
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"run.lock"}
 
 
 def test_too_little_human_text_stops_the_loop_before_training(tmp_path: Path) -> None:

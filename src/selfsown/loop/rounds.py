@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -28,11 +27,7 @@ from selfsown.loop.base import base_uri, check_base, tuned_uri
 from selfsown.loop.config import LoopConfig
 from selfsown.loop.curation import curate, write_human_rows
 from selfsown.loop.ending import Ending, gate, guard_stop, read_ending, write_ending
-from selfsown.loop.generate import (
-    generate,
-    run_config,
-    write_machine_seeds,
-)
+from selfsown.loop.generate import generate, run_config, write_machine_seeds
 from selfsown.loop.guarding import Watch
 from selfsown.loop.places import LoopPlaces
 from selfsown.loop.rehearsal import write_lists
@@ -91,6 +86,7 @@ class _Crank:
         self._suites: Sequence[Suite] = open_suites(config.suites, changes)
         self._check_gate()
         check_base(config)
+        self._watch = Watch(config, self._places)
         options = get_recipe(config.recipe).resolve(config.preset, config.options)
         self._recipe_options: Mapping[str, JSON] = options.model_dump(mode="json")
         self._index = suite_index(open_suites(config.suites))
@@ -209,10 +205,6 @@ class _Crank:
         return read_results(
             self._places.round(self._promoted.round).scores if self._promoted else home
         )
-
-    @cached_property
-    def _watch(self) -> Watch:
-        return Watch(self._config, self._places)
 
     def _data(self, number: int) -> list[Mapping[str, JSON]]:
         """The sources of a round's training: human seeds, kept rounds, and the round itself."""
