@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +62,8 @@ class Start:
     resume: str = ""
     """The command to print for resuming."""
     clock: Clock = field(default_factory=SystemClock)
+    open_journal: Callable[[Path], Journal] = Journal
+    """Opens the run's journal; shards whose rows also go elsewhere have one that sends them."""
 
 
 class Session:
@@ -92,7 +94,7 @@ class Session:
 
     async def run(self) -> RunResult:
         """Open the journal, run, write what came of it."""
-        journal = Journal(self.directory / JOURNAL_NAME)
+        journal = self.start.open_journal(self.directory / JOURNAL_NAME)
         reuse = [(path, _open_other(path)) for path in self.config.reuse]
         try:
             with _rare_collections():

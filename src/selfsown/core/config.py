@@ -145,6 +145,12 @@ class RunConfig(BaseModel):
     round: int = Field(
         0, ge=0, le=_LARGEST, description="Round of a loop that the run is; stamped on its records."
     )
+    shard: int = Field(
+        0,
+        ge=0,
+        le=_LARGEST,
+        description="Number of the run among the shards of a job; part of its records' ids.",
+    )
     reuse: list[str] = Field(
         default_factory=list, description="Run directories whose journaled answers are copied in."
     )

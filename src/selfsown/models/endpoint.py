@@ -183,7 +183,8 @@ class EndpointModel(OpenAIBatches):
         try:
             payload = self._batched_payload(result)
         except AttemptFailed as failure:
-            if native and failure.status in (400, 422) and self._drops_schema(failure.detail):
+            was_native = request.schema is not None and self._capabilities.schema
+            if was_native and failure.status in (400, 422) and self._drops_schema(failure.detail):
                 raise AttemptFailed("overloaded", failure.detail, status=failure.status) from None
             raise
         return Answer(self._completion(payload, request, native=native))
