@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from selfsown.loop.config import LoopConfig
+from selfsown.models.hf import has_chat_template
 from selfsown.models.uri import open_model
-from selfsown.train.plan import find_base, find_tokenizer, has_chat_template
+from selfsown.train.plan import find_base, find_tokenizer
 from selfsown.train.settings import resolve
 from selfsown.train.tokens import Encoder
 

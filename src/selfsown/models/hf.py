@@ -230,7 +230,7 @@ def _is_chat(settings: ModelSettings, folder: Path) -> bool:
     """Whether messages are taken: where there is a chat template, unless a base model is wished."""
     if settings.layout == "completion":
         return False
-    has_template = _has_chat_template(folder)
+    has_template = has_chat_template(folder)
     if settings.layout == "chat" and not has_template:
         raise ConfigError(
             f"`{settings.uri}` has no chat template, and `layout` is `chat`",
@@ -240,7 +240,12 @@ def _is_chat(settings: ModelSettings, folder: Path) -> bool:
     return has_template
 
 
-def _has_chat_template(folder: Path) -> bool:
+def has_chat_template(folder: Path) -> bool:
+    """Whether a tokenizer folder has a chat template.
+
+    Raises:
+        ConfigError: its `tokenizer_config.json` cannot be read.
+    """
     if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True
     path = folder / "tokenizer_config.json"

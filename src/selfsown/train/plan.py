@@ -19,6 +19,7 @@ from selfsown.core.request import JSON
 from selfsown.core.rundir import translated_os_errors, write_text
 from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
+from selfsown.models.hf import has_chat_template
 from selfsown.models.lineage import read_lineage
 from selfsown.train.decontamination import (
     Decontamination,
@@ -34,7 +35,6 @@ PLAN: Final = "plan.json"
 RECORD: Final = "training.json"
 _VERSION: Final = 1
 _TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
-_TEMPLATE_FILES: Final = ("chat_template.jinja", "chat_template.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +179,6 @@ def find_tokenizer(config: TrainConfig, base: Path) -> Path:
             fix="add `tokenizer.json` to the folder, or name another with `--tokenizer`",
         )
     return folder
-
-
-def has_chat_template(folder: Path) -> bool:
-    """Whether a tokenizer folder has a chat template."""
-    if any((folder / name).is_file() for name in _TEMPLATE_FILES):
-        return True
-    path = folder / "tokenizer_config.json"
-    try:
-        return path.is_file() and bool(orjson.loads(path.read_bytes()).get("chat_template"))
-    except (orjson.JSONDecodeError, AttributeError):
-        return False  # loading the tokenizer says what is wrong with the file
 
 
 def write_plan(plan: Plan) -> Path:
