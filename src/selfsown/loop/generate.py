@@ -83,14 +83,20 @@ def is_finished(directory: Path) -> bool:
     return isinstance(run, Mapping) and run.get("status") == "finished"
 
 
-def write_machine_seeds(config: LoopConfig, before: RoundPlaces, places: RoundPlaces) -> None:
+def write_machine_seeds(
+    config: LoopConfig, earlier: Sequence[RoundPlaces], places: RoundPlaces
+) -> None:
     """Write the tasks of the round before that this one starts from: as many as human seeds.
 
-    They keep their record ids, so the chain of parents goes on through the rounds.
+    They keep their record ids, so the chain of parents goes on through the rounds. A round that
+    wrote no task is passed over; if none did, nothing is written, and human seeds start the run.
     """
     if places.seeds.is_file():
         return
-    tasks = list(machine_tasks(before.run))
+    written = ((one, list(machine_tasks(one.run))) for one in reversed(earlier))
+    before, tasks = next((found for found in written if found[1]), (None, []))
+    if before is None:
+        return
     wanted = min(len(tasks), len(read_seeds(config.seeds)))
     rng = rng_for(config.seed, "loop-demonstrations", int(before.home.name))
     chosen = rng.sample(tasks, wanted)

@@ -125,7 +125,8 @@ class _Crank:
     def _generate(self, number: int, generator: str) -> None:
         places = self._places.round(number)
         if self._config.demonstrations == "machine" and number:
-            write_machine_seeds(self._config, self._places.round(number - 1), places)
+            earlier = [self._places.round(one) for one in range(number)]
+            write_machine_seeds(self._config, earlier, places)
         manifest = generate(run_config(self._config, places, number, generator))
         records = manifest["data"]["files"]["accepted.jsonl"]["rows"]
         self._tell(f"round {number}: generated: {records} records by `{generator}`")
