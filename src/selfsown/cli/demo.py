@@ -99,6 +99,7 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
         suite_limit=60,
         m=400,
         audit=64,
+        human_share=None,
         train={"preset": "lab", "threads": 1, "micro_batch_size": 4, "max_steps": FED_STEPS},
     )
     numbers = experiment(arms, feeding, place, tell.tell)

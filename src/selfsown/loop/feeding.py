@@ -21,7 +21,7 @@ from selfsown.loop.config import make_loop_config
 from selfsown.loop.intervals import over_seeds
 from selfsown.loop.rounds import turn
 from selfsown.loop.summary import loop_numbers
-from selfsown.report.loop_numbers import LoopNumbers, Tails
+from selfsown.report.loop_numbers import LoopNumbers, Measure, RoundNumbers, Tails
 
 SYNTHETIC: Final = "fully synthetic"
 GUARDED: Final = "human seeds kept"
@@ -53,6 +53,10 @@ class FeedingConfig:
     human: str = "lab:100"
     """Enough of them that the guarded loop's share of human tokens needs no repeats: 25 seeds
     repeated to half of the tokens were learned by heart, and its diversity fell faster.
+    """
+    human_share: float | None = 0.2
+    """Of the guarded loop's tokens, about what the seeds are in round 0; later rounds repeat them up
+    to it. With None each stands once, and the guard stops when they are below a tenth.
     """
     suite: str = "lab-plain"
     suite_limit: int | None = 100
@@ -105,7 +109,7 @@ def tails_of(loops: Mapping[int, Sequence[LoopNumbers]]) -> list[Tails]:
     found = []
     for name in _LOOPS:
         same = [loop for one in loops.values() for loop in one if loop.name == name]
-        rounds = [one.diversity for loop in same for one in loop.rounds]
+        rounds = [_measured(one) for loop in same for one in loop.rounds]
         found += [
             _tails(same, metric)
             for metric in SHOWN_TAILS
@@ -115,17 +119,22 @@ def tails_of(loops: Mapping[int, Sequence[LoopNumbers]]) -> list[Tails]:
 
 
 def _tails(loops: Sequence[LoopNumbers], metric: str) -> Tails:
-    values = [[one.diversity[metric].value for one in loop.rounds] for loop in loops]
+    values = [[_measured(one)[metric].value for one in loop.rounds] for loop in loops]
     far = [one for one in values if len(one) > BASELINE + 1]
     changes = [one[-1] / one[BASELINE] - 1 for one in far if one[BASELINE]]
     return Tails(
         loop=loops[0].name,
         metric=metric,
         by_seed=tuple(tuple(one) for one in values),
-        human=loops[0].rounds[-1].diversity[metric].baseline,
+        human=_measured(loops[0].rounds[-1])[metric].baseline,
         change=over_seeds(changes) if len(changes) > 1 else None,
         stops=tuple(_first_stop(loop) for loop in loops),
     )
+
+
+def _measured(one: RoundNumbers) -> Mapping[str, Measure]:
+    """The unbiased draw, which shows the model itself and is larger; else the candidates."""
+    return one.unbiased or one.diversity
 
 
 def _first_stop(loop: LoopNumbers) -> int | None:
@@ -141,6 +150,7 @@ def _told(tell: Callable[[str], None], name: str, line: str) -> None:
 
 
 def _form(config: FeedingConfig, seed: int, name: str) -> dict[str, Any]:
+    share = {"human_share": config.human_share} if name == GUARDED and config.human_share else {}
     return {
         "seeds": config.human,
         "suites": [config.suite],
@@ -148,7 +158,6 @@ def _form(config: FeedingConfig, seed: int, name: str) -> dict[str, Any]:
         "rounds": config.rounds,
         "target": config.target,
         "seed": seed,
-        "train": dict(config.train),
         "options": dict(config.options),
         "guard": {
             "reference": "lab",
@@ -158,4 +167,5 @@ def _form(config: FeedingConfig, seed: int, name: str) -> dict[str, Any]:
         },
         "out": str(config.out / f"seed-{seed}" / name.replace(" ", "-")),
         **_LOOPS[name],
+        "train": {**config.train, **share},
     }

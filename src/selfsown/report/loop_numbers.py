@@ -126,7 +126,7 @@ class Tails:
     loop: str
     metric: str
     by_seed: tuple[tuple[float, ...], ...]
-    """(seeds, rounds) of all candidates, before any filter."""
+    """(seeds, rounds) of the unbiased draw; where a loop has none, of all candidates."""
     human: float | None
     """Of an equally large human sample."""
     change: Measure | None
