@@ -55,7 +55,7 @@ class FeedingConfig:
     repeated to half of the tokens were learned by heart, and its diversity fell faster.
     """
     human_share: float | None = 0.2
-    """Of the guarded loop's tokens, about what the seeds are in round 0; later rounds repeat them up
+    """Of the guarded loop's tokens, about that of round 0; later rounds repeat the human seeds up
     to it. With None each stands once, and the guard stops when they are below a tenth.
     """
     suite: str = "lab-plain"
