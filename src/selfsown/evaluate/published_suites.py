@@ -21,7 +21,7 @@ import orjson
 
 from selfsown.core.download import Unreachable, download
 from selfsown.core.errors import ConfigError, EnvironmentFailure, InputError
-from selfsown.core.rundir import whole_file, write_lines
+from selfsown.core.rundir import sha256_of, whole_file, write_lines
 from selfsown.evaluate.lines import Row
 from selfsown.evaluate.superni import TEST_LIST, compact_form
 
@@ -109,7 +109,7 @@ def get_suite(
     if name == "superni":
         return _get_superni(published, path, address, timeout_s, say)
     if path.exists():
-        if hashlib.sha256(path.read_bytes()).hexdigest() == published.sha256:
+        if sha256_of(path) == published.sha256:
             return path
         raise _other_file(path)
     data = _pinned(published, address, timeout_s)
@@ -128,7 +128,7 @@ def _get_superni(
     lock = path.with_name(f"{path.name}.sha256")
     known = _read_lock(lock)
     if path.exists():
-        if known.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest():
+        if known.get(path.name) == sha256_of(path):
             return path
         raise _other_file(path)
     names = _pinned(published, address, timeout_s).decode().split()
