@@ -30,6 +30,7 @@ def test_three_keys_are_enough() -> None:
         ({"train": {"base": "other"}}, "`train.base`"),
         ({"train": {"suites": []}}, "`train.suites`"),
         ({"train": {"human_share": 0.5}, "human_data": False}, "`human_data` is off"),
+        ({"models": {"generator": "openai:x"}}, "`models.generator` is set by the loop itself"),
     ],
 )
 def test_what_it_does_not_know_is_refused_by_name(given: dict[str, Any], said: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfsown.core.config import LimitsConfig, validated
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
+from selfsown.recipes.base import get_recipe
 from selfsown.train.settings import TrainConfig
 
 OPERATIONAL: Final = frozenset({"out", "rounds", "limits"})
@@ -155,4 +156,16 @@ def make_loop_config(given: Mapping[str, Any], *, source: str = "loop config") -
             why="without human records no share of the tokens can be theirs",
             fix="remove one of the two",
         )
+    role = writer(config)
+    if role in config.models:
+        raise ConfigError(
+            f"{source}: `models.{role}` is set by the loop itself",
+            why="`base` writes round 0, and a tuned model each later one",
+            fix=f"name that model as `base` and remove `models.{role}`",
+        )
     return config
+
+
+def writer(config: LoopConfig) -> str:
+    """The role of the recipe that the base plays, and the tuned models after it: its first one."""
+    return next(iter(get_recipe(config.recipe).roles))

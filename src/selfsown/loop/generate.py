@@ -13,9 +13,8 @@ from selfsown.core.config import RunConfig, make_config
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
 from selfsown.core.rundir import MANIFEST, read_lines, read_manifest, write_lines
-from selfsown.loop.config import LoopConfig
+from selfsown.loop.config import LoopConfig, writer
 from selfsown.loop.places import RoundPlaces
-from selfsown.recipes.base import get_recipe
 from selfsown.recipes.seeds import read_seeds
 from selfsown.report.card import CARD
 from selfsown.runner import Start, execute, run_loop
@@ -35,12 +34,11 @@ def run_config(config: LoopConfig, places: RoundPlaces, number: int, generator: 
         number: of the round.
         generator: URI of the promoted model.
     """
-    role = next(iter(get_recipe(config.recipe).roles))
     return make_config(
         {
             "recipe": config.recipe,
             "preset": config.preset,
-            "models": {role: generator, **config.models},
+            "models": {writer(config): generator, **config.models},
             "seeds": str(places.seeds) if places.seeds.is_file() else config.seeds,
             "target": config.target,
             "seed": round_seed(config, number),
