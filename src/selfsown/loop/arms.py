@@ -21,9 +21,8 @@ from selfsown.core.request import JSON
 from selfsown.core.rundir import read_lines, write_lines
 from selfsown.evaluate.open_suite import SuiteChanges, open_suites
 from selfsown.evaluate.overlap import row_overlaps, suite_index
-from selfsown.evaluate.results import RESULTS, Results, read_results
+from selfsown.evaluate.results import Results
 from selfsown.evaluate.suite import Suite
-from selfsown.evaluation import evaluate
 from selfsown.lab import oracle
 from selfsown.lab.world import sample_instruction, sample_item
 from selfsown.loop.base import tuned_uri
@@ -32,6 +31,7 @@ from selfsown.loop.curation import curate, write_human_rows
 from selfsown.loop.generate import generate, run_config
 from selfsown.loop.intervals import crossed
 from selfsown.loop.places import RoundPlaces
+from selfsown.loop.scores import scored
 from selfsown.loop.summary import before_and_after
 from selfsown.recipes.base import get_recipe
 from selfsown.report.loop_numbers import ArmScore, Before, Comparison, Difference
@@ -199,17 +199,7 @@ class _Arms:
         )
 
     def _scored(self, uri: str, home: Path, suites: Sequence[Suite], name: str) -> Results:
-        out = home / "eval"
-        if (out / RESULTS).is_file():
-            return read_results(out)
-        home.mkdir(parents=True, exist_ok=True)
-        results = evaluate(uri, suites, out)
-        shown = (
-            f"{one.suite} " + ", ".join(f"{m} {100 * v.mean:.1f}" for m, v in one.metrics.items())
-            for one in results.suites
-        )
-        self._tell(f"{name}: {'; '.join(shown)}")
-        return results
+        return scored(uri, suites, home / "eval", self._tell, name)
 
     def _write_oracle_rows(self, path: Path, count: int, seed: int) -> None:
         """So many instances of the world with right answers, none of them in a suite."""

@@ -19,9 +19,8 @@ from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, write_text
 from selfsown.evaluate.open_suite import SuiteChanges, open_suites
 from selfsown.evaluate.overlap import suite_index
-from selfsown.evaluate.results import RESULTS, Results, read_results
+from selfsown.evaluate.results import Results, read_results
 from selfsown.evaluate.suite import Suite
-from selfsown.evaluation import evaluate
 from selfsown.guard.lineage import Mixture
 from selfsown.loop.base import base_uri, check_base, tuned_uri
 from selfsown.loop.config import LoopConfig
@@ -31,6 +30,7 @@ from selfsown.loop.generate import generate, run_config, write_machine_seeds
 from selfsown.loop.guarding import Watch
 from selfsown.loop.places import LoopPlaces
 from selfsown.loop.rehearsal import write_lists
+from selfsown.loop.scores import scored
 from selfsown.loop.summary import write_summary
 from selfsown.models.lineage import read_lineage
 from selfsown.recipes.base import get_recipe
@@ -174,16 +174,8 @@ class _Crank:
         return Ending(number, decision, reason, self._generator, self._depth)  # type: ignore[arg-type]
 
     def _scores(self, uri: str, out: Path, name: str) -> Results:
-        if (out / RESULTS).is_file():
-            return read_results(out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        results = evaluate(uri, self._suites, out, limits=self._config.limits.model_dump())
-        shown = "; ".join(
-            f"{one.suite} " + ", ".join(f"{m} {100 * v.mean:.1f}" for m, v in one.metrics.items())
-            for one in results.suites
-        )
-        self._tell(f"{name}: evaluated: {shown}")
-        return results
+        limits = self._config.limits.model_dump()
+        return scored(uri, self._suites, out, self._tell, f"{name}: evaluated", limits=limits)
 
     @property
     def _promoted(self) -> Ending | None:
