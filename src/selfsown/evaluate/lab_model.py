@@ -6,13 +6,13 @@ directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfsown.core.errors import InputError, MissingExtra
+from selfsown.models.torch_threads import torch_threads
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -54,23 +54,6 @@ def load_model(folder: Path) -> LoadedModel:
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     model.eval()
     return LoadedModel(model, tokenizer)
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads inside the block.
-
-    One is the right number for models of a few million parameters: on a busy machine every
-    operation waits for the slowest thread, and two were seen to be twenty times slower than one.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def complete(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from selfsown.core.randomness import rng_for
 from selfsown.curate.tokens import tokenize_unicode
-from selfsown.evaluate.lab_model import torch_threads
 from selfsown.guard.lexical import compression_ratio
 from selfsown.guard.ngrams import HumanNgrams, NgramTable
 from selfsown.guard.sample import first_tokens
@@ -30,6 +29,7 @@ from selfsown.models.llama_weights import LlamaShape, gather_weights
 from selfsown.models.local import require_packages
 from selfsown.models.sampling import Sampling
 from selfsown.models.stopping import Detokenizer, byte_table
+from selfsown.models.torch_threads import torch_threads
 from selfsown.train.pretrain import (
     Descent,
     Settings,

@@ -6,14 +6,14 @@ carries no loss.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from selfsown.core.errors import InputError
 from selfsown.models.local import require_packages
+from selfsown.models.torch_threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +55,7 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     rows = [_row(tokenizer, before, text, context) for text in texts]
     found: dict[int, Likelihood] = {}
-    with torch.inference_mode(), _threads_for(model):
+    with torch.inference_mode(), torch_threads(_threads_for(model)):
         for batch in _batches(rows):
             nats = _nats(model, [rows[number] for number in batch])
             for number, one in zip(batch, nats, strict=True):
@@ -83,18 +83,12 @@ def _load(folder: Path) -> tuple[Any, Any]:
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
 
-@contextlib.contextmanager
-def _threads_for(model: Any) -> Iterator[None]:
+def _threads_for(model: Any) -> int:
     """One thread for a small model, as many as before for others."""
     import torch
 
-    before = torch.get_num_threads()
-    if sum(weight.numel() for weight in model.parameters()) < _SMALL:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    is_small = sum(weight.numel() for weight in model.parameters()) < _SMALL
+    return 1 if is_small else torch.get_num_threads()
 
 
 def _row(tokenizer: Any, before: str, text: str, context: int | None) -> tuple[list[int], int]:

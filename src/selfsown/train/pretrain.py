@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfsown.core.errors import ConfigError, MissingExtra
-from selfsown.evaluate.lab_model import torch_threads
 from selfsown.lab.corpus import ANSWER_WEIGHT
 from selfsown.lab.tokenizer import (
     CONTEXT_TOKENS,
@@ -24,6 +23,7 @@ from selfsown.lab.tokenizer import (
     save_tokenizer,
     train_tokenizer,
 )
+from selfsown.models.torch_threads import torch_threads
 from selfsown.train.token_stream import SHARD_DOCUMENTS, RowStream, validation_rows
 
 if TYPE_CHECKING:

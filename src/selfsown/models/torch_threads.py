@@ -1,0 +1,23 @@
+"""How many cores torch uses for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads inside the block.
+
+    One is the right number for models of a few million parameters: on a busy machine every
+    operation waits for the slowest thread, and two were seen to be twenty times slower than one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
