@@ -89,6 +89,11 @@ class Session:
             )
         if config.batch.enabled:
             require_batches(models)
+            if recipe.bound is not None:
+                self.warnings.append(
+                    f"`--batch` with recipe `{recipe.name}`: it asks few things at a time and looks"
+                    " at the answers before it goes on, and each few take as long as a batch"
+                )
         self.data_form = data_form(self.config, recipe, options, models, inputs)
         self.origin = make_origin(self.config, recipe, models)
 

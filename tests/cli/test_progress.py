@@ -244,3 +244,9 @@ def on_terminal(
     guard.cancel()
     os.close(ours)
     return child.wait(), screen.decode()
+
+
+def test_a_batch_that_is_waited_for_is_on_the_line() -> None:
+    waits = ("waiting for batch b1, 1,200 of 5,000 done", "waiting for batch b2, 0 of 3 done")
+    line = plain_line(replace(MOMENT, batches=waits))
+    assert "waiting for batch b1, 1,200 of 5,000 done  and 1 more" in line

@@ -26,12 +26,14 @@ from tests.core.batching import (
 )
 from tests.core.growing import RECIPE
 
+from selfsown.cli.plan import plan_lines
+from selfsown.core.config import make_config
 from selfsown.core.errors import EnvironmentFailure, Interrupted
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import JSON
 from selfsown.core.run import Run
 from selfsown.core.salvage import salvage
-from selfsown.offline import replay
+from selfsown.offline import plan, replay
 from selfsown.runner import arun
 from selfsown.session import Start
 from selfsown.testing.server import LocalServer, ServerOptions
@@ -213,3 +215,59 @@ async def test_a_salvaged_journal_keeps_its_batches(
     out.mkdir()
     salvage(tmp_path / "run" / JOURNAL_NAME, out / JOURNAL_NAME)
     assert journaled(out, "batches") == journaled(tmp_path / "run", "batches")
+
+
+async def test_a_pool_that_reached_its_target_leaves_its_batch_and_finds_it_when_extended(
+    tmp_path: Path,
+) -> None:
+    async with LocalServer(ServerOptions(answer=word)) as found:
+        how: dict[str, Any] = {"model": {"uri": found.model_uri()}, "rows": [{"x": 1}]}
+        for target in (4, 9):
+            await arun(RECIPE, out=tmp_path / "run", target=target, batch=QUICK, **how)
+        assert not twice(found)
+        again = await asyncio.to_thread(replay, tmp_path / "run", recipe=RECIPE)
+        assert again.identical
+
+
+async def test_a_plan_shows_the_batch_price(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server() as found:
+        model = settings(found, "openai", monkeypatch)
+    config: dict[str, Any] = {
+        "recipe": "complete",
+        "models": {"generator": model},
+        "options": {"prompt": "Say {{ n }}."},
+    }
+    live, batched, third = [
+        await plan(make_config({**config, "batch": batch}), rows=ROWS)
+        for batch in ({}, {"enabled": True}, {"enabled": True, "price_factor": 0.25})
+    ]
+    assert live.worst_usd is not None
+    assert live.worst_usd > 0
+    assert batched.worst_usd == pytest.approx(live.worst_usd / 2, abs=1e-7)
+    assert third.worst_usd == pytest.approx(live.worst_usd / 4, abs=1e-7)
+    assert "(in batches, at 0.5 of the price)" in "\n".join(
+        plan_lines(batched, make_config(config))
+    )
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_results_that_do_not_show_at_once_are_looked_for_again(
+    tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(short_results=2) as found:
+        result = await complete(settings(found, provider, monkeypatch), tmp_path / "run")
+        assert len(result.accepted) == len(ROWS) == len(submitted(found))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_results_that_never_show_free_their_calls(
+    tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(short_results=3) as found:
+        result = await complete(settings(found, provider, monkeypatch), tmp_path / "run")
+        assert len(result.accepted) == len(ROWS)
+        assert sizes(found) == [len(ROWS), len(ROWS) // 2]
+    details = {row[13] for row in journaled(tmp_path / "run", "attempts")}
+    assert "the batch ended without a result for it" in details

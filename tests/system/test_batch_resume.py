@@ -80,3 +80,29 @@ def test_a_server_that_restarts_meanwhile_loses_nothing(tmp_path: Path, provider
             scene.server = again
             scene.check(None)
             assert len(again.batches()) == 1
+
+
+def test_what_the_provider_has_lost_is_given_up_only_when_told_so(
+    tmp_path: Path, provider: str
+) -> None:
+    with scenery(*CALM) as (server, nursery):
+        scene = Scene(tmp_path / "run", server, nursery, provider, requests=None)
+        scene.kill_at("look")
+    with scenery(*CALM) as (server, nursery):  # another one, which knows of no batch
+        scene.server, scene.nursery = server, nursery
+        scene.start()
+        assert nursery.wait(60) == 3
+        refused = call("cancel", scene.run_dir)
+        assert refused.returncode == 3
+        assert "is not there" in refused.stderr
+        told = call("cancel", scene.run_dir, "--forget")
+        assert told.returncode == 0, told.stderr
+        assert "given up" in told.stdout
+        scene.finish()
+        journal = scene.journal()
+        worst = journal.scalar(
+            "SELECT json_extract(detail, '$.worst[0]') FROM batches WHERE event='intent' LIMIT 1"
+        )
+        spent = journal.scalar("SELECT sum(cost_nano_usd) FROM attempts")
+        assert journal.scalar("SELECT sum(nano_usd) FROM grants") == worst + spent
+        journal.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,17 @@ from selfsown.cli.main import shown
 if TYPE_CHECKING:
     from selfsown.core.batch_book import Batch, BatchBook
     from selfsown.core.batch_provider import Provider
+    from selfsown.core.model import Model
 
 
 @click.command()
 @click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
-def cancel(run_dir: Path) -> None:
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Give up also what the provider does not find any more; it counts as paid.",
+)
+def cancel(run_dir: Path, forget: bool) -> None:
     """Ask the provider to end the batches that the run in DIR waits for.
 
     What was answered by then is paid, and used by the next start; the rest is asked again, in
@@ -28,23 +34,27 @@ def cancel(run_dir: Path) -> None:
     from selfsown.cli.run import program
     from selfsown.runner import run_loop
 
-    if not run_loop(_tell(run_dir)):
+    if not run_loop(_tell(run_dir, forget)):
         click.echo("no batch is waited for", err=True)
         return
     config = shlex.quote(str(run_dir / "config.yaml"))
     click.echo(f"next: {program()} run {config} --no-batch", err=True)
 
 
-async def _tell(directory: Path) -> int:
+async def _tell(directory: Path, forget: bool) -> int:
     told = 0
-    async for line in cancel_batches(directory):
+    async for line in cancel_batches(directory, forget=forget):
         click.echo(line)
         told += 1
     return told
 
 
-async def cancel_batches(directory: Path) -> AsyncIterator[str]:
+async def cancel_batches(directory: Path, *, forget: bool = False) -> AsyncIterator[str]:
     """Cancel what is open; one line for each batch.
+
+    Args:
+        directory: of the run.
+        forget: close what cannot be canceled, at the worst that it can have cost.
 
     Raises:
         InputError: no run directory.
@@ -55,6 +65,7 @@ async def cancel_batches(directory: Path) -> AsyncIterator[str]:
     from selfsown.core.batch_provider import Provider
     from selfsown.core.clock import SystemClock
     from selfsown.core.effective import read_effective
+    from selfsown.core.errors import EnvironmentFailure
     from selfsown.core.journal import JOURNAL_NAME, Journal
     from selfsown.core.rundir import locked
     from selfsown.recipes.base import get_recipe
@@ -70,14 +81,31 @@ async def cancel_batches(directory: Path) -> AsyncIterator[str]:
                 book = BatchBook(journal, journal.scalar("SELECT max(seq) FROM sessions"), clock)
                 named = {model.identity: model for model in models.values()}
                 for batch in [each for each in book.open.values() if each.left]:
-                    model = named.get(batch.model)
-                    if model is None:
-                        yield f"{shown(batch.name)}: the config has no model `{shown(batch.uri)}`"
-                        continue
-                    provider = Provider(model, settings, clock, tell, patience_s=5.0)
-                    yield await _canceled(book, batch, provider)
+                    try:
+                        model = _model_of(batch, named)
+                        provider = Provider(model, settings, clock, tell, patience_s=5.0)
+                        yield await _canceled(book, batch, provider)
+                        if forget and batch.intent in book.open:
+                            await provider.require_results(batch.remote)
+                    except EnvironmentFailure as error:
+                        if not forget:
+                            raise
+                        await book.close(batch, "ended", batch.worst)
+                        yield f"{shown(batch.name)}: given up ({shown(error.what)})"
             finally:
                 journal.close()
+
+
+def _model_of(batch: Batch, named: Mapping[str, Model]) -> Model:
+    from selfsown.core.errors import EnvironmentFailure
+
+    if batch.model in named:
+        return named[batch.model]
+    raise EnvironmentFailure(
+        f"the config has no model `{batch.uri}`, which batch `{batch.name}` was submitted to",
+        why="only its provider can cancel the batch",
+        fix="put the model back into config.yaml, or add `--forget`: it then counts as paid",
+    )
 
 
 async def _canceled(book: BatchBook, batch: Batch, provider: Provider) -> str:

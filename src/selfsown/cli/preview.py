@@ -140,10 +140,12 @@ def preview_lines(stages: Iterable[StagePreview]) -> list[str]:
 
 
 async def _tiny_run(asked: Asked, count: int, directory: Path, ration: _Ration) -> None:
+    from selfsown.core.config import BatchConfig
     from selfsown.runner import Start, execute, open_models
 
     target = None if asked.recipe.target is None else count
-    config = asked.config.model_copy(update={"out": str(directory), "target": target})
+    changes = {"out": str(directory), "target": target, "batch": BatchConfig()}  # one by one
+    config = asked.config.model_copy(update=changes)
     rows = _first_rows(asked, count) if asked.recipe.inputs == "rows" else None
     async with open_models(config, asked.recipe, {}) as models:
         opened = {role: _Rationed(model, ration) for role, model in models.items()}

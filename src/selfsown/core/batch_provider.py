@@ -130,6 +130,15 @@ class Provider:
         await self._patiently(lambda: self.api.cancel_batch(remote))
         return await self.state(remote)
 
+    async def require_results(self, remote: str) -> None:
+        """Check that the results of a batch can still be read.
+
+        Raises:
+            EnvironmentFailure: the provider does not have them any more.
+        """
+        async for _ in self.results(remote):
+            return
+
     async def results(self, remote: str) -> AsyncIterator[BatchResult]:
         """The results of an ended batch; from the start again after a break, so some come twice."""
         pauses, began = _Pauses(self._settings), self._clock.monotonic()
@@ -178,7 +187,7 @@ class Provider:
                 why="batches belong to the account and project that made them, and not every "
                 "endpoint has them",
                 fix="use the same API key as before; where there is no batch API, leave `--batch` "
-                "out",
+                "out; what is lost for good, `selfsown cancel DIR --forget` gives up",
             )
         if failure.kind in ENVIRONMENT:
             raise environment_failure(self.model, failure)

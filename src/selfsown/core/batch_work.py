@@ -20,6 +20,7 @@ from selfsown.core.cost import NANO, NOTHING, Amount, Tariff, actual_cost, worst
 from selfsown.core.model import ENVIRONMENT, RETRYABLE, Answer, AttemptFailed
 from selfsown.core.outcome import AttemptRecord
 
+_READINGS: Final = 3
 _ABSENT: Final = "the batch ended without a result for it"
 
 
@@ -119,18 +120,19 @@ class Work:
         if self._failed:
             self._spawn(self._free_failed())
 
-    async def read(self) -> None:
-        """Read all results and hand over what was asked for."""
-        async for result in self.provider.results(self.batch.remote):
-            key = key_of(result.custom_id, self.batch.intent)
-            if key is None or key in self._handled or key not in self.batch.left:
-                continue
-            waiter = self.waiters.pop(key, None)
-            if waiter is None:
-                self._unasked[key] = result
-            else:
-                self._answer(waiter, result)
-        absent = self.batch.left - self._handled - self._unasked.keys()
+    async def read(self, pause_s: float) -> None:
+        """Read all results and hand over what was asked for.
+
+        Results that are absent are looked for `_READINGS` times before their calls are free again.
+        """
+        for reading in range(_READINGS):
+            if reading:
+                await self._clock.sleep(pause_s)
+            async for result in self.provider.results(self.batch.remote):
+                self._sort(result)
+            absent = self.batch.left - self._handled - self._unasked.keys()
+            if not absent:
+                break
         for key in absent & self.waiters.keys():
             self._failed.append((self.waiters.pop(key), AttemptFailed("timeout", _ABSENT)))
         if silent := absent - {waiter.call.key for waiter, _ in self._failed}:
@@ -138,6 +140,16 @@ class Work:
         await self._free_failed()
         self._is_read = True
         self._try_end()
+
+    def _sort(self, result: BatchResult) -> None:
+        key = key_of(result.custom_id, self.batch.intent)
+        if key is None or key in self._handled or key not in self.batch.left:
+            return
+        waiter = self.waiters.pop(key, None)
+        if waiter is None:
+            self._unasked[key] = result
+        else:
+            self._answer(waiter, result)
 
     def refuse(self, key: bytes, why: str) -> None:
         """The provider did not take a call."""

@@ -140,19 +140,19 @@ class Batches:
     async def close(self) -> None:
         """End what this process does about batches; one that is being submitted may finish."""
         self.release()
-        if self._is_sending and self._collector is not None:
+        is_first, self._is_closed = not self._is_closed, True
+        if is_first and self._is_sending and self._collector is not None:
             await asyncio.wait({self._collector}, timeout=_SENDING_GRACE_S)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._endings, return_exceptions=True)
         for work in self._works.values():
-            if work.batch.remote and work.batch.left and not self._is_closed:
+            if is_first and work.batch.remote and work.batch.left:
                 self._on_event(
                     f"batch `{work.batch.remote}` goes on at the provider; the next start takes its"
                     " answers"
                 )
-        self._is_closed = True
 
     # --- collecting and submitting --------------------------------------------------------------
 
@@ -216,6 +216,8 @@ class Batches:
         )
 
         async def commit(count: int, worst: Amount, grant: Amount) -> None:
+            if self._is_released:  # while this waited for room in the budget
+                raise asyncio.CancelledError
             batch.keys = tuple(waiter.call.key for waiter in taken[:count])
             batch.worst, batch.granted = worst, self._budget.capped_part(worst)
             await self._book.intend(batch, grant)
@@ -319,7 +321,7 @@ class Batches:
                 await self._refused(work, state)
                 return
             if state.phase == "ended":
-                await work.read()
+                await work.read(self._settings.poll_s)
                 return
             wait_s = min(wait_s * _GROWTH or self._settings.poll_s, self._settings.poll_most_s)
 

@@ -68,7 +68,8 @@ class AnthropicBatches(HttpModel):
         self, intent: str, address: str, lines: Sequence[bytes], upload: str
     ) -> BatchState:
         """Send all requests in one body."""
-        body = b"".join([b'{"requests":[', b",".join(lines), b"]}"])
+        first, *rest = lines
+        body = b",".join([b'{"requests":[' + first, *rest]) + b"]}"
         return _state(await self._ask_api("POST", _PATH, body=body, timeout_s=_UPLOAD_TIMEOUT_S))
 
     async def find_batch(self, search: BatchSearch) -> BatchFound:

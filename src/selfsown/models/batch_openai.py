@@ -61,7 +61,8 @@ class OpenAIBatches(HttpModel):
             f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
             "Content-Type: application/jsonl\r\n\r\n"
         ).encode()
-        body = b"".join([head, b"\n".join(lines), f"\r\n--{edge}--\r\n".encode()])
+        first, *rest = lines
+        body = b"\n".join([head + first, *rest, f"\r\n--{edge}--\r\n".encode()])
         kind = f"multipart/form-data; boundary={edge}"
         reply = await self._ask_api(
             "POST", "/files", body=body, content_type=kind, timeout_s=_UPLOAD_TIMEOUT_S

@@ -79,7 +79,7 @@ class BatchPages:
             self._desk.save()
             return _json({"id": name, "object": "file", "purpose": "batch"})
         if len(rest) == 2 and rest[1] == "content" and rest[0] in self._desk.files:
-            content = self._desk.files[rest[0]]
+            content = self._desk.read_out(self._desk.files[rest[0]])
             return Planned(200, content, content_type="application/jsonl")
         return error_reply(404, "not_found", "There is no such file.")
 
@@ -127,7 +127,8 @@ class BatchPages:
         if batch.status != "ended":
             return error_reply(404, "not_found", "The batch has not ended.")
         found = [self._anthropic_result(item) for item in self._desk.results(batch)]
-        return Planned(200, lines(found), content_type="application/x-jsonl")
+        content = self._desk.read_out(lines(found))
+        return Planned(200, content, content_type="application/x-jsonl")
 
     def _shown(self, base: str, batch: Stored) -> dict[str, JSON]:
         return self._openai(batch) if base == _OPENAI else self._anthropic(batch)

@@ -48,6 +48,7 @@ _BATCH_NUMBERS: Final[Mapping[str, type]] = {
     "api_error": float,
     "most_queued": int,
     "hidden_lists": int,
+    "short_results": int,
     "store": str,
 }
 """Of `BatchOptions`; `--batch-looks` and so on."""
