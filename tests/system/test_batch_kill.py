@@ -26,6 +26,11 @@ disk; `after upload`: the lines are at the provider; `create`: nothing is made y
 the batch is there and its id is not on disk; `list`: while the batch is looked for; `amid results`:
 some outcomes are on disk."""
 
+FAULTS = (
+    *("--batch-looks", "8", "--batch-expire", "0.2", "--batch-error", "0.1"),
+    *("--batch-lost-reply", "0.4", "--batch-api-error", "0.05", "--batch-short-results", "2"),
+)
+
 
 @pytest.mark.parametrize("stage", BOUNDARIES)
 def test_killed_at_a_boundary_nothing_is_submitted_twice(
@@ -46,7 +51,7 @@ def test_a_run_killed_20_times_comes_to_the_bytes_of_one_without_batches(
     tmp_path: Path, provider: str
 ) -> None:
     rng, kills = random.Random(provider), 0
-    with scenery("--batch-looks", "8", "--batch-expire", "0.2") as (server, nursery):
+    with scenery(*FAULTS) as (server, nursery):
         whole = Scene(tmp_path / "whole", server, nursery, provider, rows=150)
         whole.finish("--no-batch")
         scene = Scene(tmp_path / "killed", server, nursery, provider, rows=150, requests=20)

@@ -12,6 +12,8 @@ from selfsown.core.model import Answer, AttemptFailed, Model
 from selfsown.core.request import Completion, Request, Usage
 from selfsown.models.scripted import ScriptedModel
 from selfsown.models.uri import open_model
+from selfsown.testing.batch_conformance import check_batches
+from selfsown.testing.batch_desk import BatchOptions
 from selfsown.testing.conformance import check_model
 from selfsown.testing.server import LocalServer, ServerOptions
 
@@ -33,6 +35,22 @@ async def test_the_anthropic_client_conforms() -> None:
     async with LocalServer(ServerOptions(api_key=CANARY, models=())) as server:
         environ = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": CANARY}
         await check_model(lambda: open_model("anthropic:m", environ=environ), secrets=[CANARY])
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_both_batch_apis_conform(provider: str) -> None:
+    options = ServerOptions(api_key=CANARY, models=(), batches=BatchOptions(expire=0.3, bad=0.3))
+    async with LocalServer(options) as server:
+        base = {"OPENAI_BASE_URL": server.url, "ANTHROPIC_BASE_URL": server.url}
+        keys = {"OPENAI_API_KEY": CANARY, "ANTHROPIC_API_KEY": CANARY}
+        await check_batches(
+            lambda: open_model(f"{provider}:m", environ={**base, **keys}), secrets=[CANARY]
+        )
+
+
+async def test_a_model_without_a_batch_api_does_not_conform() -> None:
+    with pytest.raises(CheckFailed, match="BatchModel"):
+        await check_batches(ScriptedModel)
 
 
 async def test_an_endpoint_that_is_down_conforms_too() -> None:

@@ -43,21 +43,21 @@ async def check_model(open_: Callable[[], Model], *, secrets: Sequence[str] = ()
 
 def check_description(model: Model, twin: Model, secrets: Sequence[str] = ()) -> None:
     """Names, capabilities and price: right types, equal for equal models, no secret in sight."""
-    _require(isinstance(model, Model), "it lacks a member of `Model`")
+    require(isinstance(model, Model), "it lacks a member of `Model`")
     for name in ("uri", "identity", "endpoint"):
         value = getattr(model, name)
-        _require(isinstance(value, str) and bool(value), f"`{name}` is not a text")
-        _require(value == getattr(twin, name), f"`{name}` differs between two equal models")
-        _require(value == getattr(model, name), f"`{name}` changes between two looks")
+        require(isinstance(value, str) and bool(value), f"`{name}` is not a text")
+        require(value == getattr(twin, name), f"`{name}` differs between two equal models")
+        require(value == getattr(model, name), f"`{name}` changes between two looks")
         _no_secret(value, name, secrets)
     _no_secret(repr(model), "repr", secrets)
     _no_secret(str(model), "str", secrets)
-    _require(isinstance(model.capabilities, Capabilities), "`capabilities` is no `Capabilities`")
-    _require(
+    require(isinstance(model.capabilities, Capabilities), "`capabilities` is no `Capabilities`")
+    require(
         model.capabilities.chat or model.capabilities.completion,
         "it offers neither chat nor completion",
     )
-    _require(model.price is None or isinstance(model.price, Price), "`price` is no `Price`")
+    require(model.price is None or isinstance(model.price, Price), "`price` is no `Price`")
 
 
 async def check_attempt(model: Model, request: Request, secrets: Sequence[str] = ()) -> None:
@@ -73,12 +73,12 @@ async def check_attempt(model: Model, request: Request, secrets: Sequence[str] =
             why="nothing but `AttemptFailed` may escape from a backend",
             fix="translate it at the boundary, with the cause preserved",
         ) from error
-    _require(isinstance(answer, Answer), "`attempt` returned no `Answer`")
+    require(isinstance(answer, Answer), "`attempt` returned no `Answer`")
     completion = answer.completion
-    _require(isinstance(completion, Completion), "`Answer.completion` is no `Completion`")
-    _require(bool(completion.text.strip()), "an answer without text was not reported as `empty`")
-    _require(_encodable(completion.text), "the text holds a lone surrogate")
-    _require(
+    require(isinstance(completion, Completion), "`Answer.completion` is no `Completion`")
+    require(bool(completion.text.strip()), "an answer without text was not reported as `empty`")
+    require(_encodable(completion.text), "the text holds a lone surrogate")
+    require(
         completion.finish_reason in get_args(FinishReason), "`finish_reason` is not a known word"
     )
     usage = completion.usage
@@ -88,24 +88,24 @@ async def check_attempt(model: Model, request: Request, secrets: Sequence[str] =
         usage.cached_input_tokens,
         usage.reasoning_tokens,
     )
-    _require(
+    require(
         all(isinstance(n, int) and n >= 0 for n in counts), "`usage` has a negative or odd count"
     )
-    _require(usage.cached_input_tokens <= usage.input_tokens, "more cached than input tokens")
-    _require(usage.reasoning_tokens <= usage.output_tokens, "more reasoning than output tokens")
+    require(usage.cached_input_tokens <= usage.input_tokens, "more cached than input tokens")
+    require(usage.reasoning_tokens <= usage.output_tokens, "more reasoning than output tokens")
 
 
 def check_failure(failure: AttemptFailed, secrets: Sequence[str] = ()) -> None:
     """A failure has a known kind and a detail that is one line, short, and without secrets."""
-    _require(
+    require(
         failure.kind in get_args(FailureKind), f"`{failure.kind}` is not a known kind of failure"
     )
-    _require(bool(failure.detail), "a failure says nothing")
-    _require(
+    require(bool(failure.detail), "a failure says nothing")
+    require(
         failure.detail.isprintable() and len(failure.detail) <= 1000,
         "a detail is not one short line",
     )
-    _require(
+    require(
         failure.retry_after_s is None or failure.retry_after_s >= 0, "`retry_after_s` is negative"
     )
     _no_secret(f"{failure} {failure!r} {failure.detail}", "failure", secrets)
@@ -120,7 +120,7 @@ async def check_refusal(model: Model, secrets: Sequence[str] = ()) -> None:
         await model.attempt(Request(messages=(picture,), max_tokens=4), timeout_s=600.0, seed=1)
     except AttemptFailed as failure:
         check_failure(failure, secrets)
-        _require(failure.kind == "bad_request", "an image it cannot take was not a `bad_request`")
+        require(failure.kind == "bad_request", "an image it cannot take was not a `bad_request`")
         return
     except Exception as error:
         raise CheckFailed(
@@ -156,7 +156,8 @@ def _short_requests(capabilities: Capabilities) -> list[Request]:
     return requests
 
 
-def _require(holds: bool, otherwise: str) -> None:
+def require(holds: bool, otherwise: str) -> None:
+    """Raise `CheckFailed` unless a promise holds."""
     if not holds:
         raise CheckFailed(
             f"the model backend breaks its contract: {otherwise}",
@@ -166,7 +167,7 @@ def _require(holds: bool, otherwise: str) -> None:
 
 
 def _no_secret(text: str, where: str, secrets: Sequence[str]) -> None:
-    _require(not any(secret in text for secret in secrets), f"a secret shows in `{where}`")
+    require(not any(secret in text for secret in secrets), f"a secret shows in `{where}`")
 
 
 def _encodable(text: str) -> bool:
