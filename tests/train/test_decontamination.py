@@ -68,6 +68,8 @@ def test_the_record_names_suites_by_hash_and_lists_what_was_left_out(
     assert len(told["removed"]) == record["data"]["left_out"]["benchmark_overlap"] == 3
     assert "question of `line-1` of `asked`" in told["removed"][0]["detail"]
     assert record["data"]["rows"] == len(ROWS) - 3
+    listed = (tuned / "training" / "left_out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in listed] == [one["id"] for one in told["removed"]]
 
 
 def test_a_suite_that_was_left_out_is_asked_also_in_part(tuned: Path, home: Path) -> None:

@@ -111,6 +111,19 @@ def test_both_get_the_texts_that_are_trained_on_here(
     assert len(columns) == 2 * len(lines_of(rows_file))
 
 
+def test_what_is_left_out_is_listed_beside_the_rows(
+    tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    twice = tmp_path / "rows.jsonl"
+    twice.write_text(2 * rows_file.read_text(encoding="utf-8"), encoding="utf-8")
+    emitted("axolotl", tiny, rows_file, tmp_path / "all")
+    assert not (tmp_path / "all" / "left_out.jsonl").exists()
+    emitted("axolotl", tiny, twice, tmp_path / "half")
+    listed = lines_of(tmp_path / "half" / "left_out.jsonl")
+    assert {one["reason"] for one in listed} == {"duplicate"}
+    assert len(listed) == len(lines_of(tmp_path / "half" / "train.jsonl"))
+
+
 def test_files_that_exist_are_not_replaced(tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("mine")
     with pytest.raises(InputError, match=r"train\.jsonl` exists"):

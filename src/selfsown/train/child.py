@@ -16,7 +16,6 @@ import shutil
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -29,7 +28,7 @@ from selfsown.core.clock import SystemClock
 from selfsown.core.config import difference
 from selfsown.core.errors import EnvironmentFailure, InputError, SelfsownError
 from selfsown.core.request import JSON
-from selfsown.core.rundir import locked, write_lines, write_text
+from selfsown.core.rundir import locked, write_text
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import ModelLineage, write_lineage
 from selfsown.train.checkpoints import TrainingDiverged
@@ -44,7 +43,6 @@ from selfsown.train.tokens import Encoder
 FAILURE: Final = "failure"
 """Key of the line that names a failure."""
 CHECKPOINTS: Final = "checkpoints"
-LEFT_OUT: Final = "left_out.jsonl"
 ORPHANED: Final = 70
 """Exit status after the parent's death."""
 WATCH_PARENT: Final = "SELFSOWN_TRAIN_WATCH_PARENT"
@@ -102,14 +100,8 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
     sources = read_sources(plan.config.data, seeds=plan.config.seeds)
     prepared = prepare(sources, plan.settings, encoder, plan.cleaned_of.index())
     if is_first:
-        left_out = (orjson.dumps(asdict(one)) for one in prepared.left_out)
-        write_lines(plan.work / LEFT_OUT, left_out)
-        report(
-            {
-                "rows": len(prepared.rows),
-                "left_out": dict(Counter(one.reason for one in prepared.left_out)),
-            }
-        )
+        prepared.write_left_out(plan.work)
+        report({"rows": len(prepared.rows), "left_out": prepared.reasons})
     part = plan.work / _PART
     fitted = fit(
         plan.base,
@@ -217,7 +209,7 @@ def _record(
             "records": prepared.record_count,
             "records_without_provenance": prepared.declared_count,
             "rows": len(prepared.rows),
-            "left_out": dict(sorted(Counter(one.reason for one in prepared.left_out).items())),
+            "left_out": prepared.reasons,
             "mixture": [
                 {**asdict(share), "epochs": round(share.repeat * epochs, 6)}
                 for share in prepared.shares

@@ -8,7 +8,6 @@ completion apart, and `Emitted.other_tokens` counts the rows for which that give
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from selfsown.train.decontamination import Decontamination
 from selfsown.train.fit import step_counts
 from selfsown.train.mixture import Row
 from selfsown.train.plan import Plan, make_plan
-from selfsown.train.prepare import Prepared, prepare
+from selfsown.train.prepare import LEFT_OUT, Prepared, prepare
 from selfsown.train.records import read_sources
 from selfsown.train.settings import TrainConfig
 from selfsown.train.tokens import Encoder
@@ -46,12 +45,12 @@ class Emitted:
     """What was written."""
 
     files: tuple[Path, ...]
-    """The config first."""
+    """The config first; the list of what was left out last, if anything was."""
     row_count: int
     other_tokens: int
     """Rows that the other project will see as other tokens, at the border of the completion."""
     left_out: Mapping[str, int]
-    """Reason → records."""
+    """Reason → records or texts."""
     cleaned_of: Decontamination
     command: str
     """How to train, in the folder of the files."""
@@ -70,6 +69,7 @@ def emit(config: TrainConfig, trainer: Trainer) -> Emitted:
     form = _axolotl(plan, prepared) if trainer == "axolotl" else _llama_factory(plan, prepared)
     files = [plan.out / f"{trainer}.yaml", plan.out / ROWS]
     files += [plan.out / DATASET_INFO] if trainer == "llama-factory" else []
+    files += [plan.out / LEFT_OUT] if prepared.left_out else []
     _refuse_overwrite(files)
     plan.out.mkdir(parents=True, exist_ok=True)
     make_row = _segments if trainer == "axolotl" else _columns
@@ -77,12 +77,13 @@ def emit(config: TrainConfig, trainer: Trainer) -> Emitted:
     if trainer == "llama-factory":
         info = orjson.dumps(_dataset_info(), option=orjson.OPT_INDENT_2)
         write_text(plan.out / DATASET_INFO, info.decode() + "\n")
+    if prepared.left_out:
+        prepared.write_left_out(plan.out)
     head = f"# Trains `{ROWS}` as selfsown would. In this folder: {_RUN[trainer]}\n"
     write_text(files[0], head + yaml.safe_dump(form, sort_keys=False))
     other = sum(not encoder.is_same_apart(row) for row in prepared.rows)
-    left_out = Counter(one.reason for one in prepared.left_out)
     return Emitted(
-        tuple(files), len(prepared.rows), other, left_out, plan.cleaned_of, _RUN[trainer]
+        tuple(files), len(prepared.rows), other, prepared.reasons, plan.cleaned_of, _RUN[trainer]
     )
 
 

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import orjson
 
 from selfsown.core.errors import InputError
 from selfsown.core.randomness import rng_for
+from selfsown.core.rundir import write_lines
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
 from selfsown.evaluate.overlap import row_overlaps
 from selfsown.export.example import Example
@@ -22,6 +27,7 @@ from selfsown.train.settings import Settings
 from selfsown.train.tokens import Encoder
 
 LEAST_RECORDS = 2
+LEFT_OUT: Final = "left_out.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,17 @@ class Prepared:
     """Those among them whose origin no provenance tells."""
     longest: int
     """Tokens of the longest row."""
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Reason → how many records or texts it left out, by name."""
+        return dict(sorted(Counter(one.reason for one in self.left_out).items()))
+
+    def write_left_out(self, folder: Path) -> Path:
+        """Write the list of what was left out and return its path."""
+        path = folder / LEFT_OUT
+        write_lines(path, (orjson.dumps(asdict(one)) for one in self.left_out))
+        return path
 
 
 def prepare(
