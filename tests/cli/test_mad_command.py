@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from selfsown.guard.simulate import study
+from selfsown.guard.simulate.closed_forms import ClosedForm
+from selfsown.guard.simulate.orderings import Ordering
 from selfsown.guard.simulate.study import Study
 from selfsown.guard.simulate.worlds import WORLDS
 from selfsown.loop.lab_loops import LAB
@@ -35,6 +37,18 @@ def test_json_holds_closed_forms_loops_and_planted_collapses(selfsown: Program) 
     assert json.loads(Path("out/mad.json").read_text()) == found
     page = Path("out/mad.html").read_text()
     assert "planted collapses" in page and "temperature decay" in page
+
+
+def test_what_does_not_hold_is_named_and_ends_with_1(
+    selfsown: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forms = [ClosedForm("variance", 1.0, 1.0, 0.1), ClosedForm("mean", 1.0, 1.4, 0.1)]
+    orderings = [Ordering("more is more", True, (1,)), Ordering("less is less", False, (1,))]
+    found = Study(0, forms, [], {}, orderings, {})
+    monkeypatch.setattr(study, "run_study", lambda *_: found)
+    code, stdout, stderr = selfsown("mad")
+    assert code == 1 and "variance" in stdout
+    assert "error: does not hold: mean; less is less" in stderr and "--seed" in stderr
 
 
 def test_the_lab_is_left_out_unless_it_is_asked_for(

@@ -56,9 +56,13 @@ class Study:
     @property
     def holds(self) -> bool:
         """Whether theory and simulation agree everywhere."""
-        return all(form.holds for form in self.closed_forms) and all(
-            ordering.holds for ordering in self.orderings
-        )
+        return not self.disagreements
+
+    @property
+    def disagreements(self) -> list[str]:
+        """The names of closed forms and orderings that do not hold."""
+        forms = [form.name for form in self.closed_forms if not form.holds]
+        return forms + [ordering.name for ordering in self.orderings if not ordering.holds]
 
     def to_json(self) -> dict[str, JSON]:
         """As plain JSON values."""
