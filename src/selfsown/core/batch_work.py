@@ -44,6 +44,10 @@ class Waiter:
         self.work: Work | None = None
         """The batch that ended the attempt."""
 
+    def refuse(self, failure: AttemptFailed, now: float) -> None:
+        """End the attempt before it is in any batch."""
+        self.land(None, failure, NOTHING, None, now)
+
     def land(
         self,
         work: Work | None,

@@ -13,11 +13,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from secrets import token_hex
-from typing import Final, cast
+from typing import Final
 
 from selfsown.core.attempt import Call
 from selfsown.core.batch_book import Batch, BatchBook
-from selfsown.core.batch_model import BatchModel, BatchSettings, BatchState, custom_id
+from selfsown.core.batch_model import BatchModel, BatchSettings, BatchState
+from selfsown.core.batch_pile import Piles, Place, lines_of
 from selfsown.core.batch_provider import NotMade, Provider
 from selfsown.core.batch_work import Waiter, Work
 from selfsown.core.budget import Budget
@@ -64,12 +65,8 @@ class Batches:
         self._in_flight, self._on_event, self._patience_s = in_flight, on_event, patience_s
         self.attempts = 0
         """Attempts made here."""
-        self._pile: dict[tuple[int, str], list[Waiter]] = {}
-        """(model, address) → calls that wait to be submitted."""
+        self._piles = Piles(settings.requests)
         self._waiters: set[Waiter] = set()
-        self._arrivals = 0
-        self._most: dict[int, int] = {}
-        """Model → most calls in a batch, where the provider found more too much."""
         self._works: dict[str, Work] = {}
         self._providers: dict[int, Provider] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,57 +154,48 @@ class Batches:
     # --- collecting and submitting --------------------------------------------------------------
 
     def _collect(self, waiter: Waiter) -> None:
-        model = waiter.call.route.model
-        address = cast(BatchModel, model).batch_address(waiter.call.request)
-        self._pile.setdefault((id(model), address), []).append(waiter)
-        self._arrivals += 1
+        self._piles.add(waiter)
         if self._collector is None:
             self._collector = self._spawn(self._tasks, self._collecting())
 
     async def _collecting(self) -> None:
         """Submit what has come together whenever the run has nothing else to do."""
+        piles = self._piles
         try:
-            while self._pile and not self._is_released:
-                arrivals = self._arrivals
+            while piles and not self._is_released:
+                arrivals = piles.arrivals
                 await self._clock.sleep(self._settings.linger_s)
-                is_quiet = arrivals == self._arrivals and self._in_flight() <= len(self._waiters)
-                for place in list(self._pile):
-                    await self._submit_pile(place, is_quiet=is_quiet)
+                is_quiet = arrivals == piles.arrivals and self._in_flight() <= len(self._waiters)
+                for place in piles.places:
+                    await self._submit_all(place, is_quiet=is_quiet)
         except BaseException as error:
-            _fail([waiter for pile in self._pile.values() for waiter in pile], error)
-            self._pile.clear()
+            _fail(piles, error)
+            piles.clear()
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
             self._collector = None
 
-    async def _submit_pile(self, place: tuple[int, str], *, is_quiet: bool) -> None:
+    async def _submit_all(self, place: Place, *, is_quiet: bool) -> None:
         """Submit a pile in as many batches as it takes; if not quiet, only full ones."""
-        while pile := [waiter for waiter in self._pile[place] if not waiter.result.done()]:
-            model = pile[0].call.route.model
-            most = self._limit(model)
-            if self._is_released or self._is_crowded(model):
+        while not self._is_released:
+            waiters, is_full = self._piles.next_batch(place)
+            if not waiters or not (is_full or is_quiet):
                 return
-            if len(pile) < most and not is_quiet:
+            if self._is_crowded(waiters[0].call.route.model):
                 return
-            self._pile[place] = pile
-            await self._submit(place, pile[:most])
-        del self._pile[place]
-
-    def _limit(self, model: Model) -> int:
-        own = cast(BatchModel, model).batch_limits.requests
-        return min(self._settings.requests or own, self._most.get(id(model), own), own)
+            await self._submit(place, waiters)
 
     def _is_crowded(self, model: Model) -> bool:
         """Whether the provider said that too much is queued, and some of it still is."""
         is_busy = any(work.provider.model is model for work in self._works.values())
-        return id(model) in self._most and is_busy
+        return is_busy and self._piles.is_lowered(model)
 
-    async def _submit(self, place: tuple[int, str], waiters: list[Waiter]) -> None:
+    async def _submit(self, place: Place, waiters: list[Waiter]) -> None:
         """Reserve, commit the intent, send; what does not fit stays in the pile."""
         model = waiters[0].call.route.model
         intent = token_hex(8)
-        taken, lines = self._lines(model, intent, waiters)
+        taken, lines = lines_of(intent, waiters, self._clock.monotonic())
         if not taken:
             return
         tariff = Tariff.of(model.price, self._settings.price_factor)
@@ -225,8 +213,7 @@ class Batches:
         needs = [worst_case(waiter.call.request, tariff) for waiter in taken]
         count = await self._budget.reserve_batch(needs, commit)
         del taken[count:]
-        inside = set(taken)
-        self._pile[place] = [each for each in self._pile[place] if each not in inside]
+        self._piles.remove(place, taken)
         work = self._begin(batch, model)
         for waiter in taken:
             waiter.call.sent += 1
@@ -237,28 +224,6 @@ class Batches:
             await self._guarded(work, self._send(work, place[1], lines[:count]))
         finally:
             self._is_sending = False
-
-    def _lines(
-        self, model: Model, intent: str, waiters: Iterable[Waiter]
-    ) -> tuple[list[Waiter], list[bytes]]:
-        """As many of the calls as one batch can hold, with their lines."""
-        api = cast(BatchModel, model)
-        room = api.batch_limits.bytes
-        taken: list[Waiter] = []
-        lines: list[bytes] = []
-        for waiter in waiters:
-            try:
-                line = api.batch_line(waiter.call.request, custom_id(intent, waiter.call.key))
-            except AttemptFailed as failure:
-                waiter.call.sent += 1
-                waiter.land(None, failure, NOTHING, None, self._clock.monotonic())
-                continue
-            room -= len(line) + 1
-            if room < 0 and taken:
-                break
-            taken.append(waiter)
-            lines.append(line)
-        return taken, lines
 
     async def _send(self, work: Work, address: str, lines: list[bytes]) -> None:
         batch, provider = work.batch, work.provider
@@ -334,10 +299,11 @@ class Batches:
                 work.refuse(batch.keys[place], text)
         others = any(each.provider.model is model for each in self._works.values())
         if state.too_much and (others or len(batch.keys) > 1):
-            self._most[id(model)] = max(1, len(batch.keys) if others else len(batch.keys) // 2)
+            most = max(1, len(batch.keys) if others else len(batch.keys) // 2)
+            self._piles.lower(model, most)
             self._on_event(
-                f"`{model.uri}` has too much queued already: batches of at most"
-                f" {self._most[id(model)]:,} calls from here on, one after the other"
+                f"`{model.uri}` has too much queued already: batches of at most {most:,} calls from"
+                " here on, one after the other"
             )
         elif not state.bad:
             raise EnvironmentFailure(
