@@ -85,7 +85,7 @@ def prepare_inputs(
         facts = copy_rows(source, directory)
         return Inputs({"rows": facts.sha256}, adopt=partial(adopt_rows, directory))
     if seeds is None and config.seeds is None:
-        raise _no_input(recipe, "seeds", "--seeds FILE, --seeds starter, or --seeds lab")
+        raise no_input(recipe)
     tasks = read_seeds(seeds if seeds is not None else str(config.seeds))
     facts = copy_rows([task.to_mapping() for task in tasks], directory, "seeds.jsonl")
     return Inputs({"seeds": facts.sha256}, tasks, partial(adopt_rows, directory, "seeds.jsonl"))
@@ -132,6 +132,7 @@ def data_form(
         "order": config.order,
         "model_depth": config.model_depth,
         **({"round": config.round} if config.round else {}),
+        **({"shard": config.shard} if config.shard else {}),
     }
 
 
@@ -143,18 +144,21 @@ def make_origin(config: RunConfig, recipe: Recipe[Any], models: Mapping[str, Mod
         {role: model.identity for role, model in sorted(models.items())},
         config.model_depth,
         config.round,
+        config.shard,
     )
 
 
 def _given_rows(config: RunConfig, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]]:
     if config.rows is None:
-        raise _no_input(recipe, "rows", "--rows FILE")
+        raise no_input(recipe)
     return read_rows(Path(config.rows))
 
 
-def _no_input(recipe: Recipe[Any], what: str, fix: str) -> ConfigError:
+def no_input(recipe: Recipe[Any]) -> ConfigError:
+    """The error for a recipe that was given nothing to start from."""
+    fixes = {"rows": "--rows FILE", "seeds": "--seeds FILE, --seeds starter, or --seeds lab"}
     return ConfigError(
-        f"recipe `{recipe.name}` needs {what}",
+        f"recipe `{recipe.name}` needs {recipe.inputs}",
         why="it has nothing to start from",
-        fix=fix,
+        fix=fixes[recipe.inputs],
     )

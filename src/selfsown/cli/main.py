@@ -40,6 +40,7 @@ VERBS: Final = (
     Verb("Run", "plan", "selfsown.cli.plan:plan", "Calls, tokens and cost, before any is spent."),
     Verb("Run", "preview", "selfsown.cli.preview:preview", "A tiny run, shown in full."),
     Verb("Run", "run", "selfsown.cli.run:run", "Run a recipe; again: resume or extend it."),
+    Verb("Run", "merge", "selfsown.cli.merge:merge", "Runs and sharded jobs as one data set."),
     Verb("Run", "cancel", "selfsown.cli.cancel:cancel", "Give up batches at the provider."),
     Verb("Look", "status", "selfsown.cli.status:status", "How far a run is, also while it runs."),
     Verb("Look", "why", "selfsown.cli.why:why", "The lineage of one record, calls included."),

@@ -15,6 +15,7 @@ import click
 from selfsown.cli.arguments import Asked, resolve
 from selfsown.cli.main import ARGUMENTS, print_error
 from selfsown.cli.run_options import RunArguments, run_arguments
+from selfsown.cli.shards import ShardArguments, perform_job, shard_options, wants_shards
 
 if TYPE_CHECKING:
     from selfsown.core.config import RunConfig
@@ -28,6 +29,7 @@ _ONCE = ("--retry-failed",)
 
 @click.command()
 @run_arguments
+@shard_options
 @click.option("--update", is_flag=True, help="Go on in a new epoch if the config changed.")
 @click.option("--retry-failed", is_flag=True, help="Ask again exactly what failed for good.")
 @click.option("--yes", is_flag=True, help="Do not ask before spending.")
@@ -56,8 +58,20 @@ def run(
     """  # noqa: D301 `\b` tells click not to wrap
     from selfsown.runner import Start
 
+    names = set(ShardArguments.__dataclass_fields__)
+    sharding = ShardArguments(**{name: given.pop(name) for name in names})
     asked = resolve(RunArguments(**given))
     require_directory(asked.config)
+    if wants_shards(sharding):
+        return perform_job(
+            asked,
+            sharding,
+            update=update,
+            retry_failed=retry_failed,
+            resume=resume_command(ctx),
+            quiet=quiet,
+            as_json=as_json,
+        )
     view = None
     if not quiet:
         from selfsown.cli.progress import LiveView

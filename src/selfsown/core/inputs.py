@@ -25,8 +25,24 @@ def copy_rows(rows: Iterable[Row], directory: Path, name: str = "rows.jsonl") ->
         InputError: a row is not a mapping of JSON values (with its number).
     """
     (directory / INPUTS).mkdir(exist_ok=True)
-    lines = (_line(i, row) for i, row in enumerate(rows))
+    lines = (row_line(i, row) for i, row in enumerate(rows))
     return write_lines(_incoming(directory, name), lines)
+
+
+def row_line(index: int, row: Row) -> bytes:
+    """One row as it is stored: a line of JSON, without its newline.
+
+    Raises:
+        InputError: it is not a mapping of JSON values; names `index`.
+    """
+    try:
+        return data_line(_checked(dict(row)))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"row {index} cannot be stored: {error}",
+            why="rows are mappings of JSON values: text, numbers, lists, mappings",
+            fix="convert other values (dates, arrays, NaN) to text or numbers first",
+        ) from error
 
 
 def adopt_rows(directory: Path, name: str = "rows.jsonl") -> None:
@@ -134,17 +150,6 @@ def _malformed(path: Path, number: int, what: str) -> InputError:
 
 def _incoming(directory: Path, name: str) -> Path:
     return directory / INPUTS / f".{name}.incoming"
-
-
-def _line(index: int, row: Row) -> bytes:
-    try:
-        return data_line(_checked(dict(row)))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"row {index} cannot be stored: {error}",
-            why="rows are mappings of JSON values: text, numbers, lists, mappings",
-            fix="convert other values (dates, arrays, NaN) to text or numbers first",
-        ) from error
 
 
 def _checked(row: JSON) -> dict[str, JSON]:

@@ -38,6 +38,8 @@ class Origin:
     model_depth: int = 0
     """Trainings on machine data behind the generating model."""
     round: int = 0
+    shard: int = 0
+    """Number among the shards of a job; part of the ids, so that they differ between shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Record:
     """A kept candidate."""
 
     id: str
-    """Hash of stage, payload, journal keys and order: this record of this run."""
+    """Hash of stage, payload, journal keys, order and shard: this record of this run."""
     content_id: str
     """Hash of the payload alone: equal content, equal id, in every run."""
     stage: str
@@ -106,7 +108,7 @@ class Candidate:
         self.keys = keys
         self.parent_depth = parent_depth
         self.content_id = short_id(payload)
-        whole = f"{stage.name} {self.content_id} {keys} {order}".encode()
+        whole = f"{stage.name} {self.content_id} {keys} {order}{stage.suffix}".encode()
         self.id = "r-" + hashlib.blake2b(whole, digest_size=8).hexdigest()
 
     def keep(
@@ -147,6 +149,7 @@ class Stage:
     def __init__(self, name: str, unit: str, output: bool, number: int, sink: Sink) -> None:
         self.name = name
         self.counts = StageCounts(unit, output)
+        self.suffix: str = sink.suffix
         self._number = number
         self._sink = sink
 
@@ -249,7 +252,10 @@ class Sink:
             "recipe_version": origin.recipe_version,
             "models": origin.models,
             "round": origin.round,
+            **({"shard": origin.shard} if origin.shard else {}),
         }
+        self.suffix = f" {origin.shard}" if origin.shard else ""
+        """What the shard adds to the text that a record's id is the hash of."""
 
     def put(self, file: str, stage: int, candidate: Candidate, line: Mapping[str, JSON]) -> None:
         """Keep one line of one data file."""

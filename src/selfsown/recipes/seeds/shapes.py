@@ -81,7 +81,11 @@ class _RowReader:
             self._no_instances(require_instances)
         if self.found.has_error:
             return None
-        return SeedTask(task_id, name, instruction, tuple(instances), is_classification)
+        depth = row.get("depth")
+        return SeedTask(
+            *(task_id, name, instruction, tuple(instances), is_classification),
+            depth=depth if isinstance(depth, int) and depth > 0 else 0,
+        )
 
     def _exchange(self, row: Mapping[str, object]) -> _Exchange | None:
         for key in ("messages", "conversations"):

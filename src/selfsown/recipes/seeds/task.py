@@ -27,7 +27,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class SeedTask:
-    """One human-written task a run starts from."""
+    """One task a run starts from, written by a human unless `depth` says otherwise."""
 
     id: str
     """Unique within one seed set."""
@@ -39,16 +39,19 @@ class SeedTask:
     """Worked examples in file order; empty only where the caller allowed that."""
     is_classification: bool | None
     """True if the outputs are a closed set of labels; None if the source does not say."""
+    depth: int = 0
+    """Longest chain of parents back to a human seed; 0 for one that a human wrote."""
 
     def to_mapping(self) -> dict[str, JSON]:
         """Return the task in the Self-Instruct JSON shape, keys in the published order."""
-        return {
+        form: dict[str, JSON] = {
             "id": self.id,
             "name": self.name,
             "instruction": self.instruction,
             "instances": [{"input": i.input, "output": i.output} for i in self.instances],
             "is_classification": self.is_classification,
         }
+        return {**form, "depth": self.depth} if self.depth else form
 
 
 @dataclass(frozen=True, slots=True)

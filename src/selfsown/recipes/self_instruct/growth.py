@@ -64,11 +64,17 @@ class Growth:
         self._run, self._layout, self._options = run, layout, options
         self._funnel = Funnel(run, options, layout.generator)
         self._sampler = make_sampler(options)
-        self._human = [Member(f"seed:{seed.id}", seed.instruction, 0) for seed in seeds]
-        for member in self._human:
+        self._human = [
+            Member(f"seed:{seed.id}", seed.instruction, 0) for seed in seeds if not seed.depth
+        ]
+        self._machine = [
+            Member(seed.id, seed.instruction, seed.depth) for seed in seeds if seed.depth
+        ]
+        self._inherited = len(self._machine)
+        """Machine tasks of an earlier epoch, which no target counts."""
+        for member in (*self._human, *self._machine):
             self._funnel.add_seed(member.instruction)
             self._sampler.add(member)
-        self._machine: list[Member] = []
         self._pending: deque[Member] = deque()
         self._occurrences: Counter[bytes] = Counter()
         self._readings: Counter[str] = Counter()
@@ -131,8 +137,13 @@ class Growth:
     def _promised(self) -> int:
         """Units of the target that are accepted, or will be if nothing else is rejected."""
         if self._options.target_counts == "instructions":
-            return len(self._machine)
+            return self._grown
         return self._tasks_kept + self._working + len(self._pending)
+
+    @property
+    def _grown(self) -> int:
+        """Instructions that this run accepted."""
+        return len(self._machine) - self._inherited
 
     def _goal_item(self) -> GoalItem:
         self._goals_drawn += 1
@@ -204,11 +215,11 @@ class Growth:
         if target is None or self._options.target_counts == "tasks":
             return target is not None and self._tasks_kept >= target
         # Lists drawn for an earlier, higher goal may go on arriving; they wait for an extension.
-        return len(self._machine) >= target and not self._counted
+        return self._grown >= target and not self._counted
 
     def _is_at(self, goal: float) -> bool:
         if self._options.target_counts == "instructions":
-            return len(self._machine) >= goal and not (self._pending or self._working)
+            return self._grown >= goal and not (self._pending or self._working)
         return self._tasks_kept >= goal
 
     def finish(self) -> None:
@@ -227,7 +238,7 @@ class Growth:
 
     def _judge_lists(self) -> None:
         block, self._block = sorted(self._block, key=lambda one: one[0].draw), []
-        is_short = self._run.target is None or len(self._machine) < self._run.target
+        is_short = self._run.target is None or self._grown < self._run.target
         for place, item, answer in block:
             accepted = self._funnel.take_list(place, item.shown, answer)
             for member in accepted:

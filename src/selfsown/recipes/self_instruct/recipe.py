@@ -38,7 +38,8 @@ async def self_instruct(run: Run, options: Options) -> None:
     """Grow the pool until the target, saturation or `max_requests`."""
     seeds = [seed for seed in run.seeds if isinstance(seed, SeedTask)]
     labeler = "labeler" if run.has_role("labeler") else "generator"
-    shots = choose_shots(seeds, options, lambda prompt: run.rng(f"shots-{prompt}"))
+    human = [seed for seed in seeds if not seed.depth]
+    shots = choose_shots(human, options, lambda prompt: run.rng(f"shots-{prompt}"))
     generator, judge = _voice(run, options, "generator"), _voice(run, options, labeler)
     layout = Layout(options, Templates(options.prompts), shots, generator, judge)
     growth = Growth(run, layout, _pool_seeds(seeds, options))

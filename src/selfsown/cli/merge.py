@@ -1,0 +1,97 @@
+"""`selfsown merge`: runs and sharded jobs become one data set."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument(
+    "directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o", "--out", metavar="OUT", required=True, type=click.Path(path_type=Path), help="Directory."
+)
+@click.option(
+    "--novelty",
+    metavar="X",
+    type=click.FloatRange(0, 1),
+    help="Drop records whose text has a ROUGE-L above X with an earlier one."
+    " Default: what the recipe uses.",
+)
+@click.option("--no-novelty", is_flag=True, help="Do not compare records with each other.")
+@click.option(
+    "--field",
+    metavar="NAME",
+    default="instruction",
+    show_default=True,
+    help="Field that novelty is judged by.",
+)
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    help="Drop records that repeat items of it; may be repeated.",
+)
+@click.option(
+    "--mix",
+    default="",
+    metavar="FIELD=VALUE:WEIGHT,...",
+    help="Keep the largest set in which the values of FIELD have these shares.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def merge(
+    directories: tuple[Path, ...],
+    out: Path,
+    novelty: float | None,
+    no_novelty: bool,
+    field: str,
+    suites: tuple[str, ...],
+    mix: str,
+    as_json: bool,
+) -> None:
+    """Merge finished runs, or all shards of a job, into the directory OUT.
+
+    The order is that of the input, whoever worked on what: (epoch, ordinal, shard, id). Filters
+    over all of them keep the first and make rejected records of the others: nothing disappears.
+
+    \b
+      selfsown merge runs/big -o runs/big/merged
+      selfsown merge runs/a runs/b -o runs/ab --novelty 0.7 --field completion
+    """  # noqa: D301 `\b` tells click not to wrap
+    from selfsown.evaluate.open_suite import open_suites
+    from selfsown.scale.data_set import Asked, merge_directories
+
+    asked = Asked(
+        novelty=novelty,
+        no_novelty=no_novelty,
+        field=field,
+        suites=open_suites(suites),
+        mix=mix,
+    )
+    manifest: Any = merge_directories(directories, out, asked)
+    if as_json:
+        import orjson
+
+        click.echo(orjson.dumps({"directory": str(out), **manifest}, option=orjson.OPT_INDENT_2))
+        return
+    from selfsown.cli.run import program
+    from selfsown.cli.summary import stage_lines
+    from selfsown.report.words import count, plural
+
+    facts = manifest["data"]["notes"]["merge"]
+    click.echo("\n".join(stage_lines(manifest["data"]["stages"])), err=True)
+    dropped = ", ".join(f"{reason} {count(n)}" for reason, n in facts["rejected"].items())
+    click.echo(
+        f"merged {plural(facts['runs'], 'run')}: {count(facts['in'])} accepted in,"
+        f" {count(facts['accepted'])} kept; dropped: {dropped or 'none'}",
+        err=True,
+    )
+    click.echo(f"wrote `{out / 'accepted.jsonl'}`", err=True)
+    quoted = shlex.quote(str(out))
+    click.echo(f"next: {program()} export {quoted} --format messages -o train.jsonl", err=True)

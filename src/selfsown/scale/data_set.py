@@ -1,0 +1,147 @@
+"""From directories, as people name them, to a merged one that reports and exports like a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from selfsown.core.effective import read_effective
+from selfsown.core.errors import ConfigError
+from selfsown.core.inputs import adopt_rows, copy_rows
+from selfsown.core.request import JSON
+from selfsown.core.rundir import CONFIG, INPUTS, read_lines, write_text
+from selfsown.recipes.base import get_recipe
+from selfsown.scale.filters import Decontamination, GlobalFilter, Novelty, read_mix
+from selfsown.scale.job import is_job, read_facts
+from selfsown.scale.merge import Plan, merge
+from selfsown.scale.places import JobPlaces
+from selfsown.scale.streams import Source
+
+if TYPE_CHECKING:
+    from selfsown.evaluate.suite import Suite
+
+_FIELD: Final = "instruction"
+_SEEDS: Final = "seeds.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a merge is to do, beside putting runs together."""
+
+    novelty: float | None = None
+    """ROUGE-L above which a record is too similar; None: what the recipe uses, if it does."""
+    no_novelty: bool = False
+    field: str = _FIELD
+    """The field that novelty is judged by."""
+    suites: Sequence[Suite] = ()
+    """Evaluation suites whose items must not be repeated."""
+    mix: str = ""
+    """As `--mix` takes it."""
+
+
+def merge_directories(directories: Sequence[Path], out: Path, asked: Asked) -> dict[str, JSON]:
+    """Merge runs and sharded jobs into `out`, and write its report and card.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        InputError: a directory holds no finished run.
+    """
+    sources = list(sources_of(directories))
+    plan = Plan(sources, filters_for(sources, asked), read_mix(asked.mix) if asked.mix else None)
+    manifest = merge(plan, out)
+    _keep_inputs(sources, out)
+    _keep_config(sources[0].directory, out)
+    _describe(out)
+    return manifest
+
+
+def sources_of(directories: Sequence[Path]) -> Iterator[Source]:
+    """The runs that directories stand for: a job's shards in their epochs, or the run itself."""
+    number = 0
+    for directory in directories:
+        if is_job(directory):
+            facts = read_facts(directory)
+            for shard in range(facts.shards * facts.epochs):
+                place = JobPlaces(directory).shard(shard)
+                yield Source(place, shard // facts.shards, number)
+                number += 1
+        else:
+            yield Source(directory, 0, number)
+            number += 1
+
+
+def filters_for(sources: Sequence[Source], asked: Asked) -> list[GlobalFilter]:
+    """The filters of a merge: those that remember nothing first, then those that do."""
+    filters: list[GlobalFilter] = []
+    if asked.suites:
+        from selfsown.evaluate.overlap import suite_index
+
+        names = [suite.name for suite in asked.suites]
+        filters.append(Decontamination(suite_index(asked.suites), names))
+    own = _own_novelty(sources[0].directory)
+    if asked.no_novelty and asked.novelty is not None:
+        raise ConfigError(
+            "`--novelty` does not go with `--no-novelty`",
+            why="one asks for what the other turns off",
+            fix="give one of them",
+        )
+    if not asked.no_novelty and (own or asked.novelty is not None):
+        settings = {**own, **({} if asked.novelty is None else {"threshold": asked.novelty})}
+        seeds = (str(row["instruction"]) for row in _human_seeds(sources))
+        filters.append(Novelty(asked.field, seeds=seeds, **settings))
+    return filters
+
+
+def _own_novelty(directory: Path) -> dict[str, Any]:
+    """The settings of the novelty filter of the run's recipe; empty if it has none."""
+    config, _ = read_effective(directory)
+    recipe = get_recipe(config.recipe)
+    options = recipe.resolve(config.preset, config.options)
+    if not hasattr(options, "novelty_threshold"):
+        return {}
+    return {
+        "threshold": options.novelty_threshold,
+        "tokenizer": options.tokenizer,
+        "keep_equal": options.keep_equal,
+    }
+
+
+def _human_seeds(sources: Sequence[Source]) -> Iterator[dict[str, JSON]]:
+    """The seeds that people wrote, each id once, in the order of the runs."""
+    seen: set[str] = set()
+    for source in sources:
+        for row in read_lines(source.directory / INPUTS / _SEEDS):
+            assert isinstance(row, dict)
+            if not row.get("depth") and str(row["id"]) not in seen:
+                seen.add(str(row["id"]))
+                yield row
+
+
+def _keep_inputs(sources: Sequence[Source], out: Path) -> None:
+    """The human seeds of all runs, which report and guard compare with."""
+    if (sources[0].directory / INPUTS / _SEEDS).exists():
+        copy_rows(_human_seeds(sources), out, _SEEDS)
+        adopt_rows(out, _SEEDS)
+
+
+def _keep_config(first: Path, out: Path) -> None:
+    """The config of the first run, without what was its alone."""
+    form = yaml.safe_load((first / CONFIG).read_text(encoding="utf-8"))
+    form |= {"out": None, "rows": None, "seeds": None, "reuse": []}
+    text = yaml.safe_dump(form, sort_keys=False, allow_unicode=True, width=100)
+    head = "# The config of the first of the merged runs. `effective` is for reading.\n"
+    write_text(out / CONFIG, head + text)
+
+
+def _describe(out: Path) -> None:
+    from selfsown.report.card import write_card
+    from selfsown.report.numbers import read_numbers
+    from selfsown.report.page import write_report
+
+    numbers = read_numbers(out)
+    write_report(out, numbers)
+    write_card(out, numbers)
