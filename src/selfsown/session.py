@@ -156,12 +156,13 @@ class Session:
         journal.append_now([Row("sessions", (stamp, ""))])
         session = journal.scalar("SELECT max(seq) FROM sessions")
         budget = self._budget(journal, session)
+        book = BatchBook(journal, session, clock)
         run = Run(
             self.directory,
             journal,
             self.models,
             None,
-            self._settings(journal, epoch, session),
+            self._settings(journal, epoch, session, book.waiting),
             self.origin,
             seeds=self.inputs.seeds,
             rows=stored_rows(self.directory),
@@ -169,7 +170,7 @@ class Session:
             clock=clock,
         )
         run.progress.warnings += self.warnings
-        batches = self._batches(journal, run, budget)
+        batches = self._batches(book, run, budget)
         run.caller = self._caller(run, budget, batches)
         try:
             if batches is not None:
@@ -210,7 +211,9 @@ class Session:
                 view.stop()
         return None
 
-    def _settings(self, journal: Journal, epoch: int, session: int) -> RunSettings:
+    def _settings(self, journal: Journal, epoch: int, session: int, waiting: int) -> RunSettings:
+        """What the run knows; rows that wait for earlier batches do not fill the window."""
+        ahead = max(64, 2 * self.config.limits.concurrency) + waiting
         return RunSettings(
             seed=self.config.seed,
             order=self.config.order,
@@ -219,11 +222,7 @@ class Session:
             earlier_epochs=orders_to_prefer(journal, epoch, self.data_form),
             session=session,
             max_failure_rate=self.config.max_failure_rate,
-            map_ahead=max(
-                64,
-                2 * self.config.limits.concurrency,
-                self.config.batch.ahead if self.config.batch.enabled else 0,
-            ),
+            map_ahead=max(ahead, self.config.batch.ahead if self.config.batch.enabled else 0),
         )
 
     def _budget(self, journal: Journal, session: int) -> Budget:
@@ -235,10 +234,9 @@ class Session:
 
         return Budget(capped.usd, capped.tokens, spent_usd=usd, spent_tokens=tokens, grant=grant)
 
-    def _batches(self, journal: Journal, run: Run, budget: Budget) -> Batches | None:
+    def _batches(self, book: BatchBook, run: Run, budget: Budget) -> Batches | None:
         """What makes attempts in batches; None if there is nothing to do for it."""
         given = self.config.batch
-        book = BatchBook(journal, run.settings.session, self.start.clock)
         if not given.enabled and not book.open:
             return None
         settings = BatchSettings(**given.model_dump(exclude={"ahead"}))

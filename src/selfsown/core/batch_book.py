@@ -81,6 +81,11 @@ class BatchBook:
         """Every provider's id that this journal has seen."""
         self._holding = {key: batch for batch in self.open.values() for key in batch.left}
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a batch."""
+        return len(self._holding)
+
     def holding(self, key: bytes) -> Batch | None:
         """The open batch that a call waits for."""
         return self._holding.get(key)
