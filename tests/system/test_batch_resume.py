@@ -50,6 +50,18 @@ def test_without_batch_what_a_batch_holds_is_waited_for_and_the_rest_is_asked_at
         journal.close()
 
 
+def test_rows_beyond_a_large_batch_do_not_wait_for_it(tmp_path: Path, provider: str) -> None:
+    with scenery("--batch-looks", "1000000") as (server, nursery):
+        scene = Scene(tmp_path / "run", server, nursery, provider, rows=300, requests=200)
+        scene.kill_at("after create")
+        (batch,) = server.batches()
+        assert len(batch["items"]) == 200
+        scene.start("--no-batch")
+        while server.counters(bodies=False)["requests"] != 100:
+            assert nursery.wait(0.01) is None
+        assert nursery.kill() == -9
+
+
 def test_cancel_keeps_what_was_answered_and_frees_the_rest(tmp_path: Path, provider: str) -> None:
     with scenery("--batch-looks", "40") as (server, nursery):
         scene = Scene(tmp_path / "run", server, nursery, provider, requests=None)
