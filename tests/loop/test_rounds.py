@@ -16,6 +16,7 @@ import pytest
 
 from selfsown.core.errors import ConfigChanged, ConfigError, InputError
 from selfsown.core.journal import JOURNAL_NAME, Journal
+from selfsown.core.rundir import read_lines
 from selfsown.loop import rounds
 from selfsown.loop.config import GuardConfig, LoopConfig, make_loop_config
 from selfsown.loop.places import LoopPlaces
@@ -114,6 +115,29 @@ def test_a_run_that_was_killed_before_its_card_gets_it(finished: Path) -> None:
     rounds.turn(config(finished))
     assert card.read_bytes() == before
     assert places.ending.read_bytes() == ending
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_round_of_which_too_little_is_left_is_rolled_back(
+    finished: Path, tmp_path: Path, left: int
+) -> None:
+    """The suite holds what the round is going to write, but for so many records."""
+    rows = list(read_lines(LoopPlaces(finished).round(0).run / "accepted.jsonl"))
+    suite = tmp_path / "written.jsonl"
+    with suite.open("w") as file:
+        for row in rows[left:]:
+            assert isinstance(row, dict)
+            item = {"instruction": row["instruction"], "input": row["input"]}
+            file.write(json.dumps({**item, "references": [row["output"]]}) + "\n")
+    alone = {"human_data": False, "rehearsal": 0, "suite_limit": 2, "train": {"preset": "lab"}}
+    guard = {"acts": False, "audit": 0}
+    places = LoopPlaces(tmp_path / "loop")
+    changes = {**alone, "suites": [str(suite)], "guard": guard}
+    result = rounds.turn(config(places.home, **changes))
+    assert [one.decision for one in result.endings] == ["rolled_back"]
+    assert result.endings[0].reason.startswith(("no record", "one record")[left])
+    assert not places.round(0).model.exists() and places.page.is_file()
+    assert rounds.turn(config(places.home, **changes)).endings == result.endings
 
 
 def test_another_config_is_refused_with_what_differs(finished: Path) -> None:

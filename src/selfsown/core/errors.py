@@ -51,6 +51,10 @@ class InputError(SelfsownError):
     """A file, value or argument that the user gave cannot be used."""
 
 
+class TooFewRecords(InputError):
+    """What a step was given is readable, and too little of it is left to go on with."""
+
+
 class ConfigError(InputError):
     """A config key, option, URI or flag is unknown, missing, or out of range."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from selfsown.core.errors import InputError
+from selfsown.core.errors import InputError, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.export.example import Fields, fields_for
 from selfsown.export.files import RowWriter, open_rows, refuse_overwrite
@@ -85,8 +85,8 @@ def export_run(
         admit: asked about every record, in order; None writes all.
 
     Raises:
-        InputError: the run is empty or unfinished, no record is admitted, a field is missing, a
-            file exists.
+        TooFewRecords: no record is admitted.
+        InputError: the run is empty or unfinished, a field is missing, a file exists.
         MissingExtra: Parquet or a tokenizer needs a package that is not installed.
         EnvironmentFailure: the files cannot be written.
     """
@@ -153,7 +153,7 @@ def _write(
             side = sides[split.is_validation(example.instruction)]
             side.write(make_row(example), origin)
         if not any(side.row_count for side in sides):
-            raise InputError(
+            raise TooFewRecords(
                 f"no record is left for `{targets[0]}`",
                 why="every record repeats an item of an evaluation suite",
                 fix="name other suites with --suite, or check what the run started from",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from selfsown.core.errors import TooFewRecords
 from selfsown.core.rundir import read_lines, write_lines, write_text
 from selfsown.curate.decontaminate import DecontaminationIndex
 from selfsown.evaluate.overlap import Sieve
@@ -35,7 +36,11 @@ def curate(places: RoundPlaces, index: DecontaminationIndex) -> Curated:
     if any(True for _ in read_lines(places.run / "accepted.jsonl")):
         options = ExportOptions(format="alpaca", force=True)
         sieve = Sieve(index)
-        kept = export_run(places.run, places.data, options, admit=sieve.admits).files[0].row_count
+        try:
+            written = export_run(places.run, places.data, options, admit=sieve.admits)
+            kept = written.files[0].row_count
+        except TooFewRecords:
+            kept = 0
         sieve.write_removed(places.data)
         found = Curated(kept + len(sieve.removed), kept, len(sieve.removed))
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from selfsown.core.config import difference, read_config
-from selfsown.core.errors import ConfigChanged, ConfigError
+from selfsown.core.errors import ConfigChanged, ConfigError, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, write_text
 from selfsown.evaluate.open_suite import SuiteChanges, open_suites
@@ -138,7 +138,11 @@ class _Crank:
             self._write_lists(places.data, places.lists)
         else:
             return self._ending(number, "rolled_back", "no record was left to train on")
-        record = self._watch.record(number, self._generator, self._mixture(number))
+        try:
+            mixture = self._mixture(number)
+        except TooFewRecords as error:
+            return self._ending(number, "rolled_back", error.what)
+        record = self._watch.record(number, self._generator, mixture)
         verdict = record.verdict
         assert verdict is not None
         rules = ", ".join(f"{alarm.rule} ({alarm.level})" for alarm in verdict.alarms)

@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from selfsown.core.errors import InputError
+from selfsown.core.errors import TooFewRecords
 from selfsown.core.randomness import rng_for
 from selfsown.core.rundir import write_lines
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
@@ -82,7 +82,8 @@ def prepare(
         index: evaluation items; records that repeat one are left out.
 
     Raises:
-        InputError: fewer than two records are left, or the wanted human share cannot be reached.
+        TooFewRecords: fewer than two are left.
+        InputError: the wanted human share cannot be reached.
     """
     texts = _Texts(settings, encoder, index)
     parts = [part for part in texts.parts(sources) if part.rows]
@@ -183,14 +184,14 @@ def _texts_of(content: Example | Pair) -> list[str]:
     return [content.system, content.instruction, content.input, content.output]
 
 
-def _too_few(count: int, sources: Sequence[Source], left_out: Sequence[LeftOut]) -> InputError:
+def _too_few(count: int, sources: Sequence[Source], left_out: Sequence[LeftOut]) -> TooFewRecords:
     names = ", ".join(f"`{source.name}`" for source in sources) or "no source"
     reasons = Counter(one.reason for one in left_out)
     dropped = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
     remedies = ["extend the run", "add a source with `--data`"]
     remedies += ["raise `max_tokens`"] if "too_long" in reasons else []
     remedies += ["evaluate on other suites"] if REASON in reasons else []
-    return InputError(
+    return TooFewRecords(
         f"{'one record' if count else 'no record'} to train on from {names}"
         + (f"; texts left out: {dropped}" if dropped else ""),
         why=f"a training needs {LEAST_RECORDS} different records at least; one would be learned by"
