@@ -6,6 +6,7 @@ It holds one task per worker and nothing per shard, so its memory does not grow 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from selfsown.core import errors
 from selfsown.core.cost import NANO
@@ -15,6 +16,8 @@ from selfsown.scale.executor import Executor
 from selfsown.scale.islands import deal_epoch
 from selfsown.scale.job import Job, Rows, check, open_job
 from selfsown.scale.ledger import Ledger, Totals
+from selfsown.scale.shard import bring_results
+from selfsown.scale.store import Store
 from selfsown.scale.tasks import Outcome, Task, shard_config, share, task_digest
 
 OnOutcome = Callable[[Outcome, int], None]
@@ -72,8 +75,8 @@ class _Pass:
         self._on_outcome = on_outcome
         self._shards = range(epoch * job.shards, (epoch + 1) * job.shards)
         self._stopped: Outcome | None = None
-        self._digests: dict[int, str] = {}
-        """Of the shards in work."""
+        self._store = Store(job.store) if job.store else None
+        self._handed_out: dict[int, Task] = {}
         self._finished = ledger.totals().finished
         self._worked = False
 
@@ -112,7 +115,9 @@ class _Pass:
             task = self._task(shard)
             state = self._ledger.standing(shard)
             if is_again or state.digest != task.digest:
-                self._digests[shard] = task.digest
+                if self._store is not None:
+                    self._store.create(task.stored_part, Path(task.part).read_bytes())
+                self._handed_out[shard] = task
                 self._finished -= state.finished
                 self._worked = True
                 yield task
@@ -144,7 +149,10 @@ class _Pass:
         )
 
     def _take(self, outcome: Outcome) -> None:
-        self._ledger.record(outcome, self._digests.pop(outcome.shard))
+        task = self._handed_out.pop(outcome.shard)
+        if outcome.status == "finished" and task.store:
+            bring_results(task)  # from the node that made them
+        self._ledger.record(outcome, task.digest)
         self._finished += outcome.status == "finished"
         if outcome.status != "finished" and outcome.kind != "BudgetExhausted":
             self._stopped = self._stopped or outcome

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,17 +15,21 @@ from selfsown.core.config import make_config
 from selfsown.core.cost import NANO
 from selfsown.core.errors import EnvironmentFailure, SelfsownError, Suspended
 from selfsown.core.journal import JOURNAL_NAME, Journal
+from selfsown.core.request import JSON
 from selfsown.core.rundir import MANIFEST, read_manifest, write_text
 from selfsown.history import spent_before
 from selfsown.recipes.base import get_recipe
 from selfsown.runner import Start, execute, run_loop
+from selfsown.scale.keeping import Keeping, fetch_results
 from selfsown.scale.split import part_rows
-from selfsown.scale.tasks import Outcome, Task
+from selfsown.scale.store import Store
+from selfsown.scale.tasks import Outcome, Task, read_outcome
 
 DONE: Final = "done.json"
 """Beside the shard's data: the digest of the task that it finished, and the outcome."""
 _LOCK_WAIT_S: Final = 30.0
 """How long a worker that lost its driver may take to let go of the directory."""
+_LOCK_LOOK_S: Final = 0.2
 
 
 def work(form: dict[str, Any]) -> dict[str, Any]:
@@ -44,44 +51,79 @@ def work(form: dict[str, Any]) -> dict[str, Any]:
     return {**counted, "status": status, "kind": kind, "what": what, "why": why, "fix": fix}
 
 
+def bring_results(task: Task) -> Outcome | None:
+    """The outcome of a task that was finished before, here or on another node; None if it was not.
+
+    What another node made is copied here.
+    """
+    directory = Path(str(task.config["out"]))
+    done = directory / DONE
+    if done.exists():
+        known = orjson.loads(done.read_bytes())
+        if known["digest"] == task.digest:
+            return read_outcome({**known["outcome"], "wall_s": 0.0})
+    if not task.store:
+        return None
+    text = fetch_results(Store(task.store), task.shard, task.digest, directory)
+    if text is None:
+        return None
+    write_text(done, text.decode())
+    return read_outcome({**orjson.loads(text)["outcome"], "wall_s": 0.0})
+
+
 def _finished(task: Task, began: float) -> Outcome:
     """The outcome of a shard that runs to its end, or has done so before."""
     directory = Path(str(task.config["out"]))
-    done = directory / DONE
-    is_again = task.update or task.retry_failed
-    if done.exists() and not is_again:
-        known = orjson.loads(done.read_bytes())
-        if known["digest"] == task.digest:
-            known["outcome"]["wall_s"] = 0.0
-            return _outcome(known["outcome"])
-    done.unlink(missing_ok=True)
-    _run(task, directory)
-    outcome = _outcome({**_counted(task, began), "status": "finished"})
+    if not (task.update or task.retry_failed):
+        known = bring_results(task)
+        if known is not None:
+            return known
+    (directory / DONE).unlink(missing_ok=True)
+    keeping = Keeping(Store(task.store), task.shard, directory) if task.store else None
+    _run(task, keeping)
+    outcome = read_outcome({**_counted(task, began), "status": "finished"})
     form = {"digest": task.digest, "outcome": outcome.to_mapping()}
-    write_text(done, orjson.dumps(form, option=orjson.OPT_INDENT_2).decode() + "\n")
+    text = orjson.dumps(form, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if keeping is not None:
+        keeping.leave_results(task.digest, text)
+    write_text(directory / DONE, text.decode())
     return outcome
 
 
-def _run(task: Task, directory: Path) -> None:
+def _run(task: Task, keeping: Keeping | None) -> None:
     config = make_config(task.config, source=f"shard {task.shard}")
     recipe = get_recipe(config.recipe)
-    rows = part_rows(Path(task.part))
-    given: dict[str, Any] = {recipe.inputs: rows if recipe.inputs == "rows" else list(rows)}
     start = Start(
-        update=task.update,
-        retry_failed=task.retry_failed,
-        signals=True,
-        resume=task.resume,
+        update=task.update, retry_failed=task.retry_failed, signals=True, resume=task.resume
     )
+    if keeping is not None:
+        start = replace(start, view=keeping, open_journal=keeping.open_journal)
+        reuse = [*config.reuse, *map(str, keeping.overtaken)]
+        config = config.model_copy(update={"reuse": reuse})
     ends = time.monotonic() + _LOCK_WAIT_S
     while True:
+        rows = _rows(task)
+        given: dict[str, Any] = {recipe.inputs: rows if recipe.inputs == "rows" else list(rows)}
         try:
             run_loop(execute(config, start, recipe=recipe, **given))
             return
         except EnvironmentFailure as error:
             if "is in use by process" not in error.what or time.monotonic() > ends:
                 raise
-            time.sleep(0.2)
+            time.sleep(_LOCK_LOOK_S)
+
+
+def _rows(task: Task) -> Iterator[Mapping[str, JSON]]:
+    if not task.store:
+        return part_rows(Path(task.part))
+    data = Store(task.store).read(task.stored_part)
+    if data is None:
+        raise EnvironmentFailure(
+            f"the store `{task.store}` does not have `{task.stored_part}`",
+            why="the driver puts each shard's input there before it hands the shard out",
+            fix="run the same command again",
+        )
+    return map(json.loads, data.splitlines())
 
 
 def _counted(task: Task, began: float) -> dict[str, Any]:
@@ -106,7 +148,3 @@ def _counted(task: Task, began: float) -> dict[str, Any]:
         }
         form |= {"calls": manifest["run"]["calls"], "notes": tuple(manifest["run"]["warnings"])}
     return form
-
-
-def _outcome(form: dict[str, Any]) -> Outcome:
-    return Outcome(**{**form, "notes": tuple(form.get("notes", ()))})

@@ -39,6 +39,11 @@ class Task:
     resume: str = ""
     """The command that resumes the job."""
 
+    @property
+    def stored_part(self) -> str:
+        """The name of the part in the store, which changes with its content."""
+        return f"parts/{self.shard:05d}-{self.digest[:16]}.jsonl"
+
     def to_mapping(self) -> dict[str, Any]:
         """The task as JSON."""
         return asdict(self)
@@ -74,7 +79,7 @@ class Outcome:
 
 def read_outcome(form: Mapping[str, Any]) -> Outcome:
     """An outcome from its JSON."""
-    return Outcome(**{**form, "notes": tuple(form["notes"])})
+    return Outcome(**{**form, "notes": tuple(form.get("notes", ()))})
 
 
 def shard_config(

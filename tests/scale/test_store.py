@@ -1,0 +1,181 @@
+"""Claim: with a store, losing a node loses the rows since the last segment, and no money."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.scale.jobs import ROWS, do, make_job, merged
+
+from selfsown.core.errors import BudgetExhausted, JournalDamaged
+from selfsown.core.journal import JOURNAL_NAME, TABLES, Journal, Row
+from selfsown.scale.keeping import Keeping, Overtaken
+from selfsown.scale.segments import claim, encode, read_chain, restore
+from selfsown.scale.store import Store
+
+pytest.importorskip("fsspec", reason="fsspec is not installed (extra `ray`)")
+
+
+@pytest.fixture(params=["disk", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store of either kind, empty."""
+    return Store(str(tmp_path / "store") if request.param == "disk" else f"memory://{uuid4().hex}")
+
+
+def test_a_name_is_created_once(store: Store) -> None:
+    assert store.create("a/b", b"first")
+    assert not store.create("a/b", b"second")
+    assert (store.read("a/b"), store.read("a/c")) == (b"first", None)
+    assert (store.names("a"), store.names("nowhere")) == (["b"], [])
+
+
+def rows_of(path: Path) -> dict[str, list[object]]:
+    """Every row of a journal, its checksum included."""
+    with sqlite3.connect(path) as connection:
+        return {
+            table: connection.execute(f"SELECT * FROM {table} ORDER BY seq").fetchall()  # noqa: S608
+            for table in TABLES
+            if table != "batches"
+        }
+
+
+def test_a_restored_journal_has_the_rows_of_the_one_that_was_sent(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "job", shards=2, store=str(tmp_path / "store"), **capped(100_000))
+    do(job)
+    store = Store(job.store)
+    for shard in range(2):
+        chain = read_chain(store, f"shards/{shard:05d}", 99)
+        restore(store, f"shards/{shard:05d}", chain, tmp_path / f"{shard}.sqlite")
+        original = rows_of(job.places.shard(shard) / JOURNAL_NAME)
+        assert rows_of(tmp_path / f"{shard}.sqlite") == original
+        assert original["grants"]
+
+
+def test_a_lost_node_costs_no_call_that_was_sent_away_and_changes_no_byte(tmp_path: Path) -> None:
+    reference = make_job(tmp_path, "reference", shards=2)
+    do(reference)
+    job = make_job(tmp_path, "job", shards=2, store=str(tmp_path / "store"))
+    do(job)
+    for shard in range(2):
+        shutil.rmtree(job.places.shard(shard))
+    job.places.ledger.unlink()
+    for done in (tmp_path / "store").glob("shards/*/done/*"):
+        done.unlink()
+    totals = do(job)
+    assert totals.finished == 2
+    for shard in range(2):
+        manifest = json.loads((job.places.shard(shard) / "manifest.json").read_text())
+        assert manifest["run"]["attempts"] == len(ROWS[shard::2])
+        assert manifest["run"]["calls_from_journal"] == len(ROWS[shard::2])
+    assert merged(job) == merged(reference)
+
+
+def test_results_come_from_the_store_where_another_node_made_them(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "job", shards=3, store=str(tmp_path / "store"))
+    do(job)
+    files = merged(job)
+    shutil.rmtree(job.places.home / "shards")
+    shutil.rmtree(job.places.home / "merged")
+    job.places.ledger.unlink()
+    do(job)
+    assert not (job.places.shard(0) / JOURNAL_NAME).exists()
+    assert merged(job) == files
+
+
+def keep(store: Store, folder: Path) -> tuple[Keeping, Journal]:
+    """An attempt at shard 0 on a node whose disk is `folder`, and its journal."""
+    keeping = Keeping(store, 0, folder / "00000")
+    return keeping, keeping.open_journal(folder / "00000" / JOURNAL_NAME)
+
+
+def test_the_one_who_was_thought_lost_is_told_and_its_rows_do_not_count(
+    store: Store, tmp_path: Path
+) -> None:
+    first, journal = keep(store, tmp_path / "a")
+    journal.append_now([Row("sessions", ("s1", ""))])
+    first.send()
+    journal.append_now([Row("sessions", ("s2", ""))])
+    second, other = keep(store, tmp_path / "b")
+    other.append_now([Row("sessions", ("t2", ""))])
+    with pytest.raises(Overtaken):
+        first.send()
+    second.send()
+    journal.close()
+    other.close()
+    third, last = keep(store, tmp_path / "c")
+    assert [row[1] for row in last.rows("sessions")] == ["s1", "t2"]
+    assert (first.attempt, second.attempt, third.attempt) == (1, 2, 3)
+    last.close()
+    fourth, back = keep(store, tmp_path / "a")  # its disk has what was overtaken
+    assert [row[1] for row in back.rows("sessions")] == ["s1", "t2"]
+    assert [path.name for path in fourth.overtaken] == ["00000.overtaken-000004"]
+    back.close()
+
+
+async def test_a_grant_counts_when_it_is_in_the_store(store: Store, tmp_path: Path) -> None:
+    _, journal = keep(store, tmp_path / "a")
+    await journal.append([Row("grants", (1, 500, 0))])
+    chain = read_chain(store, "shards/00000", 99)
+    assert chain.last == 1
+    await journal.append([Row("grants", (1, -200, 0))])
+    assert read_chain(store, "shards/00000", 99).last == 1, "handing back may wait"
+    Keeping(store, 0, tmp_path / "b" / "00000")
+    with pytest.raises(Overtaken):
+        await journal.append([Row("grants", (1, 500, 0))])
+    journal.close()
+
+
+def test_a_lost_node_does_not_raise_the_cap(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "job", shards=1, store=str(tmp_path / "store"), **capped(2000))
+    with pytest.raises(BudgetExhausted):
+        do(job)
+    shutil.rmtree(job.places.shard(0))
+    with pytest.raises(BudgetExhausted):
+        do(job)
+    manifest = json.loads((job.places.shard(0) / "manifest.json").read_text())
+    spent = manifest["run"]["input_tokens"] + manifest["run"]["output_tokens"]
+    assert 0 < spent <= 2000
+
+
+def test_a_damaged_segment_is_never_restored(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "job", shards=1, store=str(tmp_path / "store"))
+    do(job)
+    [segment] = (tmp_path / "store" / "shards" / "00000" / "segments").iterdir()
+    whole = segment.read_bytes()
+    store = Store(job.store)
+    for at in range(0, len(whole), 97):
+        segment.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        target = tmp_path / f"{at}.sqlite"
+        try:
+            chain = read_chain(store, "shards/00000", 99)
+            restore(store, "shards/00000", chain, target)
+        except JournalDamaged:
+            continue
+        assert rows_of(target) == rows_of(job.places.shard(0) / JOURNAL_NAME)
+
+
+def test_an_attempt_that_left_nothing_does_not_break_the_chain(
+    store: Store, tmp_path: Path
+) -> None:
+    first, journal = keep(store, tmp_path / "a")
+    journal.append_now([Row("sessions", ("s1", ""))])
+    first.send()
+    claim(store, "shards/00000")
+    again, same = keep(store, tmp_path / "a")
+    assert again.attempt == 3
+    assert [row[1] for row in same.rows("sessions")] == ["s1"]
+    assert encode(same, 0, 3, 1) is not None
+    same.close()
+    journal.close()
+
+
+def capped(tokens: int) -> dict[str, object]:
+    """A budget, and answers long enough to feel it."""
+    return {
+        "budget": {"tokens": tokens},
+        "options": {"prompt": "Say {{ text }}.", "max_tokens": 1000},
+    }
