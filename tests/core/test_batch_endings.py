@@ -36,6 +36,8 @@ from selfsown.core.salvage import salvage
 from selfsown.offline import plan, replay
 from selfsown.runner import arun
 from selfsown.session import Start
+from selfsown.testing.batch_desk import BatchOptions
+from selfsown.testing.faults import Faults
 from selfsown.testing.server import LocalServer, ServerOptions
 
 
@@ -271,3 +273,30 @@ async def test_results_that_never_show_free_their_calls(
         assert sizes(found) == [len(ROWS), len(ROWS) // 2]
     details = {row[13] for row in journaled(tmp_path / "run", "attempts")}
     assert "the batch ended without a result for it" in details
+
+
+async def test_batches_are_operational_and_a_finished_run_asks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server() as found:
+        model = settings(found, "openai", monkeypatch)
+        await complete(model, tmp_path / "run", batch=False)
+        again = await complete(model, tmp_path / "run", batch={"price_factor": 0.1})
+        assert again.manifest["run"]["calls_from_journal"] == len(ROWS)
+        assert not sizes(found)
+
+
+async def test_a_refused_call_has_the_outcome_that_it_has_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ServerOptions(batches=BatchOptions(bad=1.0), faults=Faults(bad_request=1.0))
+    async with LocalServer(options) as found:
+        model = settings(found, "openai", monkeypatch)
+        await complete(model, tmp_path / "live", batch=False)
+        await complete(model, tmp_path / "batched")
+    assert data(tmp_path / "live") == data(tmp_path / "batched")
+    live, batched = (
+        sorted((row[1], row[5]) for row in journaled(tmp_path / name, "outcomes"))
+        for name in ("live", "batched")
+    )
+    assert live == batched

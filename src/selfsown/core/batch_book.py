@@ -31,6 +31,7 @@ from selfsown.core.journal import Journal, Row
 from selfsown.core.request import JSON
 
 KEY_BYTES: Final = 32
+_NOT_OVER: Final = "WHERE batch NOT IN (SELECT batch FROM batches WHERE event IN ('ended', 'lost'))"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,7 +174,7 @@ def open_batches(journal: Journal) -> Iterator[Batch]:
     """The batches of a journal that are neither ended nor lost, in the order of their intents."""
     found: dict[str, Batch] = {}
     places: dict[str, int] = {}
-    for row in journal.rows("batches"):
+    for row in journal.rows("batches", _NOT_OVER):
         seq, intent, event, session, model, remote, keys, text, created = row
         detail = orjson.loads(str(text)) if text else {}
         name = str(intent)
@@ -193,8 +194,6 @@ def open_batches(journal: Journal) -> Iterator[Batch]:
                 left=set(each),
             )
             places[name] = int(str(seq))
-        elif event in ("ended", "lost"):
-            found.pop(name, None)
         elif (batch := found.get(name)) is not None:
             _apply(batch, str(event), str(remote), keys, detail)
     for name, batch in found.items():
