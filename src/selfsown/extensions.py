@@ -42,6 +42,7 @@ FILTERS: Final[dict[str, str]] = {
     "language": "selfsown.curate.language:language",
     "leaked_markup": "selfsown.curate.boilerplate:leaked_markup",
     "length": "selfsown.curate.rules:length",
+    "near_duplicate": "selfsown.curate.near_duplicates:near_duplicate",
     "needs_other_medium": "selfsown.curate.media:needs_other_medium",
     "non_ascii_start": "selfsown.curate.rules:non_ascii_start",
     "write_a_program": "selfsown.curate.rules:write_a_program",

@@ -14,6 +14,9 @@
 `too_loud(most=1)` is then an `InstructionFilter` that knows its name and options, and
 `filter_named("too_loud", most=1)` is the same for recipe files, where the filter is one line in
 `selfsown.extensions` or the entry point `filters.too_loud` of a package outside.
+
+A check that depends on what was accepted before is an object with `add` as well (`Remembers`); the
+recipe tells it every accepted text, in order.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from types import MappingProxyType
-from typing import Final, ParamSpec
+from typing import Final, ParamSpec, Protocol, runtime_checkable
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.nearest import did_you_mean
@@ -32,6 +35,15 @@ from selfsown.curate.verdict import Verdict, keep
 Check = Callable[[str], Verdict]
 Options = ParamSpec("Options")
 
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A check with memory."""
+
+    def add(self, text: str) -> None:
+        """A text was accepted."""
+
+
 _REGISTERED: dict[str, Callable[..., InstructionFilter]] = {}
 FILTERS: Final[Mapping[str, Callable[..., InstructionFilter]]] = MappingProxyType(_REGISTERED)
 """Every registered filter by name; the value takes the filter's options."""
@@ -39,7 +51,7 @@ FILTERS: Final[Mapping[str, Callable[..., InstructionFilter]]] = MappingProxyTyp
 
 @dataclass(frozen=True, slots=True)
 class InstructionFilter:
-    """A configured rule: call it with a text, get a `Verdict`. Pure, cheap, without memory."""
+    """A configured rule: call it with a text, get a `Verdict`. Pure, but for what `add` told it."""
 
     name: str
     """The name it is registered under."""
@@ -51,6 +63,12 @@ class InstructionFilter:
     def __call__(self, text: str) -> Verdict:
         """The verdict of this rule on one text."""
         return self.check(text)
+
+    def add(self, text: str) -> None:
+        """A text was accepted, by all rules: one with memory judges later texts by it."""
+        check: object = self.check
+        if isinstance(check, Remembers):
+            check.add(text)
 
 
 def filter_step(

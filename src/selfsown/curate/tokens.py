@@ -17,6 +17,13 @@ Tokenizer = Callable[[str], list[str]]
 
 _ASCII_WORDS = re.compile(r"[a-z0-9]+")
 
+_SPACED_WORDS = re.compile(r"[^\W_]+")
+# Letters, digits and signs of Latin, Greek and Cyrillic and typographic signs: no mark, no format
+# character (soft hyphen, Greek number signs apart), no script without spaces.
+_SPACED = re.compile(
+    "[\0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u1e00-\u1fff\u2010-\u2027\u2030-\u205e\u20a0-\u20c0]*"
+)
+
 # Scripts written without spaces between words, each character a token of its own.
 _UNSPACED_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -62,8 +69,16 @@ def tokenize_unicode(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORDS.findall(text.lower())
-    visible = "".join([char for char in text if _KINDS[char] != "ignored"])
+    is_spaced = _SPACED.fullmatch(text) is not None
+    visible = text if is_spaced else "".join([char for char in text if _KINDS[char] != "ignored"])
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    if is_spaced and _SPACED.fullmatch(folded):
+        return _SPACED_WORDS.findall(folded)
+    return _tokenize_by_character(folded)
+
+
+def _tokenize_by_character(folded: str) -> list[str]:
+    """`tokenize_unicode` of any visible, folded text."""
     tokens: list[str] = []
     previous: _Kind = "separator"
     for char in folded:

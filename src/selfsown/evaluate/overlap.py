@@ -7,7 +7,7 @@ A file is any training export: JSONL with `messages`, `prompt` and `completion`,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -107,6 +107,11 @@ def row_texts(value: JSON) -> Iterator[str]:
             yield from row_texts(one)
 
 
+def beginning(text: str) -> str:
+    """The first 200 characters of a text on one line, for lists of what was removed."""
+    return re.sub(r"\s+", " ", text).strip()[:200]
+
+
 def overlaps_path(out: Path) -> Path:
     """Where it is listed what was left out of a training file."""
     return out.with_name(f"{out.name}.overlaps.jsonl")
@@ -182,13 +187,23 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
             why="every row repeats evaluation items",
             fix="check that training and evaluation data were not exchanged",
         )
-    gone = {one.line for one in sieve.removed}
-    provenance = path.with_name(path.name + _PROVENANCE)
-    if provenance.exists():
-        write_lines(out.with_name(out.name + _PROVENANCE), _renumbered(provenance, gone))
+    copy_provenance(path, out, {one.line for one in sieve.removed})
     list_path = sieve.write_removed(out)
     write_lines(out, map(orjson.dumps, kept))
     return Cleaned(out, len(kept), tuple(sieve.removed), list_path)
+
+
+def copy_provenance(path: Path, out: Path, gone: Container[int]) -> None:
+    """Give `out` the provenance that lies beside `path`, if any does, without the rows `gone`.
+
+    Args:
+        path: the file that `out` is a copy of.
+        out: has the rows of `path` that are not in `gone`, in their order.
+        gone: numbers of rows, from 1.
+    """
+    provenance = path.with_name(path.name + _PROVENANCE)
+    if provenance.exists():
+        write_lines(out.with_name(out.name + _PROVENANCE), _renumbered(provenance, gone))
 
 
 def _training_rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -201,7 +216,7 @@ def _training_rows(path: Path) -> Iterator[tuple[int, Row]]:
     yield from read_objects(path, "training file")
 
 
-def _renumbered(path: Path, gone: set[int]) -> Iterator[bytes]:
+def _renumbered(path: Path, gone: Container[int]) -> Iterator[bytes]:
     """The lines of a provenance file whose records stay, with their new numbers."""
     number = 0
     for _, row in read_objects(path, "provenance file"):
@@ -211,8 +226,7 @@ def _renumbered(path: Path, gone: set[int]) -> Iterator[bytes]:
 
 
 def _described(number: int, row: Mapping[str, JSON], found: list[Overlap]) -> TrainingOverlap:
-    text = re.sub(r"\s+", " ", " ".join(row_texts(row))).strip()
-    return TrainingOverlap(number, text[:200], tuple(found))
+    return TrainingOverlap(number, beginning(" ".join(row_texts(row))), tuple(found))
 
 
 def _words(one: TrainingOverlap) -> str:

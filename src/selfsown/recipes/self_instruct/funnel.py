@@ -53,7 +53,7 @@ class Funnel:
 
     def add_seed(self, instruction: str) -> None:
         """A seed's instruction, which new ones must differ from; seeds are not filtered."""
-        self._pool.add(instruction)
+        self._remember(instruction)
 
     def take_list(
         self, place: Place, shown: Sequence[Member], answer: Completion | CallFailed
@@ -131,8 +131,14 @@ class Funnel:
             candidate.reject(verdict.reason or "rule", verdict.score)
             return False
         candidate.keep()
-        self._pool.add(piece)
+        self._remember(piece)
         return True
+
+    def _remember(self, instruction: str) -> None:
+        """What is new is measured against this one, too."""
+        self._pool.add(instruction)
+        for rule in self._rules:
+            rule.add(instruction)
 
     def _take_instances(self, place: Place, task: Candidate, pieces: Sequence[Piece]) -> int:
         """End every piece as an instance or with the reason why it is none; how many are kept."""

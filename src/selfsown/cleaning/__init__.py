@@ -1,0 +1,1 @@
+"""Files of records made clean: near-duplicates go, and what evaluations ask."""

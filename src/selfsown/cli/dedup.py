@@ -1,0 +1,111 @@
+"""`selfsown dedup`: a file without rows that nearly repeat an earlier one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from selfsown.cli.main import shown
+
+if TYPE_CHECKING:
+    from selfsown.cleaning.near_duplicates import Deduplicated
+    from selfsown.curate.near_duplicates import Method
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSONL file to write; what was removed goes to OUT.removed.jsonl.",
+)
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="NAME",
+    help="Compare the text of this field; may be repeated. Default: all text of a row.",
+)
+@click.option(
+    "--threshold",
+    default=0.8,
+    show_default=True,
+    help="Jaccard likeness from which on a row repeats another.",
+)
+@click.option(
+    "--words",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Words of a shingle; texts are compared as sets of shingles.",
+)
+@click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "exact", "minhash"]),
+    help="What finds candidates: exact misses none; auto is exact up to 64 shingles.",
+)
+@click.option(
+    "--bands", default=16, show_default=True, type=click.IntRange(min=1), help="Of minhash."
+)
+@click.option(
+    "--rows", default=8, show_default=True, type=click.IntRange(min=1), help="Per band, of minhash."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print counts and largest clusters as JSON.")
+def dedup(
+    file: Path,
+    out: Path,
+    fields: tuple[str, ...],
+    threshold: float,
+    words: int,
+    method: Method,
+    bands: int,
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Copy FILE (JSONL, JSON or CSV) without rows that nearly repeat an earlier one.
+
+    The first row of several that are alike stays. Every candidate is compared exactly, so no row
+    goes that is less alike than --threshold.
+    """
+    from selfsown.cleaning.near_duplicates import dedup_file
+    from selfsown.curate.minhash import Banding
+    from selfsown.curate.near_duplicates import NearDuplicates
+
+    banding = Banding(bands, rows)
+    near = NearDuplicates(threshold, words=words, method=method, banding=banding)
+    done = dedup_file(file, out, near, fields=fields)
+    if method != "exact":
+        rate = f"{banding.found_rate(threshold):.3f}"
+        click.echo(f"minhash finds pairs at the threshold with probability {rate}", err=True)
+    _report(done, as_json=as_json)
+
+
+def _report(done: Deduplicated, *, as_json: bool) -> None:
+    import orjson
+
+    from selfsown.cli.summary import aligned
+    from selfsown.report.words import plural
+
+    if as_json:
+        click.echo(orjson.dumps(asdict(done), default=str, option=orjson.OPT_INDENT_2))
+        return
+    table = [
+        [plural(one.removed, "row"), "like", f"row {one.line}", shown(one.text[:60])]
+        for one in done.largest
+    ]
+    if table:
+        click.echo("\n".join(aligned(table)), err=True)
+    click.echo(
+        f"rows: {done.rows} in, {done.kept} kept, {done.removed} removed, which repeat "
+        f"{plural(done.clusters, 'kept row')}",
+        err=True,
+    )
+    click.echo(f"what was removed is listed in `{done.list_path}`", err=True)
+    click.echo(done.path)
