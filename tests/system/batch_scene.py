@@ -96,8 +96,13 @@ class Scene:
     def kill_after(self, seconds: float) -> bool:
         """Start, and kill unless it ends before; whether it was killed."""
         self.start()
-        code = self.nursery.wait(seconds)
-        return code is None and self.nursery.kill() == -9
+        if self.nursery.wait(seconds) is not None:
+            return False
+        try:
+            return self.nursery.kill() == -9
+        except ProcessLookupError:  # it ended in this very moment
+            assert self.nursery.wait(60) == 0
+            return False
 
     def kill_at(self, stage: str) -> None:
         """Start, and kill while the server stalls."""
