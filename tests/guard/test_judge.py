@@ -168,6 +168,19 @@ def test_precision_up_while_recall_falls_for_two_rounds_stops() -> None:
     assert judge(turned).level == "pass"
 
 
+def test_what_the_first_tuning_does_to_precision_and_recall_is_no_signature() -> None:
+    history = [
+        record(0, precision=0.70, recall=0.80),
+        record(1, precision=0.76, recall=0.75),
+        record(2, precision=0.82, recall=0.70),
+        record(3, precision=0.88, recall=0.65),
+    ]
+    tuned = Policy(baseline_round=1)
+    assert judge(history[:3], tuned).level == "pass"
+    rules = [alarm.rule for alarm in judge(history, tuned).alarms]
+    assert rules == ["precision_up_recall_down"]
+
+
 def test_a_worse_tail_under_a_flat_mean_warns() -> None:
     first = replace(record(0), scores={"human_nll": 3.0, "human_nll_tail": 6.0})
     now = replace(record(1), scores={"human_nll": 3.05, "human_nll_tail": 6.2})

@@ -161,7 +161,7 @@ def _comparisons(
         if name in now.values and name in before.values:
             yield _against_own(name, kind, before.values[name], now.values[name], policy, first)
     if kind != "curated" or "raw" not in history[-1].metrics:  # filters raise precision on purpose
-        yield from _signature(history, kind)
+        yield from _signature(history[history.index(first) :], kind)
 
 
 def _alike(one: Metrics, other: Metrics) -> bool:
@@ -213,7 +213,10 @@ def _test(
 
 
 def _signature(history: Sequence[GuardRecord], kind: SampleKind) -> Iterator[_Test]:
-    """Precision up while recall falls, two rounds running: biased sampling (2307.01850)."""
+    """Precision up while recall falls, two rounds running: biased sampling (2307.01850).
+
+    Only from the baseline on: the first tuning does both at once, and is no sampling.
+    """
     last = [record.metrics.get(kind) for record in history[-3:]]
     series = [metrics.values for metrics in last if metrics and "recall" in metrics.values]
     if len(series) < 3:

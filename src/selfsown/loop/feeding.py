@@ -47,7 +47,8 @@ class FeedingConfig:
 
     out: Path
     seeds: tuple[int, ...] = (0,)
-    rounds: int = 5
+    rounds: int = 4
+    """In a fifth one four trainings would stand behind the generator, at which the guard stops."""
     target: int = 250
     """Tasks of each round; with few of them chance hides what the tails lose."""
     human: str = "lab:100"
