@@ -58,7 +58,7 @@ class Status:
 @click.option("--quick", is_flag=True, help="Do not count stages where that takes a replay.")
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(run_dir: Path, quick: bool, as_json: bool) -> None:
-    """Print how far the run, evaluation, loop or training in DIR is, and how to go on with it.
+    """Print how far the run, job, evaluation, loop or training in DIR is, and how to go on.
 
     Reads only, so it works while the run goes on, and on one that was killed.
     """

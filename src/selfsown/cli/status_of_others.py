@@ -6,11 +6,13 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
 from selfsown.cli.main import shown
 
-Kind = Literal["loop", "round", "experiment", "training"]
+Kind = Literal["loop", "round", "experiment", "training", "sharded job", "merge"]
+
+_STOPPED_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,16 @@ def read_other(directory: Path, holder: Callable[[Path], int | None]) -> OtherSt
     Raises:
         InputError: a file in it cannot be read.
     """
+    from selfsown.core.journal import JOURNAL_NAME
+    from selfsown.core.rundir import MANIFEST
     from selfsown.loop.places import LoopPlaces
+    from selfsown.scale.job import is_job
     from selfsown.train.plan import PLAN, RECORD, WORK
 
+    if is_job(directory):
+        return _job(directory, holder(directory))
+    if not (directory / JOURNAL_NAME).exists() and (directory / MANIFEST).exists():
+        return _merge(directory)
     if LoopPlaces(directory).config.is_file():
         return _loop(directory, holder(directory))
     home = directory.parent.parent
@@ -86,6 +95,61 @@ def _loop(directory: Path, process: int | None) -> OtherStatus:
     if places.page.is_file():
         lines.append(f"page: {places.page}")
     return OtherStatus(str(directory), "loop", state, process, tuple(lines), again)
+
+
+def _job(directory: Path, process: int | None) -> OtherStatus:
+    from selfsown.cli.run import program
+    from selfsown.core.cost import NANO
+    from selfsown.report.words import count, plural, usd
+    from selfsown.scale.job import read_facts
+    from selfsown.scale.ledger import Ledger
+    from selfsown.scale.places import JobPlaces
+
+    facts = read_facts(directory)
+    with Ledger(JobPlaces(directory).ledger, read_only=True) as ledger:
+        totals, stopped = ledger.totals(), ledger.stopped(_STOPPED_SHOWN)
+    is_done = totals.finished == totals.shards
+    state = f"{count(totals.finished)} of {plural(totals.shards, 'shard')} finished"
+    epochs = f" in {plural(facts.epochs, 'epoch')}" if facts.epochs > 1 else ""
+    lines = [
+        f"{facts.recipe}: {count(facts.rows)} inputs over {plural(facts.shards, 'shard')}{epochs}",
+        f"shards that ended: {count(totals.accepted)} kept, {count(totals.rejected)} rejected,"
+        f" {count(totals.failures)} failed; {plural(totals.calls, 'call')},"
+        f" {count(totals.tokens)} tokens, {usd(totals.nano_usd / NANO)}",
+        *(f"shard {shard:05d} was stopped: {what}" for shard, what in stopped),
+    ]
+    if process is not None:
+        return OtherStatus(
+            str(directory),
+            "sharded job",
+            f"running, in process {process}: {state}",
+            process,
+            tuple(lines),
+            "",
+        )
+    home = shlex.quote(str(directory))
+    again = f"{program()} merge {home} -o {home}/merged"
+    if not is_done:
+        again = "the command that began it, again: it resumes"
+    return OtherStatus(str(directory), "sharded job", state, None, tuple(lines), again)
+
+
+def _merge(directory: Path) -> OtherStatus | None:
+    from selfsown.cli.run import program
+    from selfsown.cli.summary import stage_lines
+    from selfsown.core.rundir import read_manifest
+    from selfsown.report.words import count, plural
+
+    data: Any = read_manifest(directory)["data"]
+    facts = data["notes"].get("merge")
+    if facts is None:
+        return None
+    state = (
+        f"{plural(facts['runs'], 'run')}, {count(facts['accepted'])} of {count(facts['in'])} kept"
+    )
+    again = f"{program()} export {shlex.quote(str(directory))} --format messages -o train.jsonl"
+    lines = tuple(stage_lines(data["stages"]))
+    return OtherStatus(str(directory), "merge", state, None, lines, again)
 
 
 def _remedies(home: Path) -> list[str]:

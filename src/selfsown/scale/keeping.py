@@ -55,7 +55,7 @@ class Keeping:
         self._thread: threading.Thread | None = None
         self.attempt = claim(store, self._home)
         self.overtaken: list[Path] = []
-        """Directories that another attempt has overtaken; the answers in their journals are good."""
+        """Directories that another attempt has overtaken; what their journals answer is good."""
         chain = read_chain(store, self._home, self.attempt)
         if chain.attempt and chain.attempt != self._local_attempt():
             self._set_aside()

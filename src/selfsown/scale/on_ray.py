@@ -1,13 +1,18 @@
 """Shards as Ray tasks: Ray places them, and starts them again where a worker or a node dies.
 
 Without an address a Ray of our own is started on 127.0.0.1 and ends with the command. It sends no
-usage statistics and opens no dashboard. What a shard needs beside its task must be there on every
-node: this package, the recipe's module, and API keys in the environment.
+usage statistics and opens no dashboard. Where the driver is killed, so that it can end nothing, Ray
+and its workers end at once and two helpers of Ray's within a minute.
+
+What a shard needs beside its task must be there on every node: this package, the recipe's module,
+and API keys in the environment.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
@@ -37,10 +42,12 @@ class OnRay:
             EnvironmentFailure: Ray cannot be reached or started.
         """
         self._ray = _import_ray()
+        self._folder = ""
+        """Where a Ray of our own keeps its sockets and logs, removed with it."""
         self._start(workers, address)
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         if len(nodes) > 1 and not has_store:
-            self._ray.shutdown()
+            self._close()
             raise ConfigError(
                 f"the Ray cluster has {len(nodes)} nodes, and no store was given",
                 why="a shard keeps its journal on its node's disk, where no other node sees it",
@@ -86,7 +93,8 @@ class OnRay:
         if address is None:
             os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
             options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
-            options |= {"_node_ip_address": "127.0.0.1"}
+            self._folder = tempfile.mkdtemp(prefix="selfsown-ray-")
+            options |= {"_node_ip_address": "127.0.0.1", "_temp_dir": self._folder}
         else:
             options |= {"address": address}
         try:
@@ -107,7 +115,12 @@ class OnRay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._ray.shutdown()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _import_ray() -> Any:
