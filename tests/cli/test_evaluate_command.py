@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from selfsown.cli.decontaminate import decontaminate
 from selfsown.cli.evaluate import evaluate
 from selfsown.cli.rate import rate
 from selfsown.cli.suites import suites
@@ -148,17 +149,17 @@ def test_suites_are_listed_and_shown(suite: Path) -> None:
     assert json.loads(ask(suites, "show", suite, "--json").stdout)["n"] == 6
 
 
-def test_overlap_exits_with_1_and_writes_a_clean_copy_on_request(
+def test_decontaminate_exits_with_1_and_writes_a_clean_copy_on_request(
     tmp_path: Path, suite: Path
 ) -> None:
     rows = [{"prompt": f"What is the right answer to question number {n}?"} for n in (2, 9)]
     training = lines(tmp_path / "train.jsonl", *rows)
-    done = ask(suites, "overlap", training, "--suite", suite)
-    assert done.exit_code == 1 and "line 1" in done.stdout and "line 2 " not in done.stdout
+    done = ask(decontaminate, "check", training, "--suite", suite)
+    assert done.exit_code == 1 and "row 1" in done.stdout and "row 2 " not in done.stdout
     clean = tmp_path / "clean.jsonl"
-    assert ask(suites, "overlap", training, "--suite", suite, "-o", clean).exit_code == 0
+    assert ask(decontaminate, "clean", training, "--suite", suite, "-o", clean).exit_code == 0
     assert [json.loads(line) for line in clean.read_text().splitlines()] == rows[1:]
-    assert ask(suites, "overlap", clean, "--suite", suite, "--json").exit_code == 0
+    assert ask(decontaminate, "check", clean, "--suite", suite, "--json").exit_code == 0
 
 
 def test_a_sheet_is_made_and_read_back(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ Run:
   plan     Calls, tokens and cost, before any is spent.
   preview  A tiny run, shown in full.
   run      Run a recipe; again: resume or extend it.
+  merge    Runs and sharded jobs as one data set.
   cancel   Give up batches at the provider.
 
 Look:
@@ -43,6 +44,10 @@ Look:
   why     The lineage of one record, calls included.
   diff    What differs between two runs.
   report  Write the page about a run.
+
+Clean:
+  dedup          Remove near-duplicates from a file.
+  decontaminate  Keep data apart from what evaluations ask.
 
 Improve:
   train     Tune a model on a run or an export.

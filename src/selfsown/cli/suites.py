@@ -1,4 +1,4 @@
-"""`selfsown suites`: list and fetch evaluation suites, look into them, keep training data clean."""
+"""`selfsown suites`: list and fetch evaluation suites, and look into them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from selfsown.cli.main import shown
 
 if TYPE_CHECKING:
     from selfsown.core.request import JSON
-    from selfsown.evaluate.overlap import TrainingOverlap
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_LISTED = 20
 
 
 @click.group()
 def suites() -> None:
-    """List, fetch and show evaluation suites; keep training data apart from them."""
+    """List, fetch and show evaluation suites."""
 
 
 @suites.command("list")
@@ -87,56 +85,6 @@ def show(suite: str, count: int, layout: str | None, as_json: bool) -> None:
     for one in found.instances[:count]:
         click.echo(f"--- {shown(one.id)}\n{_lines(one.prompt)}")
         click.echo(f"=> {' | '.join(shown(text) for text in one.references)}")
-
-
-@suites.command()
-@click.argument("training", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--suite", "names", multiple=True, required=True, help="As in `evaluate`.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write FILE without them.")
-@_JSON
-@click.pass_context
-def overlap(
-    ctx: click.Context, training: Path, names: tuple[str, ...], out: Path | None, as_json: bool
-) -> None:
-    """List the lines of a training FILE that repeat evaluation items; exit 1 if there are any.
-
-    With -o a copy without them is written, and the exit code is 0.
-    """
-    from selfsown.evaluate.open_suite import open_suites
-    from selfsown.evaluate.overlap import clean_file, file_overlaps, suite_index
-
-    index = suite_index(open_suites(names))
-    if out is not None:
-        cleaned = clean_file(training, out, index)
-        found = list(cleaned.removed)
-    else:
-        found = list(file_overlaps(training, index))
-    if as_json:
-        click.echo(_dumped({"index": index.benchmarks, "lines": [asdict(one) for one in found]}))
-    else:
-        click.echo("\n".join(_overlap_lines(found)))
-    if out is not None:
-        click.echo(f"kept: {cleaned.kept}\nremoved: {len(found)}, listed in", err=True)
-        click.echo(f"`{cleaned.list_path}`\nwrote `{out}`", err=True)
-    elif found:
-        again = f"selfsown suites overlap {training} --suite {' --suite '.join(names)} -o CLEAN"
-        click.echo(f"hint: {again}", err=True)
-        ctx.exit(1)
-
-
-def _overlap_lines(found: list[TrainingOverlap]) -> list[str]:
-    from selfsown.cli.summary import aligned
-    from selfsown.report.words import plural
-
-    rows: list[list[str]] = []
-    for one in found[:_LISTED]:
-        first = one.overlaps[0]
-        item = f"{first.benchmark} {first.part} {first.item}"
-        rows.append(
-            [f"line {one.line}", f"{first.ratio:.0%}", first.how, shown(item), shown(one.text[:60])]
-        )
-    more = [f"and {len(found) - _LISTED} more; --json lists all"] if len(found) > _LISTED else []
-    return [f"{plural(len(found), 'line')} in the evaluation", *aligned(rows, right=(1,)), *more]
 
 
 def _lines(text: str) -> str:

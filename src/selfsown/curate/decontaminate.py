@@ -20,24 +20,42 @@ Not covered: paraphrases, translations, and items that a text repeats in less th
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
-from selfsown.core.errors import CheckFailed, ConfigError
-from selfsown.curate.tokens import tokenize_unicode
+from selfsown.core.errors import CheckFailed
+from selfsown.curate.item_store import (
+    CONTAINED_FROM,
+    NGRAM,
+    THRESHOLD,
+    Item,
+    MemoryStore,
+    Settings,
+    Store,
+    Words,
+    code_of,
+    encoded,
+    normal_tokens,
+)
 from selfsown.curate.verdict import Verdict, drop, keep
+
+__all__ = [
+    "CONTAINED_FROM",
+    "NGRAM",
+    "REASON",
+    "THRESHOLD",
+    "DecontaminationIndex",
+    "Item",
+    "MissingIndex",
+    "Overlap",
+    "matched_ratio",
+    "normal_tokens",
+]
 
 REASON: Final = "benchmark_overlap"
 """The reason under which contaminated records are rejected."""
-
-NGRAM: Final = 10
-THRESHOLD: Final = 0.5
-CONTAINED_FROM: Final = 5
-"""Fewest words of an item that is looked for inside a text; shorter ones must be a whole field."""
 
 _LEAST_BLOCK: Final = 6
 """Characters of the shortest matching block that counts."""
@@ -47,19 +65,6 @@ How = Literal["equal", "contained", "similar"]
 
 class MissingIndex(CheckFailed):
     """A benchmark that was named has no items in the index."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One text of a benchmark that must not occur in training data."""
-
-    benchmark: str
-    id: str
-    part: str
-    """What of the benchmark's instance it is, for example `question`."""
-    text: str
-    is_whole: bool = False
-    """Only a text with all of its words in a row repeats it, however long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,67 +79,43 @@ class Overlap:
     """Share of the item's characters that the text repeats, in (0.5, 1]."""
 
 
-class _Indexed:
-    """An item as it is compared."""
-
-    __slots__ = ("item", "joined")
-
-    def __init__(self, item: Item, tokens: Sequence[str]) -> None:
-        self.item = item
-        self.joined = " ".join(tokens)
-
-
 class DecontaminationIndex:
     """All items of all benchmarks, and exact answers to "does this text repeat one?".
 
-    Memory is about 100 bytes per word of the items; a text costs about 2 microseconds per word and
-    one character comparison per item with which it shares enough 6-character pieces to matter.
+    Items are those that `add` puts into memory and those of index files (`index_file`); answers do
+    not depend on which. A text costs about half a microsecond per word and one character comparison
+    per item with which it shares enough 6-character pieces to matter.
     """
 
-    def __init__(self, *, ngram: int = NGRAM, threshold: float = THRESHOLD) -> None:
-        """An empty index.
+    def __init__(
+        self, *, ngram: int = NGRAM, threshold: float = THRESHOLD, stores: Sequence[Store] = ()
+    ) -> None:
+        """An index of what other stores hold, and of what is added.
 
         Args:
             ngram: words in a row that make a text a candidate; at least 5.
             threshold: a text is contaminated above this share of an item, in [0, 1).
+            stores: further items, each with settings of its own.
 
         Raises:
             ConfigError: a value is out of range.
         """
-        if ngram < CONTAINED_FROM or not 0 <= threshold < 1:
-            raise ConfigError(
-                f"decontamination with {ngram}-grams above {threshold} makes no sense",
-                why=f"n-grams have at least {CONTAINED_FROM} words, and shares lie in [0, 1)",
-                fix=f"use {NGRAM} and {THRESHOLD}",
-            )
-        self._ngram, self._threshold = ngram, threshold
-        self._items: list[_Indexed] = []
-        self._counts: dict[str, int] = {}
-        self._grams: dict[int, list[int]] = {}
-        self._short: dict[int, dict[str, list[int]]] = {}
-        self._raw: dict[str, list[int]] = {}
+        self.own = MemoryStore(Settings(ngram, threshold))
+        """What was added."""
+        self._stores: tuple[Store, ...] = (*stores, self.own)
 
     def add(self, item: Item) -> None:
         """Add one item; a blank text protects nothing and is left out."""
-        if not item.text.strip():
-            return
-        tokens = normal_tokens(item.text)
-        number = len(self._items)
-        entry = _Indexed(item, tokens)
-        self._items.append(entry)
-        self._counts[item.benchmark] = self._counts.get(item.benchmark, 0) + 1
-        if not tokens:
-            self._raw.setdefault(item.text.strip(), []).append(number)
-        elif len(tokens) < self._ngram:
-            self._short.setdefault(len(tokens), {}).setdefault(entry.joined, []).append(number)
-        else:
-            for gram in set(_grams(tokens, self._ngram)):
-                self._grams.setdefault(gram, []).append(number)
+        self.own.add(item)
 
     @property
     def benchmarks(self) -> dict[str, int]:
         """Benchmark → how many items it has here."""
-        return dict(self._counts)
+        counts: dict[str, int] = {}
+        for store in self._stores:
+            for name, count in store.counts.items():
+                counts[name] = counts.get(name, 0) + count
+        return counts
 
     def require(self, names: Iterable[str]) -> None:
         """Make sure that every named benchmark is protected.
@@ -142,12 +123,12 @@ class DecontaminationIndex:
         Raises:
             MissingIndex: one of them has no items.
         """
-        missing = [name for name in names if not self._counts.get(name)]
+        missing = [name for name in names if not self.benchmarks.get(name)]
         if missing:
             raise MissingIndex(
                 f"there is no index of {', '.join(f'`{name}`' for name in missing)}",
                 why="data would count as clean without having been compared",
-                fix="give these benchmarks as suites, or leave them out by name",
+                fix="selfsown decontaminate index FILE --name NAME, or leave them out by name",
             )
 
     def overlaps(self, text: str, fields: Sequence[str] = ()) -> list[Overlap]:
@@ -159,10 +140,16 @@ class DecontaminationIndex:
             text: the whole text.
             fields: pieces of it that may be a short item as a whole; the text itself is one.
         """
-        found = list(self._matches(text, fields))
-        found.sort(key=lambda pair: (-pair[1].ratio, pair[0]))
+        words = Words(text)
+        wholes = {" ".join(normal_tokens(field)) for field in fields} | {words.joined}
+        raws = {field.strip() for field in (text, *fields)}
+        found = [
+            overlap
+            for store in self._stores
+            for overlap in sorted(_matches(store, words, wholes, raws), key=lambda one: one[0])
+        ]
         best: dict[tuple[str, str, str], Overlap] = {}
-        for _, overlap in found:
+        for _, overlap in sorted(found, key=lambda pair: -pair[1].ratio):
             best.setdefault((overlap.benchmark, overlap.item, overlap.part), overlap)
         return list(best.values())
 
@@ -171,60 +158,85 @@ class DecontaminationIndex:
         found = self.overlaps(text, fields)
         return drop(REASON, found[0].ratio) if found else keep()
 
-    def _matches(self, text: str, fields: Sequence[str]) -> Iterator[tuple[int, Overlap]]:
-        tokens = normal_tokens(text)
-        whole = {" ".join(normal_tokens(field)) for field in fields} | {" ".join(tokens)}
-        raw = {field.strip() for field in (text, *fields)}
-        for number in sorted({n for key in raw for n in self._raw.get(key, ())}):
-            yield number, self._overlap(number, "equal", 1.0)
-        for number, how in sorted(self._short_matches(tokens, whole).items()):
-            yield number, self._overlap(number, how, 1.0)
-        yield from self._long_matches(tokens)
 
-    def _short_matches(self, tokens: Sequence[str], whole: set[str]) -> dict[int, How]:
-        """Numbers of items below the n-gram length that the text has, and how."""
-        found: dict[int, How] = {}
-        for length, items in self._short.items():
-            if length >= CONTAINED_FROM:
-                for start in range(len(tokens) - length + 1):
-                    for number in items.get(" ".join(tokens[start : start + length]), ()):
-                        found[number] = "contained"
-            for key in whole:
-                for number in items.get(key, ()):
-                    found[number] = "equal"
+def _matches(
+    store: Store, words: Words, wholes: set[str], raws: set[str]
+) -> Iterator[tuple[int, Overlap]]:
+    """Every item of a store that a text repeats, by number, in any order.
+
+    Args:
+        store: what to look into.
+        words: of the text.
+        wholes: words of the text and of its fields, joined.
+        raws: the text and its fields as they are, without space around them.
+    """
+    equal = dict.fromkeys(_equal(store, "raw", raws)) | dict.fromkeys(
+        _equal(store, "whole", wholes)
+    )
+    for number in equal:
+        yield number, _overlap(store, number, "equal", 1.0)
+    for number in _contained(store, words) - equal.keys():
+        yield number, _overlap(store, number, "contained", 1.0)
+    yield from _long_matches(store, words)
+
+
+def _equal(store: Store, table: Literal["raw", "whole"], texts: set[str]) -> Iterator[int]:
+    """Items of a table that are one of these texts."""
+    if store.is_empty(table):
+        return
+    asked = sorted(texts)
+    for position, numbers in store.hits(table, map(code_of, asked)):
+        for number in numbers:
+            if store.compared(number) == asked[position]:
+                yield number
+
+
+def _contained(store: Store, words: Words) -> set[int]:
+    """Items below the n-gram length whose words stand in a row in a text."""
+    found: set[int] = set()
+    if not store.is_empty("head"):
+        for first, numbers in store.hits("head", words.codes(CONTAINED_FROM)):
+            found.update(n for n in numbers if words.goes_on(first, encoded(store.compared(n))))
+    return found
+
+
+def _long_matches(store: Store, words: Words) -> Iterator[tuple[int, Overlap]]:
+    """Items that share an n-gram with a text and are repeated by it."""
+    candidates = sorted(_sharing(store, words))
+    if not candidates:
+        return
+    joined = words.joined
+    bounded = f" {joined} "  # or `3, 5, 1` would stand in `3, 5, 12`
+    pieces = {joined[i : i + _LEAST_BLOCK] for i in range(len(joined) - _LEAST_BLOCK + 1)}
+    threshold = store.settings.threshold
+    for number in candidates:
+        item = store.compared(number)
+        if f" {item} " in bounded:
+            how: How = "equal" if len(item) == len(joined) else "contained"
+            yield number, _overlap(store, number, how, 1.0)
+        elif store.item(number).is_whole:
+            continue
+        elif _covered(item, pieces) > threshold:
+            ratio = matched_ratio(joined, item)
+            if ratio > threshold:
+                yield number, _overlap(store, number, "similar", ratio)
+
+
+def _sharing(store: Store, words: Words) -> set[int]:
+    """Items that share a run of n-gram length with a text, word by word."""
+    length = store.settings.ngram
+    found: set[int] = set()
+    if len(words) < length or store.is_empty("gram"):
         return found
-
-    def _long_matches(self, tokens: Sequence[str]) -> Iterator[tuple[int, Overlap]]:
-        grams = set(_grams(tokens, self._ngram))
-        candidates = sorted({n for gram in grams for n in self._grams.get(gram, ())})
-        if not candidates:
-            return
-        joined = " ".join(tokens)
-        bounded = f" {joined} "  # or `3, 5, 1` would stand in `3, 5, 12`
-        pieces = {joined[i : i + _LEAST_BLOCK] for i in range(len(joined) - _LEAST_BLOCK + 1)}
-        for number in candidates:
-            item = self._items[number].joined
-            if f" {item} " in bounded:
-                how: How = "equal" if len(item) == len(joined) else "contained"
-                yield number, self._overlap(number, how, 1.0)
-            elif self._items[number].item.is_whole:
-                continue
-            elif _covered(item, pieces) > self._threshold:
-                ratio = matched_ratio(joined, item)
-                if ratio > self._threshold:
-                    yield number, self._overlap(number, "similar", ratio)
-
-    def _overlap(self, number: int, how: How, ratio: float) -> Overlap:
-        item = self._items[number].item
-        return Overlap(item.benchmark, item.id, item.part, how, ratio)
+    for first, numbers in store.hits("gram", words.codes(length)):
+        run = f" {words.run(first, length)} "
+        found.update(n for n in numbers if n not in found and run in f" {store.compared(n)} ")
+    return found
 
 
-def normal_tokens(text: str) -> list[str]:
-    """The words that are compared: decomposed, without combining marks, case folded."""
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFD", text)
-        text = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return tokenize_unicode(text)
+def _overlap(store: Store, number: int, how: How, ratio: float) -> Overlap:
+    item = store.item(number)
+    return Overlap(item.benchmark, item.id, item.part, how, ratio)
 
 
 def matched_ratio(text: str, item: str) -> float:
@@ -241,10 +253,3 @@ def _covered(item: str, pieces: set[str]) -> float:
             covered += start + _LEAST_BLOCK - max(reached, start)
             reached = start + _LEAST_BLOCK
     return covered / len(item)
-
-
-def _grams(tokens: Sequence[str], length: int) -> Iterator[int]:
-    """64-bit hashes of the runs of `length` tokens; equal hashes only make candidates."""
-    for start in range(len(tokens) - length + 1):
-        run = " ".join(tokens[start : start + length]).encode("utf-8", "surrogatepass")
-        yield int.from_bytes(hashlib.blake2b(run, digest_size=8).digest())

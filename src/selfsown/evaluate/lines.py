@@ -39,6 +39,17 @@ def read_objects(path: Path, what: str) -> Iterator[tuple[int, Row]]:
         yield number, value
 
 
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file that are not blank; `.gz` is unpacked.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    for line in _text(path, "text file", "text").split("\n"):
+        if line.strip():
+            yield line
+
+
 def text_of(row: Row, name: str, place: str) -> str:
     """The text in a field, empty if the field is absent.
 
@@ -74,7 +85,7 @@ def wrong_field(place: str, name: str, what: str) -> InputError:
     )
 
 
-def _text(path: Path, what: str) -> str:
+def _text(path: Path, what: str, form: str = "JSONL") -> str:
     try:
         data = path.read_bytes()
         return (gzip.decompress(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
@@ -82,7 +93,7 @@ def _text(path: Path, what: str) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"{what} `{path}` cannot be read: {reason}",
-            why="it is read as JSONL in UTF-8",
+            why=f"it is read as {form} in UTF-8",
             fix="correct the path, or convert the file",
         ) from error
 

@@ -1,7 +1,8 @@
 """Training data against evaluation suites: an index of suites, and what of a file repeats them.
 
 A file is any training export: JSONL with `messages`, `prompt` and `completion`, Alpaca, ShareGPT or
-`text` lines. All text of a line is compared, whatever its fields are called.
+`text` lines; or rows and seeds as runs read them (also JSON, CSV and lines of text). All text of a
+row is compared, whatever its fields are called.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 import orjson
 
 from selfsown.core.errors import CheckFailed, InputError
+from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_lines
 from selfsown.curate.decontaminate import (
@@ -24,7 +26,8 @@ from selfsown.curate.decontaminate import (
     Overlap,
     normal_tokens,
 )
-from selfsown.evaluate.lines import Row, read_objects
+from selfsown.curate.item_store import Store
+from selfsown.evaluate.lines import Row, read_objects, text_lines
 from selfsown.evaluate.suite import Suite
 
 _LISTED: Final = 10
@@ -56,8 +59,10 @@ class Cleaned:
     """JSONL of what was removed and why."""
 
 
-def suite_index(suites: Iterable[Suite], *, ngram: int = NGRAM) -> DecontaminationIndex:
-    """The index of all instances of all suites.
+def suite_index(
+    suites: Iterable[Suite], *, ngram: int = NGRAM, stores: Sequence[Store] = ()
+) -> DecontaminationIndex:
+    """The index of all instances of all suites, beside what other stores hold.
 
     An instance is protected as a question (instruction with input; where only the whole counts,
     also with the word `input` between, as most prompts have it), and by its input and its
@@ -66,7 +71,7 @@ def suite_index(suites: Iterable[Suite], *, ngram: int = NGRAM) -> Decontaminati
     Raises:
         MissingIndex: a suite put nothing into the index.
     """
-    index = DecontaminationIndex(ngram=ngram)
+    index = DecontaminationIndex(ngram=ngram, stores=stores)
     names: list[str] = []
     for suite in suites:
         names.append(suite.name)
@@ -86,7 +91,32 @@ def suite_index(suites: Iterable[Suite], *, ngram: int = NGRAM) -> Decontaminati
 
 
 def row_overlaps(row: Mapping[str, JSON], index: DecontaminationIndex) -> list[Overlap]:
-    """Every evaluation item that one training row repeats."""
+    """Every evaluation item that one training row repeats.
+
+    A seed task with several `instances` is as many rows.
+    """
+    found: dict[tuple[str, str, str], Overlap] = {}
+    for one in _rows_of(row):
+        for overlap in _overlaps(one, index):
+            known = found.setdefault((overlap.benchmark, overlap.item, overlap.part), overlap)
+            if overlap.ratio > known.ratio:
+                found[overlap.benchmark, overlap.item, overlap.part] = overlap
+    return sorted(found.values(), key=lambda one: -one.ratio)
+
+
+def _rows_of(row: Mapping[str, JSON]) -> Iterator[Mapping[str, JSON]]:
+    """The row itself, or one row per instance of a task."""
+    instances = row.get("instances")
+    if not isinstance(instances, list) or not all(isinstance(one, dict) for one in instances):
+        yield row
+        return
+    task = {name: value for name, value in row.items() if name != "instances"}
+    for one in instances or [{}]:
+        assert isinstance(one, dict)
+        yield {**task, **one}
+
+
+def _overlaps(row: Mapping[str, JSON], index: DecontaminationIndex) -> list[Overlap]:
     fields = list(row_texts(row))
     pair = [row.get("instruction"), row.get("input")]
     if all(isinstance(one, str) for one in pair):
@@ -213,7 +243,13 @@ def _training_rows(path: Path) -> Iterator[tuple[int, Row]]:
             why="overlap is looked for in JSONL, the form that every export has",
             fix="export the same run to a name that ends in .jsonl",
         )
-    yield from read_objects(path, "training file")
+    if path.suffix == ".txt":
+        for number, line in enumerate(text_lines(path), 1):
+            yield number, {"text": line}
+    elif path.suffix in (".json", ".csv"):
+        yield from enumerate(map(dict, read_rows(path)), 1)
+    else:
+        yield from read_objects(path, "training file")
 
 
 def _renumbered(path: Path, gone: Container[int]) -> Iterator[bytes]:
