@@ -77,6 +77,17 @@ def test_novelty_over_all_shards_is_that_of_one_pool_in_the_order_of_the_merge(
     assert "id" not in first["record"]
 
 
+def test_near_duplicates_over_all_shards_go_but_the_first(tmp_path: Path) -> None:
+    pytest.importorskip("rensa", reason="rensa is not installed (extra `curate`)")
+    job = make_job(tmp_path, "job", shards=3, rules=ECHO)
+    do(job, rows=FRUIT)
+    merged(job, near_duplicates=0.9, field="completion")
+    out = job.places.home / "merged"
+    assert conserved(out)["rejected"] == {"merge_near_duplicate": 6}
+    texts = [row["text"] for row in rows(out / "accepted.jsonl")]
+    assert texts == ["apple 0", "pear 0", "plum"]
+
+
 def test_the_mix_is_the_largest_set_with_these_shares(tmp_path: Path) -> None:
     job = make_job(tmp_path, "job", shards=2, rules=ECHO)
     do(job, rows=FRUIT)

@@ -29,7 +29,13 @@ import click
     metavar="NAME",
     default="instruction",
     show_default=True,
-    help="Field that novelty is judged by.",
+    help="Field that novelty and near-duplicates are judged by.",
+)
+@click.option(
+    "--near-duplicates",
+    metavar="J",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Drop records whose text has a Jaccard likeness of J or more with an earlier one.",
 )
 @click.option(
     "--suite",
@@ -51,6 +57,7 @@ def merge(
     novelty: float | None,
     no_novelty: bool,
     field: str,
+    near_duplicates: float | None,
     suites: tuple[str, ...],
     mix: str,
     as_json: bool,
@@ -71,6 +78,7 @@ def merge(
         novelty=novelty,
         no_novelty=no_novelty,
         field=field,
+        near_duplicates=near_duplicates,
         suites=open_suites(suites),
         mix=mix,
     )

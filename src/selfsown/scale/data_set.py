@@ -14,8 +14,9 @@ from selfsown.core.errors import ConfigError
 from selfsown.core.inputs import adopt_rows, copy_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import CONFIG, INPUTS, read_lines, write_text
+from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.recipes.base import get_recipe
-from selfsown.scale.filters import Decontamination, GlobalFilter, Novelty, read_mix
+from selfsown.scale.filters import Compared, Decontamination, GlobalFilter, read_mix
 from selfsown.scale.job import is_job, read_facts
 from selfsown.scale.merge import Plan, merge
 from selfsown.scale.places import JobPlaces
@@ -36,7 +37,9 @@ class Asked:
     """ROUGE-L above which a record is too similar; None: what the recipe uses, if it does."""
     no_novelty: bool = False
     field: str = _FIELD
-    """The field that novelty is judged by."""
+    """The field that novelty and near-duplicates are judged by."""
+    near_duplicates: float | None = None
+    """Jaccard likeness from which on a record repeats an earlier one; None: not looked for."""
     suites: Sequence[Suite] = ()
     """Evaluation suites whose items must not be repeated."""
     mix: str = ""
@@ -92,7 +95,14 @@ def filters_for(sources: Sequence[Source], asked: Asked) -> list[GlobalFilter]:
     if not asked.no_novelty and (own or asked.novelty is not None):
         settings = {**own, **({} if asked.novelty is None else {"threshold": asked.novelty})}
         seeds = (str(row["instruction"]) for row in _human_seeds(sources))
-        filters.append(Novelty(asked.field, seeds=seeds, **settings))
+        name = f"ROUGE-L novelty at {settings['threshold']:g}"
+        filters.append(Compared(name, asked.field, NoveltyPool(**settings), seeds))
+    if asked.near_duplicates is not None:
+        from selfsown.curate.near_duplicates import NearDuplicates
+
+        pool = NearDuplicates(asked.near_duplicates, method="auto")
+        name = f"near-duplicates at {asked.near_duplicates:g}"
+        filters.append(Compared(name, asked.field, pool))
     return filters
 
 

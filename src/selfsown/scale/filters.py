@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
-from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.curate.verdict import Verdict, drop, keep
 from selfsown.scale.streams import Key
 
@@ -38,30 +37,36 @@ class GlobalFilter(Protocol):
         """The record stays; it was judged just before."""
 
 
-class Novelty:
-    """Exact ROUGE-L novelty of one field against all records kept so far, and the seeds.
+class Pool(Protocol):
+    """Kept texts that new ones must not be like: `NoveltyPool`, `NearDuplicates`."""
+
+    def admit(self, text: str) -> Verdict:
+        """Whether a text may be kept."""
+
+    def add(self, text: str) -> int:
+        """Keep it."""
+
+
+class Compared:
+    """Compares one field with the records kept so far, and with the seeds.
 
     Records of one shard and ordinal with the same text (the instances of one task) are one text.
     """
 
-    def __init__(
-        self, field: str, threshold: float, seeds: Iterable[str] = (), **settings: Any
-    ) -> None:
-        """Start from the seeds' texts; `settings` are those of `NoveltyPool`."""
-        self._field = field
-        self._pool = NoveltyPool(threshold, **settings)
+    def __init__(self, name: str, field: str, pool: Pool, seeds: Iterable[str] = ()) -> None:
+        """Start from the seeds' texts."""
+        self.name, self._field, self._pool = f"{name} of `{field}`", field, pool
         for text in seeds:
             self._pool.add(text)
-        self.name = f"novelty of `{field}`, ROUGE-L {threshold:g}"
         self._last: tuple[object, ...] = ()
-        self._verdict = keep()
+        self._verdict, self._added = keep(), False
 
     def judge(self, record: Record, key: Key) -> Verdict:
         """Whether the text is new."""
         text = record.get(self._field)
         if not isinstance(text, str):
             raise ConfigError(
-                f"record `{key.id}` has no text `{self._field}` to judge novelty by",
+                f"record `{key.id}` has no text `{self._field}` to compare by",
                 why=f"its fields are {', '.join(f'`{name}`' for name in record)}",
                 fix="--field NAME",
             )
