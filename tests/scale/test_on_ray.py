@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +84,14 @@ def at_work() -> list[psutil.Process]:
     return found
 
 
+def wait_for(driver: subprocess.Popen[bytes], path: Path) -> None:
+    """Until a file is there, or the driver has ended."""
+    while not path.exists():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            driver.wait(0.05)
+            return
+
+
 def test_ray_makes_the_bytes_that_processes_make(tmp_path: Path, ray: Borrowed) -> None:
     job, other = make_job(tmp_path, "a", shards=5), make_job(tmp_path, "b", shards=5)
     do(job, ray)
@@ -126,9 +136,34 @@ def test_a_cluster_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_a_driver_killed_with_its_ray_ends_it_and_the_job_resumes(tmp_path: Path) -> None:
-    import json
+def test_ctrl_c_stops_the_shards_cleanly_and_ends_ray(tmp_path: Path) -> None:
+    rules, rows = tmp_path / "rules.jsonl", tmp_path / "rows.jsonl"
+    rules.write_text(json.dumps(SLOW[0]) + "\n")
+    rows.write_text("".join(f'{{"n": {n}}}\n' for n in range(90)))
+    out = tmp_path / "a"
+    driver = start(
+        *("run", "complete", "--rows", rows, "--model", f"scripted:{rules}", "--on", "ray"),
+        *("--prompt", "Say {{ n }}.", "--shards", "3", "--concurrency", "1", "--workers", "2"),
+        *("-o", out, "--quiet"),
+    )
+    shards = [out / "shards" / f"{shard:05d}" for shard in range(3)]
+    wait_for(driver, shards[0] / "journal.sqlite")
+    below = ray_processes(driver.pid)
+    driver.send_signal(signal.SIGINT)
+    assert driver.stderr is not None
+    said = driver.stderr.read().decode()
+    driver.stderr.close()
+    assert driver.wait(60) == 130
+    assert "the job was interrupted" in said
+    begun = [shard for shard in shards if (shard / "journal.sqlite").exists()]
+    assert begun
+    for shard in begun:
+        assert json.loads((shard / "manifest.json").read_text())["run"]["status"] == "suspended"
+    assert not psutil.wait_procs(below, timeout=10)[1]
 
+
+@pytest.mark.slow
+def test_a_driver_killed_with_its_ray_ends_it_and_the_job_resumes(tmp_path: Path) -> None:
     rows, rules = tmp_path / "rows.jsonl", tmp_path / "rules.jsonl"
     rows.write_text("".join(f'{{"n": {n}}}\n' for n in range(60)))
     rules.write_text(json.dumps(SLOW[0]) + "\n")
@@ -136,10 +171,7 @@ def test_a_driver_killed_with_its_ray_ends_it_and_the_job_resumes(tmp_path: Path
     command = [*common, "--prompt", "Say {{ n }}.", "--shards", "3", "--concurrency", "1"]
     on_ray = [*command, "--on", "ray", "--workers", "2", "-o", tmp_path / "a", "--quiet"]
     driver = start(*on_ray)
-    journal = tmp_path / "a" / "shards" / "00000" / "journal.sqlite"
-    while driver.poll() is None and not journal.exists():
-        with contextlib.suppress(Exception):
-            driver.wait(0.05)
+    wait_for(driver, tmp_path / "a" / "shards" / "00000" / "journal.sqlite")
     below = ray_processes(driver.pid)
     assert below
     os.kill(driver.pid, signal.SIGKILL)

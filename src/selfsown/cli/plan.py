@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +14,10 @@ from selfsown.cli.run_options import RunArguments, run_arguments
 if TYPE_CHECKING:
     from selfsown.core.config import RunConfig
     from selfsown.offline import Plan
+
+
+_CALLS_PER_RUN: Final = 10_000_000
+"""What one event loop and one journal are good for."""
 
 
 @click.command()
@@ -87,6 +91,9 @@ def plan_lines(found: Plan, config: RunConfig) -> list[str]:
         lines.append(
             f"at the provider, in batches: {plural(found.waiting_calls, 'call')}, not asked again"
         )
+    if found.exact and found.new_calls > _CALLS_PER_RUN:
+        shards = -(-found.new_calls // _CALLS_PER_RUN)
+        lines.append(f"more than one run should hold: split it with `run … --shards {shards}`")
     if found.changes:
         lines.append("changed since the directory's last start (`run` needs --update):")
         lines += [f"  {change}" for change in found.changes]

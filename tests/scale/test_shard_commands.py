@@ -1,0 +1,113 @@
+"""Claim: the command line splits, shows and merges jobs, and refuses what makes no sense."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.scale.jobs import RULES, do, make_job, script
+
+from selfsown.cli.arguments import resolve
+from selfsown.cli.main import main
+from selfsown.cli.plan import plan_lines, planned
+from selfsown.cli.run_options import RunArguments
+from selfsown.cli.status_of_others import other_lines, read_other
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(capfd: pytest.CaptureFixture[str]) -> Said:
+    """Run a command: exit code, stdout, stderr."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        code = main([str(item) for item in arguments])
+        out = capfd.readouterr()
+        return code, out.out, out.err
+
+    return run
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str | Path]:
+    """A run of 23 rows."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"text": "row number {n}"}}\n' for n in range(23)))
+    model = script(tmp_path, *RULES)
+    return ["run", "complete", "--rows", rows, "--prompt", "Say {{ text }}.", "--model", model]
+
+
+def test_a_job_is_split_shown_and_merged(
+    tmp_path: Path, say: Said, command: list[str | Path]
+) -> None:
+    job = tmp_path / "job"
+    code, out, err = say(*command, "--shards", "3", "--workers", "2", "-o", job, "--json")
+    assert code == 0
+    assert json.loads(out)["accepted"] == 21
+    assert "shard 00002" in err
+    assert "finished: 3 shards, 21 kept, 1 rejected, 1 failed; 23 calls" in err
+    code, out, _ = say("status", job)
+    assert out.startswith(f"{job}: sharded job, 3 of 3 shards finished\n")
+    code, out, err = say("merge", job, "-o", job / "merged", "--json")
+    assert json.loads(out)["data"]["notes"]["merge"]["accepted"] == 21
+    code, out, err = say("merge", job, "-o", job / "merged")
+    assert (code, out) == (0, "")
+    assert "merged 3 runs: 21 accepted in, 21 kept; dropped: none" in err
+    code, out, _ = say("status", job / "merged")
+    assert out.startswith(f"{job / 'merged'}: merge, 3 runs, 21 of 21 kept\n")
+    assert (job / "merged" / "report.html").exists()
+    assert (job / "merged" / "README.md").exists()
+
+
+def test_a_job_without_budget_left_says_how_to_go_on(
+    tmp_path: Path, say: Said, command: list[str | Path]
+) -> None:
+    given = [*command, "--shards", "2", "-o", tmp_path / "job", "--quiet"]
+    code, _, err = say(*given, "--budget-tokens", "100")
+    assert code == 3
+    assert "the budget does not cover the next calls of 2 of 2 shards" in err
+    assert "\nresume: " in err
+    _, out, _ = say("status", tmp_path / "job")
+    assert "shard 00001 was stopped: the budget of 50 tokens" in out
+    assert say(*given, "--budget-tokens", "100000")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--on", "ray"), "need --shards N"),
+        (("--epochs", "2"), "need --shards N"),
+        (("--shards", "2", "--address", "auto"), "--address goes with --on ray"),
+        (("--shards", "2", "--epochs", "2"), "does not suit recipe `complete`"),
+        (("--shards", "2", "--set", "shard=1"), "a job numbers its shards itself"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    tmp_path: Path, say: Said, command: list[str | Path], options: tuple[str, ...], said: str
+) -> None:
+    code, _, err = say(*command, *options, "-o", tmp_path / "job")
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "job" / "shards").exists()
+
+
+def test_the_status_of_a_running_job_names_its_process(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "job", shards=2)
+    do(job)
+    found = read_other(job.places.home, lambda _: 4711)
+    assert found is not None
+    assert other_lines(found)[0].endswith("running, in process 4711: 2 of 2 shards finished")
+
+
+def test_a_plan_of_more_calls_than_a_run_should_hold_names_the_shards(
+    command: list[str | Path],
+) -> None:
+    rows, prompt, model = (str(command[at]) for at in (3, 5, 7))
+    asked = resolve(RunArguments(source="complete", rows=rows, prompt=prompt, models=(model,)))
+    found = planned(asked)
+    assert not [line for line in plan_lines(found, asked.config) if "--shards" in line]
+    lines = plan_lines(replace(found, new_calls=25_000_001), asked.config)
+    assert [line for line in lines if line.endswith("split it with `run … --shards 3`")]
