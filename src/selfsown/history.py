@@ -19,7 +19,13 @@ def spent_before(journal: Journal) -> tuple[float, int]:
 
     A session that ended cleanly handed back what it did not use; of one that was killed, all that
     was granted counts. Sessions without a cap have no grants: there the attempts count.
+
+    Raises:
+        JournalDamaged: a row that the sum is over, now or in the manifest, fails its checksum.
     """
+    for table in ("sessions", "attempts", "grants"):
+        for _ in journal.rows(table):  # a sum looks at no checksum
+            pass
     sql = (
         "SELECT sum(max(coalesce(g, 0), coalesce(a, 0))) FROM (SELECT seq AS s,"
         " (SELECT sum({grant}) FROM grants WHERE session=sessions.seq) AS g,"

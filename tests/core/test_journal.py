@@ -81,6 +81,36 @@ async def test_a_changed_row_is_refused_by_its_checksum(tmp_path: Path) -> None:
     journal.close()
 
 
+async def test_an_index_that_misses_a_row_is_damage_and_no_reason_to_ask_again(
+    tmp_path: Path,
+) -> None:
+    path, keys = tmp_path / "j.sqlite", [bytes([n]) * 32 for n in range(1, 20)]
+    journal = Journal(path)
+    await journal.append([outcome(key) for key in keys])
+    journal.close()
+    whole = bytearray(path.read_bytes())
+    (leaf,) = (at for at in range(0, len(whole), 4096) if whole[at : at + 5].hex() == "0a00000013")
+    place = whole.index(keys[7], leaf)
+    whole[place + 20] ^= 4
+    path.write_bytes(whole)
+    journal = Journal(path)
+    with pytest.raises(JournalDamaged, match="index `outcomes_key` does not fit"):
+        journal.lookup(keys[7])
+    journal.close()
+
+
+async def test_a_key_is_found_while_another_process_writes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    await journal.append([outcome(b"k" * 32)])
+    for number in range(50):
+        writing = journal.append([outcome(number.to_bytes(32))])
+        other = Journal(tmp_path / "j.sqlite", read_only=True)
+        assert other.lookup(b"k" * 32) is not None
+        other.close()
+        await writing
+    journal.close()
+
+
 def test_a_file_that_is_no_database_is_said_to_be_damaged(tmp_path: Path) -> None:
     (tmp_path / "j.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 9)
     with pytest.raises(JournalDamaged, match="doctor"):
