@@ -1,6 +1,6 @@
 """What sharding costs: per shard, per call, per merged record, per row restored from a store.
 
-All with a scripted model, so that no endpoint and no network is in it. Printed as JSON:
+All but `documents` with a scripted model, so that no endpoint is in it. Printed as JSON:
 
 - split: rows per second dealt out to 64 shards
 - shard: seconds and CPU of one shard of one row (the price of a shard), over many
@@ -8,6 +8,8 @@ All with a scripted model, so that no endpoint and no network is in it. Printed 
 - calls: calls per CPU second through a worker, and journal and segment bytes per call
 - restore: journal rows per second from a store
 - merge: records per second, without a filter and with exact novelty
+- documents: calls with a prompt of 2,400 characters and an answer of 3,300, over HTTP to a local
+  server whose CPU is not counted: CPU per 1,000 calls, bytes, records merged per second
 - ray (with --ray): seconds to start it here, and per shard of one row
 
     python benchmarks/scale.py [--rows 20000] [--shards 100] [--ray]
@@ -17,10 +19,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +68,50 @@ def job(folder: Path, name: str, shards: int, store: str = "") -> Job:
     return Job(config=config, recipe=get_recipe("complete"), shards=shards, store=store)
 
 
+SERVER = """
+import hashlib, random
+WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "io", "u") for c in "lrn"]
+def document(body):
+    seed = hashlib.sha256(str(body["messages"]).encode()).digest()
+    return " ".join(random.Random(seed).choices(WORDS, k=700))
+"""
+"""What the local server answers: 700 words, another text for every prompt."""
+
+
+def documents(folder: Path, count: int) -> dict[str, Any]:
+    """The figures of long calls."""
+    from selfsown.testing.process import ServerProcess
+
+    (folder / "writer.py").write_text(SERVER)
+    os.environ["PYTHONPATH"] = str(folder)
+    given = [
+        {"text": f"{n} " + "what an excerpt of some document says " * 62} for n in range(count)
+    ]
+    with ServerProcess("--model", "m", "--answer", "writer:document") as server:
+        base = job(folder, "documents", 4, str(folder / "store2"))
+        models: dict[str, Any] = {"generator": server.model_uri("m")}
+        one = replace(base, config=base.config.model_copy(update={"models": models}))
+        asked = work(one, given, lambda: Processes(1))
+    home = Path(str(one.config.out))
+    found: dict[str, Any] = {
+        "calls_per_s": round(count / asked.wall_s),
+        "cpu_s_per_1000_calls": round(1000 * asked.cpu_s / count, 2),
+        "journal_bytes_per_call": round(sizes(home.glob(f"shards/*/{JOURNAL_NAME}")) / count),
+        "segment_bytes_per_call": round(
+            sizes((folder / "store2").glob("shards/*/segments/*")) / count
+        ),
+        "data_bytes_per_record": round(sizes(home.glob("shards/*/*.jsonl")) / count),
+    }
+    for name, asked_for in (
+        ("merged_per_s", Asked()),
+        ("merged_with_near_duplicates_per_s", Asked(near_duplicates=0.8, field="completion")),
+    ):
+        with Measured() as merged:
+            merge_directories([home], folder / name, asked_for)
+        found[name] = round(count / merged.wall_s)
+    return found
+
+
 class Measured:
     """Wall time and CPU seconds of this process and its children."""
 
@@ -88,9 +138,6 @@ def work(one: Job, given: Rows, executor: Callable[[], Executor]) -> Measured:
 
 def measure_driver(folder: Path, shards: int) -> float:
     """Peak memory of a driver in MB, in a process of its own, with workers that do nothing."""
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, __file__, "--driver", str(shards), "--folder", str(folder)],
         capture_output=True,
@@ -175,6 +222,7 @@ def main() -> None:
         with Measured() as merged:
             merge_directories([home], folder / "n", Asked(novelty=0.7, field="completion"))
         found["merged_with_novelty_per_s"] = round(asked.rows / merged.wall_s)
+        found["documents"] = documents(folder, max(400, asked.rows // 10))
         if asked.ray:
             from selfsown.scale.on_ray import OnRay
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.scale.jobs import ROWS, do, make_job, merged
+from tests.scale.jobs import ROWS, Inline, do, make_job, merged
 
 from selfsown.core.errors import BudgetExhausted, JournalDamaged
 from selfsown.core.journal import JOURNAL_NAME, TABLES, Journal, Row
 from selfsown.scale.keeping import Keeping, Overtaken
 from selfsown.scale.segments import claim, encode, read_chain, restore
 from selfsown.scale.store import Store
+from selfsown.scale.tasks import Task
 
 pytest.importorskip("fsspec", reason="fsspec is not installed (extra `ray`)")
 
@@ -139,6 +140,25 @@ def test_a_lost_node_does_not_raise_the_cap(tmp_path: Path) -> None:
     manifest = json.loads((job.places.shard(0) / "manifest.json").read_text())
     spent = manifest["run"]["input_tokens"] + manifest["run"]["output_tokens"]
     assert 0 < spent <= 2000
+
+
+def test_a_driver_that_lost_its_disk_does_not_raise_the_cap(tmp_path: Path) -> None:
+    # Shard 0 has long prompts and is handed what the others leave over; then everything is lost.
+    rows = [{"text": f"{n:02d} " + "word " * (30 if n % 4 == 0 else 1)} for n in range(16)]
+    options = {"prompt": "Say {{ text }}.", "max_tokens": 900}
+    given = {"rules": [], "budget": {"tokens": 4800}, "options": options}
+    job = make_job(tmp_path, "job", shards=4, store=str(tmp_path / "store"), **given)
+    assert do(job, rows=rows).accepted == 16
+    shutil.rmtree(job.places.home)
+    given_out: dict[int, int] = {}
+
+    def look(tasks: list[Task]) -> list[Task]:
+        given_out.update({task.shard: task.config["budget"]["tokens"] for task in tasks})
+        return tasks
+
+    assert do(job, Inline(look), rows=rows).accepted == 16
+    assert given_out[0] > 1200, "a quarter, if the cap had been split anew"
+    assert sum(given_out.values()) <= 4800
 
 
 def test_a_damaged_segment_is_never_restored(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from selfsown.core.rundir import locked
 from selfsown.scale.executor import Executor
 from selfsown.scale.islands import deal_epoch
 from selfsown.scale.job import Job, Rows, check, open_job
+from selfsown.scale.kept_caps import KeptCaps
 from selfsown.scale.ledger import Ledger, Totals
 from selfsown.scale.shard import bring_results
 from selfsown.scale.store import Store
@@ -47,14 +48,17 @@ def run_job(
         with Ledger(places.ledger) as ledger:
             budget = job.config.budget
             nano = None if budget.usd is None else int(budget.usd * NANO)
-            ledger.open_shards(job.shards * job.epochs, nano, budget.tokens)
+            kept = KeptCaps(Store(job.store) if job.store else None)
+            if ledger.enter(job.shards * job.epochs):
+                kept.bring(ledger)
+            ledger.set_caps(nano, budget.tokens)
             worked = False
             with executor() as workers:
                 for epoch in range(job.epochs):
                     inputs = facts.input_sha256
                     if epoch:
                         inputs += deal_epoch(places, job.shards, epoch, is_new=worked)
-                    one = _Pass(job, inputs, ledger, workers, epoch, on_outcome)
+                    one = _Pass(job, inputs, ledger, kept, workers, epoch, on_outcome)
                     worked |= one.run()
             return ledger.totals()
 
@@ -67,12 +71,13 @@ class _Pass:
         job: Job,
         inputs: str,
         ledger: Ledger,
+        kept: KeptCaps,
         workers: Executor,
         epoch: int,
         on_outcome: OnOutcome,
     ) -> None:
         self._job, self._inputs, self._ledger, self._workers = job, inputs, ledger, workers
-        self._on_outcome = on_outcome
+        self._on_outcome, self._kept = on_outcome, kept
         self._shards = range(epoch * job.shards, (epoch + 1) * job.shards)
         self._stopped: Outcome | None = None
         self._store = Store(job.store) if job.store else None
@@ -86,7 +91,7 @@ class _Pass:
         What a finished shard did not spend goes to those that ran out.
         """
         is_again = self._job.update or self._job.retry_failed
-        self._ledger.hand_on()
+        self._ledger.hand_on(self._kept.keep)
         while True:
             try:
                 for outcome in self._workers.run(self._tasks(is_again=is_again)):
@@ -104,7 +109,7 @@ class _Pass:
                 raise _error(self._stopped)
             if not self._ledger.has_exhausted():
                 return self._worked
-            if not self._ledger.hand_on():
+            if not self._ledger.hand_on(self._kept.keep):
                 raise _exhausted(self._ledger.totals())
 
     def _tasks(self, *, is_again: bool) -> Iterator[Task]:

@@ -12,11 +12,12 @@ not grow with the number of shards.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from selfsown.core.errors import ConfigError, EnvironmentFailure
 from selfsown.scale.tasks import Outcome
@@ -57,6 +58,15 @@ class Standing:
     finished: bool
 
 
+class Split(NamedTuple):
+    """A job's caps, and how they are split over its shards."""
+
+    totals: tuple[int | None, int | None]
+    """In nano-USD and tokens; None for no cap."""
+    caps: Sequence[tuple[int, int]]
+    """Of each shard."""
+
+
 class Ledger:
     """An open ledger. One process writes it: the driver, which holds the job's lock."""
 
@@ -71,8 +81,19 @@ class Ledger:
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.executescript(_DDL)
 
-    def open_shards(self, shards: int, nano: int | None, tokens: int | None) -> None:
-        """Enter the shards that are not there and split the caps over them, or what was added.
+    def enter(self, shards: int) -> bool:
+        """Enter the shards if none is there; whether that was so."""
+        with self._transaction():
+            is_new = self._one("SELECT count(*) FROM shards") == 0
+            if is_new:
+                rows = ((shard,) for shard in range(shards))
+                self._db.executemany(
+                    "INSERT INTO shards VALUES (?,0,0,'open','','',0,0,0,0,0,0,0,0)", rows
+                )
+        return is_new
+
+    def set_caps(self, nano: int | None, tokens: int | None) -> None:
+        """Split caps over the shards that have not finished, if there were none before.
 
         A cap that was raised since the last start is freed for shards that run out.
 
@@ -80,12 +101,6 @@ class Ledger:
             ConfigError: a cap is lower than what was split already.
         """
         with self._transaction():
-            known = self._one("SELECT count(*) FROM shards")
-            if known == 0:
-                rows = ((shard,) for shard in range(shards))
-                self._db.executemany(
-                    "INSERT INTO shards VALUES (?,0,0,'open','','',0,0,0,0,0,0,0,0)", rows
-                )
             for unit, cap in (("nano", nano), ("tokens", tokens)):
                 self._set_cap(unit, cap)
 
@@ -124,8 +139,11 @@ class Ledger:
                             (spent, outcome.shard),
                         )
 
-    def hand_on(self) -> bool:
-        """Split what is free over the shards that ran out, evenly; whether any got something."""
+    def hand_on(self, keep: Callable[[Split], None]) -> bool:
+        """Split what is free over the shards that ran out, evenly; whether any got something.
+
+        `keep` is given the new caps before they count.
+        """
         with self._transaction():
             short = "FROM shards WHERE state='exhausted'"
             count = self._one(f"SELECT count(*) {short}")
@@ -141,7 +159,21 @@ class Ledger:
                         f"UPDATE shards SET {unit}={unit}+? WHERE state='exhausted'",  # noqa: S608
                         (more,),
                     )
+            if given:
+                keep(self._current())
             return given
+
+    def adopt(self, split: Split) -> None:
+        """Go on from caps that were kept elsewhere, in a ledger that has just been made."""
+        with self._transaction():
+            for unit, cap in zip(_UNITS, split.totals, strict=True):
+                self._db.execute("INSERT OR REPLACE INTO caps VALUES (?,?)", (unit, cap))
+            rows = ((*caps, shard) for shard, caps in enumerate(split.caps))
+            self._db.executemany("UPDATE shards SET nano=?, tokens=? WHERE shard=?", rows)
+
+    def _current(self) -> Split:
+        rows = self._db.execute("SELECT nano, tokens FROM shards ORDER BY shard").fetchall()
+        return Split((self._cap("nano"), self._cap("tokens")), rows)
 
     def has_exhausted(self) -> bool:
         """Whether some shard's cap did not cover its next call."""
