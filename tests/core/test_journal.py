@@ -99,6 +99,24 @@ async def test_an_index_that_misses_a_row_is_damage_and_no_reason_to_ask_again(
     journal.close()
 
 
+async def test_damage_that_only_the_writer_meets_is_said_and_hangs_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    journal = Journal(path)
+    await journal.append([outcome(b"k" * 32)])
+    (root,) = journal.query("SELECT rootpage FROM sqlite_master WHERE name='grants'")
+    journal.close()
+    whole, at = bytearray(path.read_bytes()), (int(str(root[0])) - 1) * 4096
+    whole[at : at + 4096] = b"\xff" * 4096
+    path.write_bytes(whole)
+    for _ in range(2):
+        journal = Journal(path)
+        with pytest.raises(JournalDamaged):
+            journal.append_now([Row("sessions", ("t", ""))])
+        with pytest.raises(JournalDamaged):
+            await journal.append([outcome(b"x" * 32)])
+        journal.close()
+
+
 async def test_a_key_is_found_while_another_process_writes(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.sqlite")
     await journal.append([outcome(b"k" * 32)])

@@ -16,7 +16,8 @@ from tests.system.disks import resize, small_disk
 from tests.system.processes import arrivals, call, start, write_config
 
 from selfsown.core.errors import EnvironmentFailure, InputError, JournalDamaged
-from selfsown.core.journal import JOURNAL_NAME, PAGE_BYTES, Journal
+from selfsown.core.journal import JOURNAL_NAME, Journal
+from selfsown.core.journal_file import PAGE_BYTES
 from selfsown.core.rundir import DATA_FILES
 from selfsown.core.salvage import salvage
 from selfsown.offline import replay

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
 import queue
 import sqlite3
 import threading
@@ -25,16 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from selfsown.core.errors import EnvironmentFailure, JournalDamaged
+from selfsown.core.errors import EnvironmentFailure
+from selfsown.core.journal_file import connect, damaged, one_state, translated
 from selfsown.core.known_keys import KnownKeys
 
 SCHEMA_VERSION: Final = 1
 JOURNAL_NAME: Final = "journal.sqlite"
-PAGE_BYTES: Final = 4096
 PAGE_ROWS: Final = 256
 """Rows read at a time."""
-BUSY_TIMEOUT_S: Final = 30.0
-"""How long to wait for SQLite's own short locks (recovery, the last connection's close)."""
 BUSY_PER_S: Final = 200.0
 """Appends a second from which on a commit waits for company."""
 LINGER_S: Final = 0.05
@@ -155,7 +152,7 @@ class Journal:
                 why="a run directory is read through its journal",
                 fix="give the directory of a run that has been started",
             )
-        self._reader = _connect(path, read_only=read_only)
+        self._reader = connect(path, read_only=read_only)
         self._check_version()
         self._lookup_sql = (
             "SELECT seq, key, kind, model, request, outcome, ok, source, created, checksum"
@@ -176,7 +173,7 @@ class Journal:
             self._keys = self._known_keys()
         if not self._keys.may_hold(key):
             return None
-        with _translated(self.path):
+        with translated(self.path):
             row = self._reader.execute(self._lookup_sql, (key,)).fetchone()
         if row is None:
             return None
@@ -201,17 +198,17 @@ class Journal:
     @property
     def has_batches(self) -> bool:
         """Whether the table `batches` is there, which is made with its first row."""
-        with _translated(self.path):
+        with translated(self.path):
             return _has_batches(self._reader)
 
     def query(self, sql: str, args: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a query of the caller's, without a look at checksums: for sums and counts."""
-        with _translated(self.path):
+        with translated(self.path):
             return self._reader.execute(sql, tuple(args)).fetchall()
 
     def scalar(self, sql: str, args: Sequence[Value] = ()) -> int:
         """One integer from a query of the caller's; 0 for NULL."""
-        with _translated(self.path):
+        with translated(self.path):
             row = self._reader.execute(sql, tuple(args)).fetchone()
         return int(row[0] or 0) if row else 0
 
@@ -238,7 +235,7 @@ class Journal:
         committed since would not be found, and would be asked again.
         """
         while True:
-            with _translated(self.path):
+            with translated(self.path):
                 page = self._reader.execute(sql, (*args, start, PAGE_ROWS)).fetchall()
             yield from page
             if len(page) < PAGE_ROWS:
@@ -251,13 +248,13 @@ class Journal:
             "SELECT json_extract(outcome, '$.model') FROM outcomes"
             " WHERE kind='call' AND ok=1 AND source='' AND model=? ORDER BY seq DESC LIMIT 1"
         )
-        with _translated(self.path):
+        with translated(self.path):
             row = self._reader.execute(sql, (identity,)).fetchone()
         return str(row[0] or "") if row else ""
 
     def find_prefix(self, prefix: bytes) -> StoredOutcome | None:
         """An outcome whose key begins with these bytes, for error messages."""
-        with _translated(self.path):
+        with translated(self.path):
             row = self._reader.execute(
                 "SELECT key FROM outcomes WHERE key>=? AND key<? LIMIT 1",
                 (prefix, prefix + b"\xff" * 32),
@@ -309,14 +306,15 @@ class Journal:
         self._queue.put(job)
 
     def _write(self) -> None:
-        connection = _connect(self.path, read_only=False)
-        if self._max_pages is not None:
-            connection.execute(f"PRAGMA max_page_count={int(self._max_pages)}")
-        seq = max(
-            connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in TABLES
-            if table != "batches" or _has_batches(connection)
-        )
+        connection, seq = None, 0
+        try:
+            with translated(self.path):
+                connection = connect(self.path, read_only=False)
+                if self._max_pages is not None:
+                    connection.execute(f"PRAGMA max_page_count={int(self._max_pages)}")
+                seq = _last_seq(connection)
+        except BaseException as error:  # raised in the thread that asks for a commit
+            self._failure = error
         try:
             ended, rate = time.monotonic(), 0.0
             while (job := self._queue.get()) is not None:
@@ -332,12 +330,13 @@ class Journal:
                 began, ended = ended, time.monotonic()
                 rate = len(jobs) / (ended - began)
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
-    def _commit(self, connection: sqlite3.Connection, jobs: list[_Job], seq: int) -> int:
+    def _commit(self, connection: sqlite3.Connection | None, jobs: list[_Job], seq: int) -> int:
         try:
-            if self._failure is None:
-                with _translated(self.path):
+            if self._failure is None and connection is not None:
+                with translated(self.path):
                     connection.execute("BEGIN IMMEDIATE")
                     batches: dict[str, list[tuple[Value, ...]]] = {}
                     for job in jobs:
@@ -353,15 +352,16 @@ class Journal:
                 self.commits += 1
         except BaseException as error:  # kept and raised in the thread that asked
             self._failure = error
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
         _wake(jobs, self._failure)
         return seq
 
     def _known_keys(self) -> KnownKeys:
         """Every key, once it is certain that what the indexes find is all there is."""
         keys = KnownKeys()
-        with _translated(self.path), _one_state(self._reader):
+        with translated(self.path), one_state(self._reader):
             for table, index, columns in _INDEXES:
                 one, other = (
                     self._reader.execute(f"SELECT seq, {columns} FROM {table} {way}")  # noqa: S608
@@ -369,20 +369,20 @@ class Journal:
                 )
                 # A row that an index misses would be asked again, or handed over out of order.
                 if sum(map(hash, one)) != sum(map(hash, other)):
-                    raise _damaged(self.path, f"index `{index}` does not fit table `{table}`")
+                    raise damaged(self.path, f"index `{index}` does not fit table `{table}`")
             for (key,) in self._reader.execute("SELECT key FROM outcomes"):
                 keys.add(key)
         return keys
 
     def _verify(self, table: str, row: tuple[Value, ...]) -> None:
         if row[-1] != checksum(int(row[0] or 0), table, row[1:-1]):
-            raise _damaged(self.path, f"row {row[0]!r} of table `{table}` fails its checksum")
+            raise damaged(self.path, f"row {row[0]!r} of table `{table}` fails its checksum")
 
     def _check_version(self) -> None:
-        with _translated(self.path):
+        with translated(self.path):
             version = self._reader.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and not self.read_only:
-            with _translated(self.path):
+            with translated(self.path):
                 self._reader.executescript(
                     f"BEGIN; {_DDL} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
                 )
@@ -415,6 +415,15 @@ _INSERT: Final = {
 }
 
 
+def _last_seq(connection: sqlite3.Connection) -> int:
+    """The largest sequence number of all tables."""
+    return max(
+        int(connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])  # noqa: S608
+        for table in TABLES
+        if table != "batches" or _has_batches(connection)
+    )
+
+
 def _has_batches(connection: sqlite3.Connection) -> bool:
     sql = "SELECT count(*) FROM sqlite_master WHERE type='table' AND name='batches'"
     return bool(connection.execute(sql).fetchone()[0])
@@ -439,73 +448,3 @@ def _resolve(jobs: Sequence[_Job], failure: BaseException | None) -> None:
             job.future.set_result(None)
         else:
             job.future.set_exception(failure)
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    with _translated(path):
-        if read_only:
-            # A journal without a WAL beside it may lie on a read-only disk.
-            quiet = not path.with_name(path.name + "-wal").exists()
-            query = (
-                "mode=ro&immutable=1"
-                if quiet and not os.access(path.parent, os.W_OK)
-                else "mode=ro"
-            )
-            uri = f"{path.absolute().as_uri()}?{query}"
-            return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        if not path.exists():
-            path.touch(mode=0o600)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
-
-@contextlib.contextmanager
-def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
-    """Everything that is read inside is of one moment, whoever writes meanwhile."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """SQLite's and the system's errors in our words."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise _environment(path, error) from error
-    except sqlite3.DatabaseError as error:
-        raise _damaged(path, str(error)) from error
-    except OSError as error:
-        raise _environment(path, error) from error
-
-
-def _environment(path: Path, error: Exception) -> EnvironmentFailure | JournalDamaged:
-    text = str(error)
-    if "malformed" in text or "decode" in text:
-        return _damaged(path, text[:200])
-    if "full" in text or "I/O" in text or "No space" in text:
-        fix = "free space on that disk, then run the same command again: it resumes"
-    elif "readonly" in text or "Permission" in text or "unable to open" in text:
-        fix = "make the directory writable, then run the same command again"
-    else:
-        fix = "run the same command again; `selfsown doctor DIR` looks at the journal"
-    return EnvironmentFailure(
-        f"`{path}` cannot be used: {text}",
-        why="an answer counts only when it is on disk",
-        fix=fix,
-    )
-
-
-def _damaged(path: Path, text: str) -> JournalDamaged:
-    return JournalDamaged(
-        f"`{path}` is damaged: {text}",
-        why="each row carries a checksum, and a journal that cannot be trusted is not used",
-        fix=f"selfsown doctor {path.parent} --recover NEW_DIR  (copies every intact row)",
-    )

@@ -17,13 +17,13 @@ from typing import Final
 from selfsown.core.errors import InputError
 from selfsown.core.journal import (
     BATCHES_DDL,
-    PAGE_BYTES,
     TABLES,
     Journal,
     Row,
     Value,
     checksum,
 )
+from selfsown.core.journal_file import PAGE_BYTES
 
 _TABLE_LEAF: Final = 0x0D
 _FILE_HEADER: Final = 100
