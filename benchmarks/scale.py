@@ -2,14 +2,14 @@
 
 All but `documents` with a scripted model, so that no endpoint is in it. Printed as JSON:
 
-- split: rows per second dealt out to 64 shards
+- split: rows per CPU second dealt out to 64 shards
 - shard: seconds and CPU of one shard of one row (the price of a shard), over many
 - driver: peak memory of the driver over 100 and over 1,000 shards
 - calls: calls per CPU second through a worker, and journal and segment bytes per call
-- restore: journal rows per second from a store
-- merge: records per second, without a filter and with exact novelty
+- restore: journal rows per CPU second from a store
+- merge: records per CPU second, report included, without a filter and with exact novelty
 - documents: calls with a prompt of 2,400 characters and an answer of 3,300, over HTTP to a local
-  server whose CPU is not counted: CPU per 1,000 calls, bytes, records merged per second
+  server whose CPU is not counted: CPU per 1,000 calls, bytes, records merged per CPU second
 - ray (with --ray): seconds to start it here, and per shard of one row
 
     python benchmarks/scale.py [--rows 20000] [--shards 100] [--ray]
@@ -103,12 +103,12 @@ def documents(folder: Path, count: int) -> dict[str, Any]:
         "data_bytes_per_record": round(sizes(home.glob("shards/*/*.jsonl")) / count),
     }
     for name, asked_for in (
-        ("merged_per_s", Asked()),
-        ("merged_with_near_duplicates_per_s", Asked(near_duplicates=0.8, field="completion")),
+        ("merged_per_cpu_s", Asked()),
+        ("merged_with_near_duplicates_per_cpu_s", Asked(near_duplicates=0.8, field="completion")),
     ):
         with Measured() as merged:
             merge_directories([home], folder / name, asked_for)
-        found[name] = round(count / merged.wall_s)
+        found[name] = round(count / merged.cpu_s)
     return found
 
 
@@ -194,7 +194,7 @@ def main() -> None:
         folder = Path(name)
         with Measured() as split:
             deal(rows(asked.rows), 64, folder / "parts")
-        found["split_rows_per_s"] = round(asked.rows / split.wall_s)
+        found["split_rows_per_cpu_s"] = round(asked.rows / split.cpu_s)
         tiny = work(job(folder, "tiny", asked.shards), rows(asked.shards), lambda: Processes(1))
         found["shard_s"] = round(tiny.wall_s / asked.shards, 4)
         found["shard_cpu_s"] = round(tiny.cpu_s / asked.shards, 4)
@@ -215,14 +215,14 @@ def main() -> None:
         with Measured() as restored:
             restore(Store(store), "shards/00000", chain, folder / "restored.sqlite")
         Journal(folder / "restored.sqlite").close()
-        found["restored_rows_per_s"] = round(chain.last / restored.wall_s)
+        found["restored_rows_per_cpu_s"] = round(chain.last / restored.cpu_s)
         with Measured() as merged:
             merge_directories([home], folder / "m", Asked())
-        found["merged_records_per_s"] = round(asked.rows / merged.wall_s)
+        found["merged_records_per_cpu_s"] = round(asked.rows / merged.cpu_s)
         with Measured() as merged:
             merge_directories([home], folder / "n", Asked(novelty=0.7, field="completion"))
-        found["merged_with_novelty_per_s"] = round(asked.rows / merged.wall_s)
-        found["documents"] = documents(folder, max(400, asked.rows // 10))
+        found["merged_with_novelty_per_cpu_s"] = round(asked.rows / merged.cpu_s)
+        found["documents"] = documents(folder, max(400, asked.rows // 5))
         if asked.ray:
             from selfsown.scale.on_ray import OnRay
 

@@ -11,8 +11,10 @@ from uuid import uuid4
 import pytest
 from tests.scale.jobs import ROWS, Inline, do, make_job, merged
 
-from selfsown.core.errors import BudgetExhausted, JournalDamaged
+from selfsown.core.errors import BudgetExhausted, EnvironmentFailure, JournalDamaged
 from selfsown.core.journal import JOURNAL_NAME, TABLES, Journal, Row
+from selfsown.scale import keeping
+from selfsown.scale.job import Job
 from selfsown.scale.keeping import Keeping, Overtaken
 from selfsown.scale.segments import claim, encode, read_chain, restore
 from selfsown.scale.store import Store
@@ -89,8 +91,8 @@ def test_results_come_from_the_store_where_another_node_made_them(tmp_path: Path
 
 def keep(store: Store, folder: Path) -> tuple[Keeping, Journal]:
     """An attempt at shard 0 on a node whose disk is `folder`, and its journal."""
-    keeping = Keeping(store, 0, folder / "00000")
-    return keeping, keeping.open_journal(folder / "00000" / JOURNAL_NAME)
+    attempt = Keeping(store, 0, folder / "00000")
+    return attempt, attempt.open_journal(folder / "00000" / JOURNAL_NAME)
 
 
 def test_the_one_who_was_thought_lost_is_told_and_its_rows_do_not_count(
@@ -115,6 +117,47 @@ def test_the_one_who_was_thought_lost_is_told_and_its_rows_do_not_count(
     assert [row[1] for row in back.rows("sessions")] == ["s1", "t2"]
     assert [path.name for path in fourth.overtaken] == ["00000.overtaken-000004"]
     back.close()
+
+
+def slow_job(folder: Path) -> Job:
+    """One shard that takes a second or more, whose journal is sent twenty times a second."""
+    rules = [{"regex": ".", "delay_s": 0.05}]
+    store = str(folder / "store")
+    return make_job(folder, "job", shards=1, store=store, rules=rules, limits={"concurrency": 1})
+
+
+def test_rows_are_sent_while_the_shard_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "SEND_EVERY_S", 0.05)
+    job = slow_job(tmp_path)
+    do(job)
+    segments = list((tmp_path / "store" / "shards" / "00000" / "segments").iterdir())
+    assert len(segments) >= 5
+    chain = read_chain(Store(job.store), "shards/00000", 99)
+    restore(Store(job.store), "shards/00000", chain, tmp_path / "restored.sqlite")
+    assert rows_of(tmp_path / "restored.sqlite") == rows_of(job.places.shard(0) / JOURNAL_NAME)
+
+
+def test_a_shard_that_is_overtaken_stops_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "SEND_EVERY_S", 0.05)
+    job, sent = slow_job(tmp_path), Keeping.send
+    times = 0
+
+    def send(self: Keeping) -> None:
+        nonlocal times
+        times += 1
+        if times == 3:
+            claim(Store(job.store), "shards/00000")
+        sent(self)
+
+    monkeypatch.setattr(Keeping, "send", send)
+    with pytest.raises(EnvironmentFailure, match="another worker has taken up shard 0"):
+        do(job)
+    manifest = json.loads((job.places.shard(0) / "manifest.json").read_text())
+    assert manifest["run"]["status"] == "suspended"
 
 
 async def test_a_grant_counts_when_it_is_in_the_store(store: Store, tmp_path: Path) -> None:
