@@ -1,184 +1,158 @@
-"""What the engine adds to a call: CPU seconds per 1,000 calls against a bare aiohttp loop.
+"""What clients and engines add to a call: CPU seconds per 1,000 calls, beside a bare aiohttp loop.
 
-Both make the same short chat calls to the same local server, in child processes, in turn:
-(a) a server that answers at once, (b) log-normal latency, median 300 ms, concurrency 256.
+All make the same short chat calls to a local server, each in its own process and environment, in
+turn: (a) a server that answers at once, (b) log-normal latency, median 300 ms, concurrency 256.
 selfsown runs recipe `complete` with everything on: journal, budget, limits, progress counters.
-Printed: medians, their ratio, and the mean number of calls in flight as the server saw it.
+The other engines are pinned in `benchmarks/peers/peers.toml` and installed by this program.
 
-    python benchmarks/calls.py [--calls 5000] [--repeat 3]
+    python -m benchmarks.calls [--calls 5000] [--repeat 5] [--slow-repeat 1] [--only openai curator]
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.peers import FOLDER, Peer, peers
+from benchmarks.record import Record
+
+from selfsown.testing.process import ServerProcess
+
 CONCURRENCY = 256
+FAST = ("selfsown", "bare", "openai")
+"""These are repeated `--repeat` times, the engines `--slow-repeat` times."""
+LIMIT_S = 600
+SCENARIOS = {
+    "a": ("no latency", ()),
+    "b": ("log-normal latency, median 300 ms", ("--latency-median-s", "0.3")),
+}
+Figures = Mapping[str, float]
 
 
-async def bare(url: str, calls: int) -> None:
-    """The limit: an aiohttp session, workers over one iterator, no journal, no checks."""
-    import aiohttp
-    import orjson
-
-    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
-    numbers = iter(range(calls))
-    async with aiohttp.ClientSession(connector=connector) as session:
-
-        async def worker() -> None:
-            for number in numbers:
-                body = {
-                    "model": "test-model",
-                    "messages": [{"role": "user", "content": f"Say number {number}"}],
-                    "max_tokens": 64,
-                }
-                async with session.post(
-                    f"{url}/chat/completions",
-                    data=orjson.dumps(body),
-                    headers={"Content-Type": "application/json"},
-                ) as response:
-                    orjson.loads(await response.read())["choices"][0]["message"]["content"]
-
-        await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
-
-
-async def engine(url: str, calls: int, out: Path) -> None:
-    """The same calls as a run."""
-    import selfsown
-
-    result = await selfsown.arun(
-        "complete",
-        rows=({"number": number} for number in range(calls)),
-        prompt="Say number {{ number }}",
-        max_tokens=64,
-        model={"uri": f"{url}#test-model", "price": {"input": 0.1, "output": 0.4}},
-        budget_usd=100.0,
-        concurrency=CONCURRENCY,
-        out=out,
-    )
-    assert len(result.accepted) == calls, "rows were lost"
-
-
-def measure(kind: str, url: str, calls: int, loop: str) -> None:
-    """Run one contender in this process and print its figures as JSON."""
-    import aiohttp  # noqa: F401  imports are not part of the figure
-    import orjson  # noqa: F401
-
-    import selfsown.core.finish
-    import selfsown.models.endpoint
-    import selfsown.recipes.complete
-    import selfsown.report.card
-    import selfsown.report.page
-    import selfsown.runner  # noqa: F401
-
-    if loop == "uvloop":
-        import uvloop
-
-        runner = uvloop.run
-    else:
-        runner = asyncio.run
-    with tempfile.TemporaryDirectory() as scratch:
-        began, cpu = time.perf_counter(), time.process_time()
-        work = bare(url, calls) if kind == "bare" else engine(url, calls, Path(scratch) / "run")
-        runner(work)
-        figures = {
-            "cpu_s": time.process_time() - cpu,
-            "wall_s": time.perf_counter() - began,
-            "page_s": 0.0 if kind == "bare" else page_cost(Path(scratch) / "run"),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
-    print(json.dumps(figures))
-
-
-def page_cost(directory: Path) -> float:
-    """CPU seconds of writing report and card, which a run does once, after its calls."""
-    from selfsown.report.card import write_card
-    from selfsown.report.numbers import read_numbers
-    from selfsown.report.page import write_report
-
-    began = time.process_time()
-    numbers = read_numbers(directory)
-    write_report(directory, numbers)
-    write_card(directory, numbers)
-    return time.process_time() - began
-
-
-def contend(kind: str, latency: list[str], calls: int, loop: str) -> dict[str, float]:
-    """Measure one contender in a child process, against a fresh server."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "selfsown.testing.server", "--max-seconds", "300", *latency],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    url = json.loads(server.stdout.readline())["url"]
-    try:
-        child = subprocess.run(
-            [
-                *(sys.executable, __file__, "--child", kind, "--url", url),
-                *("--calls", str(calls), "--loop", loop),
-            ],
-            capture_output=True,
-            check=False,
-            text=True,
-        )
+def contend(script: Path, python: str, latency: tuple[str, ...], calls: int) -> Figures | str:
+    """Figures of one contender in a child process against a fresh server, or why there are none."""
+    server = ServerProcess("--max-seconds", str(LIMIT_S + 60), *latency)
+    with server, tempfile.TemporaryDirectory() as scratch:
+        command = [python, str(script), server.url, str(calls), str(CONCURRENCY), scratch]
+        try:
+            child = subprocess.run(
+                command, capture_output=True, text=True, timeout=LIMIT_S, cwd=scratch
+            )
+        except subprocess.TimeoutExpired:
+            return f"had not ended after {LIMIT_S} s"
         if child.returncode:
-            sys.exit(child.stderr)
-        figures: dict[str, float] = json.loads(child.stdout)
-        with urllib.request.urlopen(url.removesuffix("/v1") + "/_counters") as reply:
-            seen = json.load(reply)
+            return (child.stderr.strip().splitlines() or ["no message"])[-1][:200]
+        figures: dict[str, float] = json.loads(child.stdout.strip().splitlines()[-1])
+        seen = server.counters(bodies=False)
         return figures | {key: seen[key] for key in ("requests", "mean_in_flight")}
-    finally:
-        server.terminate()
-        server.wait()
 
 
-def scenario(name: str, latency: list[str], calls: int, repeat: int, loop: str) -> None:
-    """Both contenders, interleaved."""
-    found: dict[str, list[dict[str, float]]] = {"bare": [], "selfsown": []}
-    for _ in range(repeat):
-        for kind, results in found.items():
-            results.append(contend(kind, latency, calls, loop))
-    print(f"{name} ({calls} calls, concurrency {CONCURRENCY}, {loop}, median of {repeat})")
-    median = {
-        kind: {key: statistics.median(each[key] for each in results) for key in results[0]}
-        for kind, results in found.items()
-    }
-    for kind, each in median.items():
-        print(
-            f"  {kind:<9} {each['cpu_s'] / calls * 1000:6.3f} CPU-s per 1,000 calls"
-            f"  {calls / each['wall_s']:7.0f} calls/s  {each['mean_in_flight']:5.0f} in flight"
-            f"  {each['peak_mb']:5.0f} MB peak  {each['requests']:.0f} requests"
+def measure(
+    scripts: Mapping[str, tuple[Path, str]], latency: tuple[str, ...], given: argparse.Namespace
+) -> tuple[dict[str, list[Figures]], dict[str, str]]:
+    """Figures of every contender, interleaved, and the reasons of those that failed."""
+    found: dict[str, list[Figures]] = {name: [] for name in scripts}
+    failed: dict[str, str] = {}
+    for turn in range(max(given.repeat, given.slow_repeat)):
+        for name, (script, python) in scripts.items():
+            if turn >= (given.repeat if name in FAST else given.slow_repeat) or name in failed:
+                continue
+            result = contend(script, python, latency, given.calls)
+            if isinstance(result, str):
+                failed[name] = result
+            else:
+                found[name].append(result)
+                print(f"  {name} {turn + 1}: {result}", file=sys.stderr)
+    return {name: results for name, results in found.items() if results}, failed
+
+
+def median(results: list[Figures]) -> dict[str, float]:
+    """The median of each figure."""
+    return {key: statistics.median(each[key] for each in results) for key in results[0]}
+
+
+def show(record: Record, title: str, found: Mapping[str, list[Figures]], calls: int) -> None:
+    """The table of one scenario, cheapest first, and its ratios."""
+    medians = {name: median(results) for name, results in found.items()}
+    bare = medians["bare"]["cpu_s"]
+    rows = [
+        (
+            name,
+            each["cpu_s"] / calls * 1000,
+            f"{each['cpu_s'] / bare:.2f}",
+            calls / each["wall_s"],
+            round(each["mean_in_flight"]),
+            round(each["peak_mb"]),
+            f"{each['startup_s']:.2f}",
+            round(calls - each["rows"]),
+            round(each["requests"] - calls),
+            len(found[name]),
         )
-    pages = median["selfsown"]["page_s"] / calls * 1000
-    print(f"  of selfsown's, {pages:.3f} are for report and card, written once after the calls")
-    print(f"  ratio     {median['selfsown']['cpu_s'] / median['bare']['cpu_s']:6.2f} of bare CPU")
+        for name, each in sorted(medians.items(), key=lambda item: item[1]["cpu_s"])
+    ]
+    columns = ("client", "CPU-s per 1,000", "of bare", "calls/s", "mean in flight", "peak MB")
+    more = ("start-up CPU-s", "rows lost", "calls beyond one a row", "runs")
+    record.table(title, (*columns, *more), rows)
+
+
+def goals(record: Record, letter: str, medians: Mapping[str, Figures], calls: int) -> None:
+    """The ratios of one scenario against what was set out."""
+    own, bare = medians["selfsown"]["cpu_s"], medians["bare"]["cpu_s"]
+    record.ratio(f"calls ({letter}): CPU, selfsown / bare aiohttp loop", own / bare, at_most=1.6)
+    per_1000 = own / calls * 1000
+    record.ratio(f"calls ({letter}): client CPU-s per 1,000 calls", per_1000, at_most=0.35)
+    engines = {name: each["cpu_s"] for name, each in medians.items() if name not in FAST}
+    if engines:
+        best = min(engines, key=lambda name: engines[name])
+        name = f"calls ({letter}): CPU, selfsown / best engine ({best})"
+        record.ratio(name, own / engines[best], at_most=1 / 6)
+    if "openai" in medians:
+        name = f"calls ({letter}): CPU, selfsown / loop over the OpenAI SDK"
+        record.ratio(name, own / medians["openai"]["cpu_s"])
+    if letter == "b":
+        flying = medians["selfsown"]["mean_in_flight"]
+        record.ratio("calls (b): mean in flight of 256", flying, at_least=200)
+    pages = medians["selfsown"]["page_s"] / own
+    record.note(f"Of selfsown's CPU {pages:.0%} are for report and card, written after the calls.")
+
+
+def contenders(record: Record, installed: list[Peer]) -> dict[str, tuple[Path, str]]:
+    """Script and interpreter by name; absent peers become notes."""
+    scripts = {name: (FOLDER / f"{name}_loop.py", sys.executable) for name in ("selfsown", "bare")}
+    for peer in installed:
+        if peer.python is None:
+            record.note(f"{peer.name} ({', '.join(peer.packages)}) is absent: {peer.absent}")
+        else:
+            record.note(f"{peer.name}: {peer.about} ({', '.join(peer.packages)}).")
+            scripts[peer.name] = (peer.script, str(peer.python))
+    return scripts
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=5000)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="uvloop")
-    parser.add_argument("--child")
-    parser.add_argument("--url")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--slow-repeat", type=int, default=1, help="for engines that take minutes")
+    parser.add_argument("--only", nargs="+", help="these peers alone")
+    parser.add_argument("--json", type=Path, help="write the result here")
     given = parser.parse_args()
-    if given.child:
-        measure(given.child, given.url, given.calls, given.loop)
-        return
-    scenario("(a) no latency", [], given.calls, given.repeat, given.loop)
-    slow = ["--latency-median-s", "0.3", "--latency-sigma", "0.5"]
-    scenario("(b) 300 ms median", slow, given.calls, given.repeat, given.loop)
+    record = Record("Calls: what clients and engines cost", repetitions=given.repeat)
+    scripts = contenders(record, peers(given.only or ()))
+    for letter, (latency, arguments) in SCENARIOS.items():
+        found, failed = measure(scripts, arguments, given)
+        title = f"({letter}) {latency}: {given.calls:,} calls at concurrency {CONCURRENCY}"
+        show(record, title, found, given.calls)
+        for name, reason in failed.items():
+            record.note(f"{name} has no figures in ({letter}): {reason}")
+        goals(record, letter, {name: median(each) for name, each in found.items()}, given.calls)
+    record.write(given.json)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """A run against an endpoint that misbehaves: nothing lost, nothing asked in vain.
 
-`python benchmarks/faults.py [CALLS]` prints the table. A local server injects 2 % 429, 1 % 500,
+`python -m benchmarks.faults [ROWS]` prints the table. A local server injects 2 % 429, 1 % 500,
 0.5 % hangs and 1 % malformed JSON; in a second run 1 % of the requests meet a 400 every time.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, process_time
+
+from benchmarks.record import Cell, Record
 
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.offline import replay
@@ -84,45 +87,58 @@ def misbehaving(faults: Faults) -> ServerOptions:
     return ServerOptions(faults=faults, latency_median_s=0.02, retry_after_s=0.2)
 
 
-def print_outcome(title: str, outcome: Outcome) -> None:
-    """One block of the table."""
-    print(f"{title:<34}{outcome.requests:>7} requests  {outcome.wall_s:6.1f} s", end="")
-    print(f"  {outcome.cpu_s:6.2f} CPU-s (server included)")
-    for name, count in sorted(outcome.faults.items()):
-        print(f"  injected {name:<23}{count:>7}   {count / max(1, outcome.requests):.2%}")
-    for name, count in outcome.ended.items():
-        print(f"  {name:<32}{count:>7}")
+def row(title: str, outcome: Outcome) -> tuple[Cell, ...]:
+    """One line of the table."""
+    injected = ", ".join(f"{name} {count}" for name, count in sorted(outcome.faults.items()))
+    return (title, outcome.requests, injected or "none", *outcome.ended.values(), outcome.wall_s)
 
 
-async def main(rows: int) -> None:
-    """Print the table; exit 1 if anything was lost."""
+async def measure(record: Record, rows: int) -> bool:
+    """Fill in the table; whether nothing was lost and nothing asked in vain."""
+    lines = []
     with tempfile.TemporaryDirectory() as home:
         out = Path(home) / "transient"
         async with LocalServer(misbehaving(TRANSIENT)) as server:
             outcome = await bulk(server, out, rows)
-            print_outcome(f"transient faults, {rows} rows", outcome)
+            lines.append(row("faults that pass", outcome))
             again = await bulk(server, out, rows)
-            print_outcome("the same command again", again)
+            lines.append(row("the same command again", again))
         found = await asyncio.to_thread(replay, out)
-        print(f"  replay without the server: identical is {found.identical}")
-        lost = rows - sum(outcome.ended.values()) + outcome.ended["failed"] + again.requests
+        lost = rows - outcome.ended["accepted"]
+        in_vain = again.requests
 
         out = Path(home) / "permanent"
         async with LocalServer(misbehaving(PERMANENT)) as server:
             outcome = await bulk(server, out, rows)
-            print_outcome(f"1 % permanent 400, {rows} rows", outcome)
+            lines.append(row("1 % get a 400 every time", outcome))
             failed = outcome.ended["failed"]
             lost += abs(failed - outcome.faults["bad_request"])
             again = await bulk(server, out, rows)
-            print_outcome("the same command again", again)
-            lost += again.requests
+            lines.append(row("the same command again", again))
+            in_vain += again.requests
         async with LocalServer(misbehaving(Faults())) as server:
             mended = await bulk(server, out, rows, retry_failed=True)
-            print_outcome("mended, with --retry-failed", mended)
-            lost += abs(mended.requests - failed) + mended.ended["failed"]
-    print("nothing lost, nothing asked in vain" if lost == 0 else f"WRONG by {lost}")
-    sys.exit(lost != 0)
+            lines.append(row("mended server, --retry-failed", mended))
+            in_vain += abs(mended.requests - failed)
+            lost += mended.ended["failed"]
+    columns = ("run", "requests", "injected", "accepted", "rejected", "failed", "seconds")
+    record.table(f"{rows:,} rows at concurrency 128, time-out of an attempt 2 s", columns, lines)
+    record.note(f"Replay of the first run without a server: identical is {found.identical}.")
+    kept = record.ratio("faults: rows lost", lost, at_most=0)
+    return record.ratio("faults: calls asked in vain", in_vain, at_most=0) and kept
+
+
+def main() -> None:
+    """Command line; exits 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="?", type=int, default=5000)
+    parser.add_argument("--json", type=Path, help="write the result here")
+    given = parser.parse_args()
+    record = Record("Faults: an endpoint that misbehaves")
+    fine = asyncio.run(measure(record, given.rows))
+    record.write(given.json)
+    sys.exit(not fine)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000))
+    main()

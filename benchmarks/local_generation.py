@@ -6,7 +6,7 @@ way; `generate` gets the calls sorted by length in batches of 32, and the stop s
 CPU time of the whole process, model loaded before. Also printed: how many texts change when the
 calls of `hf` are generated one by one instead of sixteen at a time, in fp32 and in bf16.
 
-    python benchmarks/local_generation.py [--calls 96] [--compared 200] [MODEL FOLDER]
+    python -m benchmarks.local_generation [--calls 96] [--compared 200] [MODEL FOLDER]
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from benchmarks.record import Record
 
 from selfsown.core.model import AttemptFailed, Model
 from selfsown.core.randomness import rng_for
@@ -136,10 +138,12 @@ async def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=WEIGHTS)
     parser.add_argument("--calls", type=int, default=96)
     parser.add_argument("--compared", type=int, default=200)
+    parser.add_argument("--json", type=Path, help="write the result here")
     given = parser.parse_args()
+    record = Record("Local generation: tokens per CPU-second beside transformers.generate")
     calls = few_shot_calls(given.calls)
     reference = reference_speed(given.folder, calls, 32)
-    print(f"transformers.generate, batch 32   {reference:6.0f} tokens per CPU-second    1.00")
+    rows: list[tuple[str, float, str]] = [("transformers.generate, batch 32", reference, "1.00")]
     for name, concurrency in (("lab", 32), ("lab", 16), ("lab", 4), ("lab", 1), ("hf", 32)):
         settings: dict[str, JSON] = {"uri": f"{name}:{given.folder}"}
         if name == "hf":
@@ -147,12 +151,19 @@ async def main() -> None:
         model = open_model(settings)
         reached = speed(*await generate_all(model, calls, concurrency))
         await model.close()
-        label = f"{name}, {concurrency} at a time"
-        print(f"{label:<33} {reached:6.0f} tokens per CPU-second    {reached / reference:.2f}")
+        rows.append((f"`{name}:`, {concurrency} at a time", reached, f"{reached / reference:.2f}"))
+        if (name, concurrency) == ("lab", 32):
+            record.ratio("local generation: `lab:` / transformers.generate", reached / reference)
+    record.table(
+        f"{given.calls} few-shot calls of up to 80 tokens, one thread",
+        ("backend", "tokens per CPU-s", "of generate"),
+        rows,
+    )
     compared = few_shot_calls(given.compared)
     for dtype in ("float32", "bfloat16"):
         share = await changed_share(given.folder, compared, dtype)
-        print(f"hf {dtype}: {share:.3f} of {len(compared)} texts change with the batch")
+        record.note(f"`hf:` {dtype}: {share:.1%} of {len(compared)} texts change with the batch.")
+    record.write(given.json)
 
 
 if __name__ == "__main__":
