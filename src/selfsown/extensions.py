@@ -35,6 +35,7 @@ RECIPES: Final[dict[str, str]] = {
 
 FILTERS: Final[dict[str, str]] = {
     "bad_first_character": "selfsown.curate.rules:bad_first_character",
+    "benchmark_overlap": "selfsown.curate.index_filter:benchmark_overlap",
     "boilerplate": "selfsown.curate.boilerplate:boilerplate",
     "degenerate_conditional": "selfsown.curate.conditionals:degenerate_conditional",
     "garbled": "selfsown.curate.garble:garbled",

@@ -6,16 +6,17 @@ import pytest
 
 from selfsown import extensions
 from selfsown.core.errors import ConfigError
-from selfsown.curate import language, near_duplicates, rules
+from selfsown.curate import index_filter, language, near_duplicates, rules
 from selfsown.curate.steps import FILTERS, Check, filter_named, filter_step, first_drop, require
 from selfsown.curate.verdict import Verdict, drop, keep
 
 
 def test_all_filters_of_the_presets_and_those_in_no_preset_are_registered() -> None:
     in_presets = {each.name for preset in ("default", "paper") for each in rules_of(preset)}
-    others = {"language", "near_duplicate"}
+    others = {"benchmark_overlap", "language", "near_duplicate"}
     assert in_presets | others == set(FILTERS) == set(extensions.FILTERS)
     assert language.language.__name__ == "language"
+    assert index_filter.benchmark_overlap.__name__ == "benchmark_overlap"
     assert near_duplicates.near_duplicate.__name__ == "near_duplicate"
 
 

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from selfsown.core.errors import InputError
 from selfsown.core.inputs import Row, read_rows
-from selfsown.curate.decontaminate import DecontaminationIndex, Item, MissingIndex
-from selfsown.curate.index_file import IndexFile, write_index
+from selfsown.curate.decontaminate import DecontaminationIndex, Item
+from selfsown.curate.index_file import index_path, named_index, write_index
 from selfsown.evaluate.open_suite import open_suite, open_suites
 from selfsown.evaluate.overlap import row_texts, suite_index
-
-FOLDER: Final = Path("indexes")
-"""Where indexes are that are called by name alone."""
-SUFFIX: Final = ".index"
-
-
-def index_path(name: str) -> Path:
-    """Where the index of a name is: the file itself, or `indexes/NAME.index`."""
-    return Path(name) if name.endswith(SUFFIX) else FOLDER / f"{name}{SUFFIX}"
 
 
 def open_indexes(names: Iterable[str], suites: Iterable[str] = ()) -> DecontaminationIndex:
@@ -34,17 +24,7 @@ def open_indexes(names: Iterable[str], suites: Iterable[str] = ()) -> Decontamin
         MissingIndex: a name has no index.
         InputError: an index or a suite cannot be used.
     """
-    files: list[IndexFile] = []
-    for name in names:
-        path = index_path(name)
-        if not path.exists():
-            raise MissingIndex(
-                f"there is no index of `{name}`: `{path}` does not exist",
-                why="data would count as clean without having been compared",
-                fix=f"selfsown decontaminate index FILE-OR-SUITE -o {path}",
-            )
-        files.append(IndexFile(path))
-    return suite_index(open_suites(suites), stores=files)
+    return suite_index(open_suites(suites), stores=[named_index(name) for name in names])
 
 
 def make_index(

@@ -25,7 +25,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfsown.core.errors import InputError
+from selfsown.curate.decontaminate import MissingIndex
 from selfsown.curate.item_store import TABLES, Item, MemoryStore, Settings, Table
+
+FOLDER: Final = Path("indexes")
+"""Where indexes are that are called by name alone."""
+SUFFIX: Final = ".index"
 
 FORMAT: Final = "selfsown decontamination index"
 VERSION: Final = 1
@@ -61,6 +66,28 @@ def write_index(path: Path, store: MemoryStore) -> None:
         file.write(line + b" " * (-(len(line) + 1) % 8) + b"\n")
         for data in sections.values():
             file.write(data)
+
+
+def index_path(name: str) -> Path:
+    """Where the index of a name is: the file itself, or `indexes/NAME.index`."""
+    return Path(name) if name.endswith(SUFFIX) else FOLDER / f"{name}{SUFFIX}"
+
+
+def named_index(name: str) -> IndexFile:
+    """The index of a name, or of a file.
+
+    Raises:
+        MissingIndex: there is none.
+        InputError: it cannot be used.
+    """
+    path = index_path(name)
+    if not path.exists():
+        raise MissingIndex(
+            f"there is no index of `{name}`: `{path}` does not exist",
+            why="data would count as clean without having been compared",
+            fix=f"selfsown decontaminate index FILE-OR-SUITE -o {path}",
+        )
+    return IndexFile(path)
 
 
 class IndexFile:

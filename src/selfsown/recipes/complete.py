@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfsown.core.errors import CallFailed
+from selfsown.core.errors import CallFailed, ConfigError
 from selfsown.core.request import JSON, Completion, Message, Request, message
 from selfsown.core.run import Run
+from selfsown.curate.steps import InstructionFilter, Remembers, filter_named, first_drop
+from selfsown.curate.verdict import Verdict
 from selfsown.recipes.base import Recipe
 from selfsown.recipes.prompts import render, template
 
@@ -29,6 +31,11 @@ class Options(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1, description="Empty: the server's default.")
     stop: tuple[str, ...] = Field((), description="Strings that end an answer.")
     extra: dict[str, Any] = Field({}, description="Provider-specific body parameters.")
+    prompt_filters: dict[str, dict[str, Any]] = Field(
+        {},
+        description="Filters that a rendered prompt has to pass before it is asked, by name with"
+        " their options, for example `benchmark_overlap`.",
+    )
     keep_cut_off: bool = Field(False, description="Accept answers cut off at `max_tokens`.")
     sample_field: str | None = Field(
         None,
@@ -38,14 +45,21 @@ class Options(BaseModel):
 
 
 async def complete(run: Run, options: Options) -> None:
-    """Ask for one completion per row; a row is accepted, rejected (empty, cut off) or failed."""
+    """Ask for one completion per row; a row is accepted, rejected or failed.
+
+    It is rejected for its prompt, or for an answer that is empty or cut off.
+    """
     rows = run.stage("rows", unit="row", output=True)
     for text in filter(None, (options.prompt, options.system)):
         template(text)  # a broken template stops the run before the first call
+    filters = _prompt_filters(options)
     sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
 
-    async def work(row: Mapping[str, JSON]) -> Completion:
+    async def work(row: Mapping[str, JSON]) -> Completion | Verdict:
         request = _request(run, options, sampling, row)
+        verdict = first_drop(filters, _text(request))
+        if not verdict.ok:
+            return verdict
         return await run.ask("generator", request, _sample(options, row))
 
     async for done in run.map(run.rows(), work):
@@ -55,7 +69,9 @@ async def complete(run: Run, options: Options) -> None:
         except CallFailed as error:
             candidate.fail(error)
             continue
-        if not answer.text.strip():
+        if isinstance(answer, Verdict):
+            candidate.reject(answer.reason or "prompt", answer.score)
+        elif not answer.text.strip():
             candidate.reject("empty")
         elif answer.finish_reason == "length" and not options.keep_cut_off:
             candidate.reject("cut_off")
@@ -63,6 +79,28 @@ async def complete(run: Run, options: Options) -> None:
             parsed = answer.parsed if isinstance(answer.parsed, Mapping) else {}
             candidate.keep({**parsed, "completion": answer.text})
     run.stop("rows")
+
+
+def _prompt_filters(options: Options) -> list[InstructionFilter]:
+    """The filters of prompts.
+
+    Raises:
+        ConfigError: one is unknown, or remembers earlier texts.
+    """
+    filters = [filter_named(name, **given) for name, given in options.prompt_filters.items()]
+    for one in filters:
+        if isinstance(one.check, Remembers):
+            raise ConfigError(
+                f"filter `{one.name}` cannot judge prompts",
+                why="it compares with earlier ones, and rows are asked independently of each other",
+                fix="selfsown dedup ROWS -o CLEAN --field NAME  removes such rows before the run",
+            )
+    return filters
+
+
+def _text(request: Request) -> str:
+    """Everything that a request says to the model."""
+    return request.prompt or "\n".join(turn.text for turn in request.messages)
 
 
 def _request(
@@ -92,5 +130,5 @@ RECIPE = Recipe(
     summary="One prompt per row of a file: bulk calls that lose no row and never pay twice.",
     run=complete,
     options=Options,
-    added=frozenset({"sample_field"}),
+    added=frozenset({"prompt_filters", "sample_field"}),
 )

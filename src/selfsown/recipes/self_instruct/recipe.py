@@ -22,6 +22,7 @@ from sys import maxsize
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.flow import Flow
 from selfsown.core.run import Run
+from selfsown.curate.index_filter import refuse_repeating_seeds
 from selfsown.recipes.base import CallBound, Recipe
 from selfsown.recipes.saturation import most_answers
 from selfsown.recipes.seeds import SeedTask
@@ -37,6 +38,7 @@ from selfsown.recipes.self_instruct.templates import Templates
 async def self_instruct(run: Run, options: Options) -> None:
     """Grow the pool until the target, saturation or `max_requests`."""
     seeds = [seed for seed in run.seeds if isinstance(seed, SeedTask)]
+    refuse_repeating_seeds(((seed.id, _texts(seed)) for seed in seeds), options.filters)
     labeler = "labeler" if run.has_role("labeler") else "generator"
     human = [seed for seed in seeds if not seed.depth]
     shots = choose_shots(human, options, lambda prompt: run.rng(f"shots-{prompt}"))
@@ -118,6 +120,13 @@ def _pool_seeds(seeds: Sequence[SeedTask], options: Options) -> Sequence[SeedTas
             else "--seeds FILE",
         )
     return chosen
+
+
+def _texts(seed: SeedTask) -> list[str]:
+    """What a seed shows to the model: each part, and each question as a whole."""
+    parts = [part for one in seed.instances for part in (one.input, one.output)]
+    questions = [f"{seed.instruction}\n{one.input}" for one in seed.instances]
+    return [seed.instruction, *parts, *questions]
 
 
 def _voice(run: Run, options: Options, role: str) -> Voice:

@@ -1,0 +1,373 @@
+"""Near-duplicates: documents per CPU second and what is found, beside datasketch, rensa, datatrove.
+
+All read the same texts, compare sets of 3 words and cut signatures into the same bands (16 of 8
+rows unless said). Each runs in a child process, in turn; peers in virtual environments of their own
+that this program makes, with pinned versions. Counted are the CPU seconds from the texts in memory
+to the list of what goes, splitting into words included.
+
+- Short texts are recombined from published instructions (`novelty.py`), long ones from runs of 3 to
+  8 words of the same sources; a fifth of either are copies of an earlier text with a word more,
+  fewer or other, or up to 12 % of the words changed. Where the published data are absent, this
+  project's own sentences stand for them.
+- The truth is exact Jaccard >= 0.8 with any earlier text. It is computed for a random sample, each
+  against all texts, by counting shared shingles; recall and precision are those of the sample. A
+  text that is like a removed one only stays wherever the first is kept, and counts as missed.
+- `rensa` and `datasketch` are used as their documents say: what agrees in a band goes. Only
+  selfsown compares the texts. datatrove runs its four stages with a split at spaces instead of its
+  word tokenizer, which would take a multiple of the rest.
+
+    python -m benchmarks.near_duplicates [--short 100000] [--long 3000] [--repeat 3] [--json FILE]
+
+1M short and 100k long texts: `--short 1000000 --long 100000 --repeat 1`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.record import Record
+
+WORDS = 3
+THRESHOLD = 0.8
+PEERS = {
+    "datasketch": ["datasketch==2.0.0", "numpy==2.4.6", "scipy==1.17.1"],
+    "rensa": ["rensa==0.5.0"],
+    "datatrove": ["datatrove[processing]==0.10.1"],
+}
+ENVIRONMENTS = Path(tempfile.gettempdir()) / "selfsown-benchmark-peers"
+"""Kept for the next time."""
+CONTENDERS = ("selfsown auto", "selfsown minhash", "rensa", "datasketch", "datatrove")
+Shingled = Iterator[tuple[int, set[str]]]
+
+
+def shingled(texts: list[str]) -> Shingled:
+    """Number and shingles of every text, for peers that take sets."""
+    split = re.compile("[a-z0-9]+").findall
+    for number, text in enumerate(texts):
+        tokens = split(text.lower())
+        runs = zip(*(tokens[start:] for start in range(WORDS)), strict=False)
+        yield number, set(map(" ".join, runs)) or {" ".join(tokens)}
+
+
+def run_selfsown(method: str) -> Callable[[list[str], int, int], list[int]]:
+    """Our own, by one method."""
+
+    def run(texts: list[str], bands: int, rows: int) -> list[int]:
+        from selfsown.curate.minhash import Banding
+        from selfsown.curate.near_duplicates import NearDuplicates
+
+        banding = Banding(bands, rows)
+        near = NearDuplicates(THRESHOLD, words=WORDS, method=method, banding=banding)  # type: ignore[arg-type]
+        gone: list[int] = []
+        for number, text in enumerate(texts):
+            if near.nearest(text) is None:
+                near.add(text)
+            else:
+                gone.append(number)
+        return gone
+
+    return run
+
+
+def run_rensa(texts: list[str], bands: int, rows: int) -> list[int]:
+    """R-MinHash and its index, keep-first."""
+    from rensa import RMinHash, RMinHashLSH
+
+    size = bands * rows
+    index, gone = RMinHashLSH(threshold=THRESHOLD, num_perm=size, num_bands=bands), list[int]()
+    for number, of in shingled(texts):
+        signature = RMinHash(num_perm=size, seed=1)
+        signature.update(of)
+        if index.query(signature):
+            gone.append(number)
+        else:
+            index.insert(number, signature)
+    return gone
+
+
+def run_datasketch(texts: list[str], bands: int, rows: int) -> list[int]:
+    """MinHash and its index, keep-first."""
+    from datasketch import MinHash, MinHashLSH
+
+    size = bands * rows
+    index, gone = MinHashLSH(num_perm=size, params=(bands, rows)), list[int]()
+    for number, of in shingled(texts):
+        signature = MinHash(num_perm=size, seed=1)
+        signature.update_batch([shingle.encode() for shingle in of])
+        if index.query(signature):
+            gone.append(number)
+        else:
+            index.insert(number, signature, check_duplication=False)
+    return gone
+
+
+def run_datatrove(texts: list[str], bands: int, rows: int) -> list[int]:
+    """Its four stages one after the other, in one process."""
+    import datatrove.pipeline.dedup.minhash as stages
+    from datatrove.data import Document
+    from loguru import logger
+
+    class Split:
+        def word_tokenize(self, text: str) -> list[str]:
+            return text.split()
+
+    logger.remove()
+    stages.load_word_tokenizer = lambda language: Split()
+    config = stages.MinhashConfig(n_grams=WORDS, num_buckets=bands, hashes_per_bucket=rows)
+
+    def documents() -> Iterator[Document]:
+        return (Document(text=text, id=str(number)) for number, text in enumerate(texts))
+
+    with tempfile.TemporaryDirectory() as place:
+        stages.MinhashDedupSignature(f"{place}/signatures", config=config).run(documents(), 0, 1)
+        for bucket in range(bands):
+            step = stages.MinhashDedupBuckets(
+                f"{place}/signatures", f"{place}/pairs", config=config
+            )
+            step.run(None, bucket, bands)
+        stages.MinhashDedupCluster(f"{place}/pairs", f"{place}/gone", config=config).run(None, 0, 1)
+        kept = {
+            int(one.id) for one in stages.MinhashDedupFilter(f"{place}/gone").run(documents(), 0, 1)
+        }
+    return [number for number in range(len(texts)) if number not in kept]
+
+
+RUNS: dict[str, Callable[[list[str], int, int], list[int]]] = {
+    "selfsown auto": run_selfsown("auto"),
+    "selfsown exact": run_selfsown("exact"),
+    "selfsown minhash": run_selfsown("minhash"),
+    "rensa": run_rensa,
+    "datasketch": run_datasketch,
+    "datatrove": run_datatrove,
+}
+
+
+def child(kind: str, source: Path, out: Path, bands: int, rows: int) -> None:
+    """Run one contender in this process, write what goes, and print its figures as JSON."""
+    texts = source.read_text(encoding="ascii").split("\n")
+    RUNS[kind](texts[:50], bands, rows)  # imports and caches are not part of the figure
+    began = time.process_time()
+    gone = RUNS[kind](texts, bands, rows)
+    spent = time.process_time() - began
+    out.write_text(json.dumps(gone))
+    print(json.dumps({"cpu_s": spent, "peak_mb": peak_mb()}))
+
+
+def peak_mb() -> float:
+    """Most memory of this process; `getrusage` would count what its parent had at the fork."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def sources() -> tuple[list[str], str]:
+    """Texts to recombine, in ASCII, and what they are."""
+    from benchmarks.novelty import own_sentences, published_instructions
+
+    published, own = published_instructions(), own_sentences()
+    texts = [text.encode("ascii", "ignore").decode() for text in published + own]
+    words = [" ".join(text.split()) for text in texts if len(text.split()) >= 4]
+    what = f"{len(published)} published instructions and " if published else ""
+    return words, f"recombined from {what}{len(own)} sentences of this project"
+
+
+def short_texts(count: int, of: list[str]) -> Iterator[str]:
+    """Instructions: head, middle and tail of three sources."""
+    rng, words = random.Random(1), [text.split() for text in of]
+    earlier: list[list[str]] = []
+    for _ in range(count):
+        if earlier and rng.random() < 0.2:
+            made = nearly(rng.choice(earlier), rng, rng.choice(rng.choice(words)))
+        else:
+            head, middle, tail = (rng.choice(words) for _ in range(3))
+            start = rng.randrange(len(middle))
+            made = head[: rng.randint(1, 5)] + middle[start : start + rng.randint(2, 5)]
+            made += tail[-rng.randint(1, 5) :]
+            earlier.append(made)
+        yield " ".join(made)
+
+
+def nearly(words: list[str], rng: random.Random, word: str) -> list[str]:
+    """A copy with one word more, fewer or other, or with other case."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        return [*words, word]
+    if kind == 1:
+        return words[1:] if rng.random() < 0.5 else words[:-1]
+    if kind == 2:
+        return [one.upper() for one in words]
+    place = rng.randrange(len(words))
+    return [*words[:place], word, *words[place + 1 :]]
+
+
+def long_texts(count: int, of: list[str], length: int = 1000) -> Iterator[str]:
+    """Documents of runs of words, copies with up to 12 % of the words changed."""
+    rng, words = random.Random(2), [text.split() for text in of]
+    recent: list[list[str]] = []
+    for _ in range(count):
+        if recent and rng.random() < 0.2:
+            made = list(rng.choice(recent))
+            for _ in range(rng.randint(0, length * 12 // 100)):
+                made[rng.randrange(len(made))] = rng.choice(rng.choice(words))
+        else:
+            made = []
+            while len(made) < length:
+                source = rng.choice(words)
+                start = rng.randrange(max(1, len(source) - 3))
+                made += source[start : start + rng.randint(3, 8)]
+            recent = [*recent[-199:], made]
+        yield " ".join(made)
+
+
+def truth(texts: list[str], size: int) -> dict[int, bool]:
+    """For a random sample of the texts: whether it is like an earlier one, exactly."""
+    from selfsown.curate.shingles import Likeness, shingles
+
+    likeness = Likeness(THRESHOLD)
+    sample = random.Random(3).sample(range(1, len(texts)), min(size, len(texts) - 1))
+    holders: dict[str, list[int]] = {}
+    sizes: dict[int, int] = {}
+    for number in sample:
+        of = shingles(texts[number], WORDS)
+        sizes[number] = len(of)
+        for shingle in of:
+            holders.setdefault(shingle, []).append(number)
+    found = dict.fromkeys(sample, False)
+    for number, text in enumerate(texts):
+        of = shingles(text, WORDS)
+        shared: dict[int, int] = {}
+        for shingle in of & holders.keys():
+            for later in holders[shingle]:
+                shared[later] = shared.get(later, 0) + 1
+        for later, count in shared.items():
+            if later > number and likeness.is_reached(count, sizes[later], len(of)):
+                found[later] = True
+    return found
+
+
+def environment(peer: str) -> Path:
+    """The Python of a peer's virtual environment, made if it is not there."""
+    place = ENVIRONMENTS / peer
+    python, stamp = place / "bin" / "python", place / "pinned.json"
+    if not stamp.exists() or json.loads(stamp.read_text()) != PEERS[peer]:
+        print(f"making {place}", file=sys.stderr)
+        venv.create(place, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        made = subprocess.run([*pip, *PEERS[peer]], check=False, capture_output=True, text=True)
+        if made.returncode:
+            sys.exit(made.stderr)
+        stamp.write_text(json.dumps(PEERS[peer]))
+    return python
+
+
+def child_figures(python: Path, *arguments: str) -> dict[str, float]:
+    """What a child process prints in its last line, with one thread for linear algebra."""
+    done = subprocess.run(
+        [str(python), *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def compare(name: str, texts: list[str], given: argparse.Namespace, record: Record) -> None:
+    """All contenders on one corpus, as a table and ratios of the record."""
+    known = truth(texts, given.sample)
+    alike = {number for number, like in known.items() if like}
+    figures: dict[str, list[dict[str, float]]] = {kind: [] for kind in given.contenders}
+    gone: dict[str, set[int]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        source, out = Path(scratch) / "texts", Path(scratch) / "gone"
+        source.write_text("\n".join(texts), encoding="ascii")
+        cut = ["--bands", str(given.bands), "--rows", str(given.rows)]
+        for _ in range(given.repeat):
+            for kind, rows in figures.items():
+                python = environment(kind) if kind in PEERS else Path(sys.executable)
+                asked = ["--child", kind, "--texts", str(source), "--out", str(out), *cut]
+                rows.append(child_figures(python, __file__, *asked))
+                gone[kind] = set(json.loads(out.read_text()))
+                print(f"  {kind}: {rows[-1]['cpu_s']:.1f} CPU-s", file=sys.stderr)
+    cpu = {kind: statistics.median(one["cpu_s"] for one in rows) for kind, rows in figures.items()}
+    own = cpu[given.contenders[0]]
+    record.table(
+        f"{len(texts):,} {name} texts, {len(alike):,} of {len(known):,} sampled repeat an earlier",
+        ["", "texts per CPU-s", "x CPU", "recall", "precision", "removed", "MB"],
+        [
+            [
+                kind,
+                len(texts) / spent,
+                spent / own,
+                f"{len(gone[kind] & alike) / max(1, len(alike)):.4f}",
+                f"{len(gone[kind] & alike) / max(1, len(gone[kind] & known.keys())):.4f}",
+                len(gone[kind]),
+                round(statistics.median(one["peak_mb"] for one in figures[kind])),
+            ]
+            for kind, spent in cpu.items()
+        ],
+    )
+    for peer in ("datasketch", "datatrove"):
+        if peer in cpu:
+            record.ratio(
+                f"{name}: CPU of {peer} / {given.contenders[0]}", cpu[peer] / own, at_least=1
+            )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", type=int, default=100_000)
+    parser.add_argument("--long", type=int, default=3_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--sample", type=int, default=5_000, help="texts whose truth is computed")
+    parser.add_argument("--bands", type=int, default=16)
+    parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--contenders", nargs="+", choices=RUNS, default=CONTENDERS)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--child", choices=RUNS)
+    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    if given.child:
+        child(given.child, given.texts, given.out, given.bands, given.rows)
+        return
+    from benchmarks.record import Record
+
+    of, what = sources()
+    record = Record("Near-duplicates", repetitions=given.repeat)
+    for name, count, make in (
+        ("short", given.short, short_texts),
+        ("long", given.long, long_texts),
+    ):
+        if count:
+            compare(name, list(make(count, of)), given, record)
+    record.note(
+        f"{given.bands} bands of {given.rows} rows, shingles of {WORDS} words, Jaccard >= "
+        f"{THRESHOLD}. Texts {what}. Peers: {', '.join(pin[0] for pin in PEERS.values())}."
+    )
+    record.write(given.json)
+
+
+if __name__ == "__main__":
+    main()
