@@ -1,7 +1,7 @@
 """What exact novelty costs: selfsown against rouge_score, in one run, with the decisions compared.
 
-    python benchmarks/novelty.py                      # 52,000 admitted, a minute
-    python benchmarks/novelty.py --pool 1000000       # also a pool of a million, some minutes
+    python -m benchmarks.novelty                      # 52,000 admitted, a minute
+    python -m benchmarks.novelty --pool 1000000       # also a pool of a million, some minutes
 
 1. *Decisions*: the published 1,000 GPT-3 instructions and shortened copies of a third of them are
    replayed through rouge_score (all pairs) and through `NoveltyPool`; every decision, maximum and
@@ -20,11 +20,11 @@ import ast
 import gzip
 import json
 import re
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.record import Cell, Record, peak_mb
 from rouge_score.rouge_scorer import RougeScorer
 
 from selfsown.core.randomness import rng_for
@@ -85,7 +85,7 @@ def with_near_copies(texts: list[str]) -> list[str]:
     return out
 
 
-def compare_decisions(texts: list[str]) -> None:
+def compare_decisions(texts: list[str], record: Record) -> None:
     """Replay `texts` through both filters; raise on the first disagreement."""
     scorer = RougeScorer(["rougeL"], use_stemmer=False)
     pool, kept = NoveltyPool(THRESHOLD, "paper"), list[str]()
@@ -106,11 +106,18 @@ def compare_decisions(texts: list[str]) -> None:
             pool.add(text)
             kept.append(text)
         rejected += not verdict.ok
-    print(
-        f"decisions   {len(texts)} texts, {pairs} pairs: {rejected} rejected; every decision, "
-        f"maximum and argmax as rouge_score\n            rouge_score {reference_s:.1f} s (measured)"
-        f", selfsown decision + exact maximum {own_s:.2f} s, ratio {reference_s / own_s:,.0f}"
+    record.table(
+        f"decisions: {len(texts):,} texts, {pairs:,} pairs, {rejected} rejected by both",
+        ("", "CPU-s", "gives"),
+        [
+            ("rouge_score, every pair", reference_s, "everything"),
+            ("selfsown", own_s, "decision, exact maximum, argmax"),
+        ],
     )
+    record.note(
+        "Every decision, maximum and argmax is rouge_score's; the first other one ends the run."
+    )
+    record.ratio("novelty: rouge_score / selfsown, decision and exact maximum", reference_s / own_s)
 
 
 def seconds_per_pair(texts: list[str], pairs: int = 20_000) -> float:
@@ -139,19 +146,16 @@ def fill(pool: NoveltyPool, stream: Iterator[str], size: int) -> tuple[list[str]
     return kept, candidates, spent, pairs
 
 
-def time_each(pool: NoveltyPool, texts: list[str], label: str) -> None:
-    """Print milliseconds per candidate for the decision and for the exact maximum."""
+def time_each(pool: NoveltyPool, texts: list[str]) -> tuple[Cell, ...]:
+    """Milliseconds per candidate for the decision and for the exact maximum, as a row."""
     start = time.process_time()
     accepted = sum(pool.admit(text).ok for text in texts)
     middle = time.process_time()
     for text in texts:
         pool.nearest(text)
     end = time.process_time()
-    print(
-        f"{label}decision {1e3 * (middle - start) / len(texts):.2f} ms, exact maximum "
-        f"{1e3 * (end - middle) / len(texts):.2f} ms per candidate "
-        f"({len(texts)} candidates, {accepted} accepted, pool {len(pool):,})"
-    )
+    decision, exact = 1e3 * (middle - start) / len(texts), 1e3 * (end - middle) / len(texts)
+    return f"{len(pool):,}", decision, exact, len(texts), accepted
 
 
 def main() -> None:
@@ -161,32 +165,39 @@ def main() -> None:
     options.add_argument(
         "--pool", type=int, default=0, help="also fill a pool to this size, unjudged"
     )
+    options.add_argument("--json", type=Path, help="write the result here")
     chosen = options.parse_args()
+    record = Record("Exact novelty beside rouge_score")
     published, own = published_instructions(), own_sentences()
-    print(
-        f"sources     {len(published)} published instructions, {len(own)} sentences of this project"
+    record.note(
+        f"Sources: {len(published)} published instructions, {len(own)} sentences of this project."
     )
-    compare_decisions(with_near_copies(published or own[:1000]))
+    compare_decisions(with_near_copies(published or own[:1000]), record)
 
     stream = recombined(published + own)
     pool = NoveltyPool(THRESHOLD, "paper")
     kept, candidates, spent, pairs = fill(pool, stream, chosen.admitted)
     tokens = sum(len(tokenize_paper(text)) for text in kept) / len(kept)
     reference = seconds_per_pair(kept) * pairs
-    print(
-        f"speed       {len(kept):,} admitted of {candidates:,} candidates ({tokens:.1f} tokens): "
-        f"selfsown {spent:.1f} CPU-s\n            rouge_score {reference / 3600:.1f} CPU-h "
-        f"(extrapolated from 20,000 of {pairs:,} pairs), ratio {reference / spent:,.0f}"
+    record.table(
+        f"{len(kept):,} admitted of {candidates:,} candidates, {tokens:.1f} tokens each",
+        ("", "CPU-s", "how"),
+        [
+            ("rouge_score", reference, f"extrapolated from 20,000 of {pairs:,} pairs"),
+            ("selfsown", spent, "measured"),
+        ],
     )
-    time_each(pool, [next(stream) for _ in range(500)], "            ")
+    name = f"novelty: rouge_score / selfsown at a pool of {len(kept):,}"
+    record.ratio(name, reference / spent, at_least=1000)
+    rows = [time_each(pool, [next(stream) for _ in range(500)])]
     if chosen.pool > len(pool):
-        start = time.process_time()
         while len(pool) < chosen.pool:
             pool.add(next(stream))
-        print(f"large pool  filled in {time.process_time() - start:.0f} CPU-s, texts made included")
-        time_each(pool, [next(stream) for _ in range(100)], "            ")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"memory      {peak:,.0f} MB peak, everything in this process")
+        rows.append(time_each(pool, [next(stream) for _ in range(100)]))
+    columns = ("pool", "decision, ms", "exact maximum, ms", "candidates", "accepted")
+    record.table("one candidate against a full pool", columns, rows)
+    record.note(f"Peak memory {peak_mb():,.0f} MB, everything in this process.")
+    record.write(chosen.json)
 
 
 if __name__ == "__main__":
