@@ -1,4 +1,4 @@
-"""Claim: what earlier sessions spent is summed over rows that can be trusted, or not at all."""
+"""Claim: what earlier sessions spent and made is read from a journal to be trusted, or not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import selfsown
 from selfsown.core.errors import JournalDamaged
-from selfsown.core.journal import Journal, Row
+from selfsown.core.journal import JOURNAL_NAME, Journal, Row
 from selfsown.history import spent_before
+from selfsown.models.scripted import ScriptedModel
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,16 @@ async def test_a_changed_row_is_refused_and_not_summed(tmp_path: Path, change: s
     with pytest.raises(JournalDamaged, match="fails its checksum"):
         spent_before(journal)
     journal.close()
+
+
+def test_a_run_never_begins_anew_beside_a_manifest_whose_journal_was_emptied(
+    tmp_path: Path,
+) -> None:
+    model = ScriptedModel()
+    rows = [{"n": n} for n in range(3)]
+    selfsown.run("complete", rows=rows, prompt="{{ n }}", model=model, out=tmp_path)
+    (tmp_path / JOURNAL_NAME).write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(JournalDamaged, match="nothing in its journal"):
+            selfsown.run("complete", rows=rows, prompt="{{ n }}", model=model, out=tmp_path)
+    assert model.call_count == 3

@@ -14,9 +14,10 @@ import orjson
 
 from selfsown.core.clock import Clock
 from selfsown.core.config import difference
-from selfsown.core.errors import ConfigChanged
+from selfsown.core.errors import ConfigChanged, JournalDamaged
 from selfsown.core.journal import Journal, Row
 from selfsown.core.request import JSON, canonical_json
+from selfsown.core.rundir import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,11 @@ def enter_epoch(
 
     Raises:
         ConfigChanged: it changed and `update` is false.
+        JournalDamaged: the journal is empty and a run has ended in the directory.
     """
     last = last_epoch(journal)
     if last is None:
+        _refuse_emptied(directory)
         return _open(journal, 0, config, "start", clock)
     changed = changes(journal, config)
     if changed and not update:
@@ -112,6 +115,16 @@ def _failed(journal: Journal) -> list[int]:
     void = {int(str(row[1])) for row in journal.rows("voids")}
     failed = (int(str(row[0])) for row in journal.rows("outcomes", "WHERE ok=0"))
     return [seq for seq in failed if seq not in void]
+
+
+def _refuse_emptied(directory: Path) -> None:
+    """Never begin anew beside the files of a run or merge: they would be asked for again."""
+    if (directory / MANIFEST).exists():
+        raise JournalDamaged(
+            f"`{directory}` has a {MANIFEST} and nothing in its journal",
+            why="what was made there would be asked for again and replaced",
+            fix="give another directory with `-o`, or restore the journal from a copy",
+        )
 
 
 def _open(
