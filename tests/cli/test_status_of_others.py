@@ -16,7 +16,7 @@ from selfsown.core.rundir import locked
 from selfsown.guard.lineage import Depths
 from selfsown.guard.record import GuardRecord, Remedy, Verdict, write_record
 from selfsown.loop.ending import Ending, write_ending
-from selfsown.loop.places import LoopPlaces
+from selfsown.loop.places import ARMS, LoopPlaces
 
 
 def said(path: Path) -> str:
@@ -79,9 +79,17 @@ def test_an_experiment_names_the_loops_inside(tmp_path: Path) -> None:
     inside.home.mkdir(parents=True)
     inside.config.write_text("rounds: 2\n")
     places.numbers.write_text("{}")
+    places.page.write_text("<html>")
     text = said(places.home)
     assert "experiment, arms and 1 loop on one page" in text
+    assert f"page: {places.page}" in text
     assert f"loop inside: selfsown status {inside.home}" in text
+
+
+def test_an_experiment_whose_arms_are_being_made_is_one_already(tmp_path: Path) -> None:
+    (tmp_path / "demo" / ARMS).mkdir(parents=True)
+    text = said(tmp_path / "demo")
+    assert "experiment, the arms are not all made yet" in text and "page:" not in text
 
 
 def test_a_training_says_how_far_it_is(tmp_path: Path) -> None:

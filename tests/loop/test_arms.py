@@ -62,9 +62,10 @@ def test_a_variant_is_a_run_with_other_options_and_an_arm_like_the_others(
     made: tuple[Path, PageNumbers],
 ) -> None:
     home = made[0] / "arms" / "seed-3"
-    run = json.loads((home / "variant-one-vote-all" / "run" / "manifest.json").read_bytes())
+    [own] = home.glob("variant-one-vote-all-*")
+    run = json.loads((own / "run" / "manifest.json").read_bytes())
     assert run["data"]["notes"]["votes"]["asked"] > 0
-    told = json.loads((home / "variant-one-vote-all" / "model" / "training.json").read_bytes())
+    told = json.loads((own / "model" / "training.json").read_bytes())
     assert told["result"]["steps"] == record(made[0], SELF)["result"]["steps"]
 
 

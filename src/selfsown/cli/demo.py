@@ -84,12 +84,13 @@ def loop_lines(out: str, target: int, seed: int) -> list[str]:
     from selfsown.loop.arms import ArmsConfig
     from selfsown.loop.experiment import experiment
     from selfsown.loop.feeding import FeedingConfig
+    from selfsown.loop.places import ARMS
 
     place = Path(f"{out}-loop-{target}")
     tell = _Stages()
     click.echo("\n".join(["", *LOOP_OPENING, ""]), err=True)
     arms = ArmsConfig(
-        place / "arms", (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
+        place / ARMS, (seed,), target=target, first_run=Path(out), human=SEEDS, suite_limit=150
     )
     feeding = FeedingConfig(
         place / "feeding",

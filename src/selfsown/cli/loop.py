@@ -127,10 +127,11 @@ def lab_comparison(
     from selfsown.loop.arms import ArmsConfig
     from selfsown.loop.experiment import experiment
     from selfsown.loop.feeding import FeedingConfig
+    from selfsown.loop.places import ARMS
 
     place = Path(out)
     seeds = tuple(range(repeat))
-    arms = ArmsConfig(place / "arms", seeds, variants=variants)
+    arms = ArmsConfig(place / ARMS, seeds, variants=variants)
     numbers = experiment(arms, FeedingConfig(place / "feeding", seeds), place, tell)
     if as_json:
         click.echo((place / "loop.json").read_text(encoding="utf-8"), nl=False)

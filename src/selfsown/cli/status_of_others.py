@@ -43,7 +43,7 @@ def read_other(directory: Path, holder: Callable[[Path], int | None]) -> OtherSt
     """
     from selfsown.core.journal import JOURNAL_NAME
     from selfsown.core.rundir import MANIFEST
-    from selfsown.loop.places import LoopPlaces
+    from selfsown.loop.places import ARMS, LoopPlaces
     from selfsown.scale.job import is_job
     from selfsown.train.plan import PLAN, RECORD, WORK
 
@@ -56,7 +56,7 @@ def read_other(directory: Path, holder: Callable[[Path], int | None]) -> OtherSt
     home = directory.parent.parent
     if directory.parent.name == "rounds" and LoopPlaces(home).config.is_file():
         return _round(directory, home, holder(home))
-    if LoopPlaces(directory).numbers.is_file():
+    if LoopPlaces(directory).numbers.is_file() or (directory / ARMS).is_dir():
         return _experiment(directory, holder(directory))
     if (directory / RECORD).is_file() or (directory / WORK / PLAN).is_file():
         return _training(directory, holder(directory / WORK))
@@ -168,9 +168,12 @@ def _experiment(directory: Path, process: int | None) -> OtherStatus:
     loops = sorted(path.parent for path in directory.glob("*/**/loop.yaml"))
     lines = [f"loop inside: selfsown status {shlex.quote(str(one))}" for one in loops]
     state = f"arms and {plural(len(loops), 'loop')} on one page"
+    if places.page.is_file():
+        lines.append(f"page: {places.page}")
+    else:
+        state = "the arms are not all made yet"
     if process is not None:
         state = f"running, in process {process}: {state}"
-    lines.append(f"page: {places.page}")
     again = "" if process is not None else "the command that began it, again: it does what is left"
     return OtherStatus(str(directory), "experiment", state, process, tuple(lines), again)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from selfsown.core.randomness import rng_for
-from selfsown.core.request import JSON
+from selfsown.core.request import JSON, short_id
 from selfsown.core.rundir import read_lines, write_lines
 from selfsown.evaluate.open_suite import SuiteChanges, open_suites
 from selfsown.evaluate.overlap import row_overlaps, suite_index
@@ -263,8 +263,12 @@ def precision(data: Path) -> float:
 
 
 def _folder(arm: str) -> str:
-    """The folder of a tuned arm; a variant's name with only what any file system takes."""
-    return TUNED.get(arm) or "variant-" + re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")
+    """The folder of a tuned arm.
+
+    A variant's is its name in letters and digits with a hash, since `x=1` and `x=-1` then look alike.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")
+    return TUNED.get(arm) or f"variant-{plain}-{short_id(arm)}"
 
 
 def _values(results: Results, place: int, metric: str) -> list[float]:

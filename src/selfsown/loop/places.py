@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+ARMS: Final = "arms"
+"""Folder of the arms in the directory of an experiment."""
 
 
 @dataclass(frozen=True, slots=True)
