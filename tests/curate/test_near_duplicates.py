@@ -39,7 +39,7 @@ def keep_first(near: NearDuplicates, texts: list[str]) -> list[tuple[int, float]
         if found is None:
             near.add(text)
             kept.append(position)
-        out.append(found and (kept[found.number], found.jaccard))
+        out.append(found and (kept[found.number], found.likeness))
     return out
 
 

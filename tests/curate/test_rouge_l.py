@@ -14,6 +14,7 @@ from rouge_score.rouge_scorer import RougeScorer, _score_lcs
 from rouge_score.tokenizers import DefaultTokenizer
 
 from selfsown.core.errors import ConfigError
+from selfsown.curate import tokens as unicode_tokens
 from selfsown.curate.rouge_l import (
     Nearest,
     NoveltyPool,
@@ -257,6 +258,17 @@ def test_paper_tokens_equal_rouge_scores(text: str) -> None:
 @settings(deadline=None)
 def test_unicode_tokens_equal_paper_tokens_on_ascii(text: str) -> None:
     assert tokenize_unicode(text) == tokenize_paper(text)
+
+
+@given(
+    st.text(alphabet=st.characters(max_codepoint=0x2FF), max_size=40)
+    | st.text(alphabet=st.characters(max_codepoint=0x20FF), max_size=8)
+)
+@settings(deadline=None)
+def test_the_quick_way_to_unicode_tokens_is_the_one_by_character(text: str) -> None:
+    visible = "".join(char for char in text if unicode_tokens._KINDS[char] != "ignored")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    assert tokenize_unicode(text) == unicode_tokens._tokenize_by_character(folded)
 
 
 @given(st.text(max_size=40))

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
 import orjson
 
+from selfsown.cleaning.semantic import AHEAD, SemanticDuplicates
+from selfsown.cleaning.semantic import REASON as SEMANTIC
 from selfsown.core.errors import InputError
 from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import whole_file
-from selfsown.curate.near_duplicates import REASON, NearDuplicates
+from selfsown.curate.near_duplicates import REASON, NearDuplicates, Repeat
 from selfsown.evaluate.overlap import beginning, copy_provenance, row_texts
 
 _LARGEST: Final = 10
@@ -52,7 +55,12 @@ class Deduplicated:
 
 
 def dedup_file(
-    path: Path, out: Path, near: NearDuplicates, *, fields: Sequence[str] = ()
+    path: Path,
+    out: Path,
+    near: NearDuplicates,
+    *,
+    fields: Sequence[str] = (),
+    semantic: SemanticDuplicates | None = None,
 ) -> Deduplicated:
     """Copy the rows of a file, as JSONL, without those that nearly repeat an earlier one.
 
@@ -64,6 +72,7 @@ def dedup_file(
         out: file to write.
         near: how rows are compared; empty.
         fields: fields whose text is compared; all text of a row if none are named.
+        semantic: asked about rows that repeat no words; empty.
 
     Raises:
         InputError: the file cannot be read, `out` is that file, or a row lacks a field.
@@ -77,9 +86,15 @@ def dedup_file(
         )
     list_path = out.with_name(f"{out.name}.removed.jsonl")
     with whole_file(out) as kept, whole_file(list_path) as gone:
-        sieve = _Sieve(near, kept, gone)
-        for number, row in enumerate(read_rows(path), 1):
-            sieve.take(number, row, compared_text(row, fields, f"`{path}` row {number}"))
+        sieve = _Sieve(near, semantic, kept, gone)
+        rows = enumerate(read_rows(path), 1)
+        while chunk := list(islice(rows, AHEAD)):
+            sieve.take(
+                [
+                    (number, row, compared_text(row, fields, f"`{path}` row {number}"))
+                    for number, row in chunk
+                ]
+            )
     copy_provenance(path, out, sieve.removed)
     clusters = sieve.clusters()
     return Deduplicated(
@@ -112,24 +127,43 @@ def compared_text(row: Mapping[str, JSON], fields: Sequence[str], place: str) ->
 class _Sieve:
     """Writes each row to one of two files."""
 
-    def __init__(self, near: NearDuplicates, kept: IO[bytes], gone: IO[bytes]) -> None:
+    def __init__(
+        self,
+        near: NearDuplicates,
+        semantic: SemanticDuplicates | None,
+        kept: IO[bytes],
+        gone: IO[bytes],
+    ) -> None:
         self.removed: set[int] = set()
-        self._near, self._kept, self._gone = near, kept, gone
+        self._near, self._semantic, self._kept, self._gone = near, semantic, kept, gone
         self._lines: list[int] = []
         self._repeated: Counter[int] = Counter()
 
-    def take(self, number: int, row: Mapping[str, JSON], text: str) -> None:
-        """Judge the next row."""
-        found = self._near.nearest(text)
-        if found is None:
-            self._near.add(text)
-            self._lines.append(number)
-            self._kept.write(orjson.dumps(row) + b"\n")
-            return
+    def take(self, rows: Sequence[tuple[int, Mapping[str, JSON], str]]) -> None:
+        """Judge the next rows (number, row, text), one after the other."""
+        if self._semantic is not None:
+            self._semantic.prefetch([text for _, _, text in rows if not self._near.nearest(text)])
+        for number, row, text in rows:
+            found, reason = self._near.nearest(text), REASON
+            if found is None and self._semantic is not None:
+                found, reason = self._semantic.nearest(text), SEMANTIC
+            if found is None:
+                self._keep(number, row, text)
+            else:
+                self._remove(number, row, found, reason)
+
+    def _keep(self, number: int, row: Mapping[str, JSON], text: str) -> None:
+        self._near.add(text)
+        if self._semantic is not None:
+            self._semantic.add(text)
+        self._lines.append(number)
+        self._kept.write(orjson.dumps(row) + b"\n")
+
+    def _remove(self, number: int, row: Mapping[str, JSON], found: Repeat, reason: str) -> None:
         self._repeated[found.number] += 1
         self.removed.add(number)
         line = self._lines[found.number]
-        note = {"line": number, "reason": REASON, "score": found.jaccard, "repeats": line}
+        note = {"line": number, "reason": reason, "score": found.likeness, "repeats": line}
         self._gone.write(orjson.dumps({**note, "row": row}) + b"\n")
 
     def clusters(self) -> list[Cluster]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,18 @@ if TYPE_CHECKING:
 @click.option(
     "--rows", default=8, show_default=True, type=click.IntRange(min=1), help="Per band, of minhash."
 )
+@click.option(
+    "--semantic",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Local encoder (Hugging Face folder): remove also what says the same in other words.",
+)
+@click.option(
+    "--cosine",
+    default=0.95,
+    show_default=True,
+    help="Cosine of embeddings from which on a row repeats another; for --semantic.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print counts and largest clusters as JSON.")
 def dedup(
     file: Path,
@@ -67,6 +80,8 @@ def dedup(
     method: Method,
     bands: int,
     rows: int,
+    semantic: Path | None,
+    cosine: float,
     as_json: bool,
 ) -> None:
     """Copy FILE (JSONL, JSON or CSV) without rows that nearly repeat an earlier one.
@@ -80,7 +95,17 @@ def dedup(
 
     banding = Banding(bands, rows)
     near = NearDuplicates(threshold, words=words, method=method, banding=banding)
-    done = dedup_file(file, out, near, fields=fields)
+    with contextlib.ExitStack() as stack:
+        points = None
+        if semantic is not None:
+            from selfsown.cleaning.semantic import open_semantic
+
+            points = stack.enter_context(open_semantic(semantic, out, cosine))
+        done = dedup_file(file, out, near, fields=fields, semantic=points)
+    if points is None:
+        click.echo("not compared by meaning: no encoder was given with --semantic", err=True)
+    else:
+        click.echo(f"embeddings: {points.computed} computed, others journaled before", err=True)
     if method != "exact":
         rate = f"{banding.found_rate(threshold):.3f}"
         click.echo(f"minhash finds pairs at the threshold with probability {rate}", err=True)

@@ -39,8 +39,8 @@ class Repeat(NamedTuple):
 
     number: int
     """Of the kept text, from 0 in order of `add`."""
-    jaccard: float
-    """Shared shingles / distinct shingles of both, in [threshold, 1]."""
+    likeness: float
+    """Here the Jaccard likeness: shared shingles / distinct shingles of both; at most 1."""
 
 
 class NearDuplicates:
@@ -115,7 +115,7 @@ class NearDuplicates:
             shared = len(of & other)
             if self._likeness.is_reached(shared, len(of), len(other)):
                 jaccard = shared / (len(of) + len(other) - shared)
-                if best is None or jaccard > best.jaccard:
+                if best is None or jaccard > best.likeness:
                     best = Repeat(number, jaccard)
         return best
 
@@ -126,7 +126,7 @@ class NearDuplicates:
     def admit(self, text: str) -> Verdict:
         """Whether a text may be kept; a rejection carries the likeness."""
         found = self.nearest(text)
-        return drop(REASON, found.jaccard) if found else keep()
+        return drop(REASON, found.likeness) if found else keep()
 
     def _indexes(self, size: int) -> Sequence[ExactJoin | MinHashIndex]:
         """Where a text of so many shingles is looked for and kept.
