@@ -89,6 +89,8 @@ def test_the_seeds_of_the_next_epoch_are_all_humans_and_all_accepted_tasks(
     between = open_run(job.places.epoch(0))
     made = {str(row["instruction"]) for row in between.rows("accepted")}
     assert {row["instruction"] for row in given if row.get("depth")} == made
+    for run in (open_run(job.places.shard(3)), between):
+        assert not [row for row in run.seeds() if row.get("depth")], "no human wrote these"
     first = [{row["id"] for row in part_rows(job.places.part(n))} for n in (0, 3)]
     assert first[0] != first[1] & human, "the human seeds moved on"
     assert all(task.depth > 0 for task in read_seeds([r for r in given if r.get("depth")]))

@@ -15,6 +15,7 @@ from tests.scale.jobs import ROWS, Inline, data, do, make_job, merged, plain
 from selfsown.core.config import make_config
 from selfsown.core.errors import BudgetExhausted, ConfigChanged, ConfigError
 from selfsown.core.stages import Origin
+from selfsown.offline import replay
 from selfsown.scale.job import read_facts
 from selfsown.scale.ledger import Ledger
 from selfsown.scale.processes import Processes
@@ -29,6 +30,12 @@ def test_one_shard_is_the_run_it_would_be_alone_and_so_is_its_merge(tmp_path: Pa
     assert data(job.places.shard(0)) == alone
     assert merged(job) == alone
     assert json.loads(alone["rejected.jsonl"])["reason"] == "cut_off"
+
+
+def test_every_shard_replays_without_a_model(tmp_path: Path) -> None:
+    job = make_job(tmp_path, "job", shards=3)
+    do(job)
+    assert all(replay(job.places.shard(shard)).identical for shard in range(3))
 
 
 def test_the_order_in_which_shards_are_worked_on_does_not_matter(tmp_path: Path) -> None:

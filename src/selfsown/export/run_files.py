@@ -65,8 +65,12 @@ class RunFiles:
         yield from read_jsonl(self.path / f"{name}.jsonl")
 
     def seeds(self) -> Iterator[Row]:
-        """The seed tasks the run started from, as rows with `id` and `instruction`."""
-        yield from read_jsonl(self.path / INPUTS / "seeds.jsonl")
+        """The human-written tasks the run started from, as rows with `id` and `instruction`.
+
+        An island of a growing pool starts from tasks of earlier epochs, too; those are left out.
+        """
+        rows = read_jsonl(self.path / INPUTS / "seeds.jsonl")
+        yield from (row for row in rows if not row.get("depth"))
 
     @contextlib.contextmanager
     def journal(self) -> Iterator[Journal | None]:

@@ -132,7 +132,7 @@ def _run_records(path: Path, declared: Origin | None) -> Iterator[Record]:
 
 
 def _seed_records(path: Path) -> Iterator[Record]:
-    for row in read_jsonl(path / INPUTS / _SEED_FILE):
+    for row in open_run(path).seeds():
         name, instruction = f"seed:{string(row.get('id'))}", string(row.get("instruction"))
         for number, instance in enumerate(sequence(row.get("instances"))):
             parts = mapping(instance)
