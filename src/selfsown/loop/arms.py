@@ -265,7 +265,7 @@ def precision(data: Path) -> float:
 def _folder(arm: str) -> str:
     """The folder of a tuned arm.
 
-    A variant's is its name in letters and digits with a hash, since `x=1` and `x=-1` then look alike.
+    A variant's is its name in letters and digits with a hash: `x=1` and `x=-1` look alike then.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")
     return TUNED.get(arm) or f"variant-{plain}-{short_id(arm)}"
