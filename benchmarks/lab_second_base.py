@@ -6,7 +6,7 @@ a text, ends texts with `<|stop|>` and has no padding token. It is kept in `--fo
 call only turns the loops. Printed are both result tables: what the generator wrote and what is
 right of it by the oracle, what the guard said, and the scores of base and tuned model.
 
-    python benchmarks/lab_second_base.py [--tokens 3000000] [--target 60] [--folder FOLDER]
+    python -m benchmarks.lab_second_base [--tokens 3000000] [--target 60] [--folder FOLDER]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import yaml
+from benchmarks.record import Record
 
 from selfsown.lab.corpus import documents, text_of
 from selfsown.loop.arms import precision
@@ -157,7 +158,7 @@ def turn(base: str, target: int, place: Path) -> dict[str, Any]:
     }
 
 
-def table(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def table(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """One column per base."""
     first = [one["rounds"][0] for one in found]
     rows: dict[str, list[object]] = {
@@ -174,9 +175,7 @@ def table(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         tuned = [one["scores"] for one in first]
         rows[f"{name}, tuned"] = [shown(one[place]) if one else "-" for one in tuned]
     rows["seconds"] = [f"{one['seconds']:.0f}" for one in found]
-    yield f"{'':<32}{'lab':>22}{'second base':>22}"
-    for name, values in rows.items():
-        yield f"{name:<32}" + "".join(f"{value!s:>22}" for value in values)
+    return [(name, *map(str, values)) for name, values in rows.items()]
 
 
 def shown(score: Mapping[str, Any]) -> str:
@@ -192,6 +191,7 @@ def main() -> None:
     parser.add_argument("--target", type=int, default=60)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--json", type=Path, help="write the result here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.folder or Path(scratch) / "base"
@@ -199,7 +199,9 @@ def main() -> None:
             write_base(folder, given.tokens, given.seed)
         bases = {"lab": "lab", "second": str(folder)}
         found = [turn(base, given.target, Path(scratch) / name) for name, base in bases.items()]
-    print("\n".join(table(found)))
+    record = Record("The loop on two bases, by configs that differ in `base` alone")
+    record.table(f"one round, target {given.target}", ("", "lab", "second base"), table(found))
+    record.write(given.json)
 
 
 if __name__ == "__main__":

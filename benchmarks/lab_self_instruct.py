@@ -1,4 +1,4 @@
-"""What Self-Instruct makes on the lab, judged by the oracle: one line per run and run seed.
+"""What Self-Instruct makes on the lab, judged by the oracle: a line per run and run seed.
 
 The real recipe with its default options, from the lab's first 25 seeds, and with `--votes` the same
 with votes on its instances beside it. Printed as rates: accepted instructions that are tasks of the
@@ -6,7 +6,7 @@ world, those that are compositions never seen in pretraining, and instances that
 from the answers, after the filters, after the votes. Then what the votes cost: calls, tokens and
 CPU time as multiples of the same run seed without them.
 
-    python benchmarks/lab_self_instruct.py [--target 300] [--seeds 1 2 3] [--votes 3 5]
+    python -m benchmarks.lab_self_instruct [--target 300] [--seeds 1 2 3] [--votes 3 5]
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.record import Record
 
 import selfsown
 from selfsown.lab import oracle
@@ -33,14 +35,13 @@ class Cost:
     tokens: int
     """Of prompts and answers."""
     cpu_s: float
-    wall_s: float
 
-    def text(self, base: Cost) -> str:
-        """The figures, and how many times those of another run they are."""
+    def row(self, base: Cost) -> tuple[str, ...]:
+        """Calls, tokens and CPU seconds, each with how many times those of another run it is."""
         return (
-            f"{self.calls} calls ({self.calls / base.calls:.2f}x)"
-            f"  {self.tokens} tokens ({self.tokens / base.tokens:.2f}x)"
-            f"  {self.cpu_s:.0f} CPU s ({self.cpu_s / base.cpu_s:.2f}x)  {self.wall_s:.0f} s"
+            f"{self.calls:,} ({self.calls / base.calls:.2f})",
+            f"{self.tokens:,} ({self.tokens / base.tokens:.2f})",
+            f"{self.cpu_s:.0f} ({self.cpu_s / base.cpu_s:.2f})",
         )
 
 
@@ -50,8 +51,8 @@ def precision(records: Iterable[Row]) -> tuple[float, int]:
     return sum(grade.is_correct for grade in grades) / len(grades), len(grades)
 
 
-def judged(result: selfsown.RunResult) -> list[str]:
-    """The oracle's rates for one run, as lines."""
+def judged(result: selfsown.RunResult) -> tuple[str, ...]:
+    """The oracle's rates for one run, as cells."""
     kept: list[Row] = list(result.accepted)
     instructions = sorted({str(record["instruction"]) for record in kept})
     tasks = [text for text in instructions if oracle.parse(text) is not None]
@@ -60,26 +61,19 @@ def judged(result: selfsown.RunResult) -> list[str]:
     outvoted = [line["record"] for line in lost if line["reason"] == "votes_disagree"]
     dropped = [line["record"] for line in lost if line["reason"] != "votes_disagree"]
     read = [record for record in dropped if "output" in record]
-    stages = {stage["stage"]: stage for stage in result.manifest["data"]["stages"]}
-    lines = [
-        f"{len(instructions)} instructions  tasks {len(tasks) / len(instructions):.3f}"
-        f"  unseen {unseen / len(instructions):.3f}"
-        f"  {stages['completions']['in']} lists  {stages['instructions']['in']} candidates"
-        f"  {stages['tasks']['in']} asked for instances"
-    ]
-    steps = {"as read": [*kept, *outvoted, *read], "after filters": [*kept, *outvoted]}
-    steps |= {"after votes": kept} if outvoted else {}
-    for name, records in steps.items():
-        right, count = precision(records)
-        share = count / len(steps["as read"])
-        lines.append(f"  {name:13s}  right {right:.3f}  {count} instances ({share:.3f} of all)")
-    return lines
+    steps = ([*kept, *outvoted, *read], [*kept, *outvoted], kept)
+    return (
+        str(len(instructions)),
+        f"{len(tasks) / len(instructions):.3f}",
+        f"{unseen / len(instructions):.3f}",
+        *(f"{right:.3f} of {count}" for right, count in map(precision, steps)),
+    )
 
 
-def measured(model: str, target: int, seed: int, votes: int) -> tuple[list[str], Cost]:
+def measured(model: str, target: int, seed: int, votes: int) -> tuple[tuple[str, ...], Cost]:
     """One run, its rates and its cost."""
     with tempfile.TemporaryDirectory() as scratch:
-        wall, cpu = time.perf_counter(), time.process_time()
+        cpu = time.process_time()
         result = selfsown.run(
             "self-instruct",
             model=model,
@@ -90,13 +84,10 @@ def measured(model: str, target: int, seed: int, votes: int) -> tuple[list[str],
             answer_votes=votes,
             out=Path(scratch) / "run",
         )
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        cpu = time.process_time() - cpu
         told = result.manifest["run"]
         tokens = told["input_tokens"] + told["output_tokens"]
-        name = f"{votes} votes" if votes else "no votes"
-        first, *lines = judged(result)
-        lines = [f"seed {seed}, {name}: {result.stop}  {first}", *lines]
-        return lines, Cost(told["calls"], tokens, cpu, wall)
+        return judged(result), Cost(told["calls"], tokens, cpu)
 
 
 def main() -> None:
@@ -106,13 +97,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--votes", type=int, nargs="*", default=[])
     parser.add_argument("--model", default="lab")
+    parser.add_argument("--json", type=Path, help="write the result here")
     given = parser.parse_args()
+    record = Record("Self-Instruct on the lab, judged by its oracle")
+    rows = []
     for seed in given.seeds:
         base: Cost | None = None
         for votes in (0, *given.votes):
-            lines, cost = measured(given.model, given.target, seed, votes)
+            cells, cost = measured(given.model, given.target, seed, votes)
             base = base or cost
-            print("\n".join([*lines, f"  {cost.text(base)}"]), flush=True)
+            rows.append((seed, votes, *cells, *cost.row(base)))
+    columns = ("seed", "votes", "instructions", "tasks", "unseen", "right as read")
+    more = ("right after filters", "right after votes", "calls", "tokens", "CPU-s")
+    record.table(f"target {given.target}", (*columns, *more), rows)
+    record.note(
+        "Tasks and unseen compositions are shares of the instructions; right is a share of the "
+        "instances; in brackets, how many times the run of that seed without votes."
+    )
+    record.write(given.json)
 
 
 if __name__ == "__main__":

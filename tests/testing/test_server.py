@@ -145,6 +145,17 @@ async def test_in_flight_is_counted_over_time() -> None:
         assert server.counters.mean_in_flight > 5
 
 
+def test_stragglers_are_a_share_of_arrivals_and_an_equal_request_is_drawn_anew() -> None:
+    options = ServerOptions(latency_median_s=0.1, straggler_rate=0.01, straggler_s=60.0)
+    taken = [[options.latency_s(f"{n:016x}", again) for n in range(10_000)] for again in (0, 1)]
+    slow = [{n for n, seconds in enumerate(one) if seconds == 60.0} for one in taken]
+    assert 60 < len(slow[0]) < 140 and 60 < len(slow[1]) < 140  # 100 expected, sigma 10
+    assert len(slow[0] & slow[1]) < 10  # 1 expected
+    rest = ServerOptions(latency_median_s=0.1)
+    alike = [rest.latency_s(f"{n:016x}", 0) for n in range(10_000) if n not in slow[0]]
+    assert alike == [seconds for seconds in taken[0] if seconds != 60.0]
+
+
 def test_the_mean_in_flight_is_weighted_by_time() -> None:
     class Hand:
         now = 0.0

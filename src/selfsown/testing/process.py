@@ -31,6 +31,8 @@ _NUMBERS: Final[Mapping[str, type]] = {
     "seed": int,
     "latency_median_s": float,
     "latency_sigma": float,
+    "straggler_rate": float,
+    "straggler_s": float,
     "retry_after_s": float,
     "drip_s": float,
     "capacity": int,

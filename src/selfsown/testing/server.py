@@ -66,6 +66,9 @@ class ServerOptions:
     latency_median_s: float = 0.0
     latency_sigma: float = 0.5
     """Of the logarithm: latencies are log-normal. 0 for a constant latency."""
+    straggler_rate: float = 0.0
+    """Share of arrivals that take `straggler_s` instead, drawn anew for every arrival."""
+    straggler_s: float = 60.0
     faults: Faults = field(default_factory=Faults)
     retry_after_s: float = 1.0
     """Sent with 429."""
@@ -82,6 +85,16 @@ class ServerOptions:
     """How OpenAI's and Anthropic's batch APIs behave."""
     answer: AnswerFunction | None = None
     """Request body -> text, reply body or HTTP reply; by default a pseudo-random sentence."""
+
+    def latency_s(self, body_hash: str, occurrence: int) -> float:
+        """Seconds that the reply to this arrival of a request takes."""
+        rate = self.straggler_rate
+        if rate and uniform(self.seed, "straggler", body_hash, occurrence) < rate:
+            return self.straggler_s
+        if not self.latency_median_s:
+            return 0.0
+        point = uniform(self.seed, "latency", body_hash, occurrence)
+        return log_normal_s(self.latency_median_s, self.latency_sigma, point)
 
 
 class LocalServer:
@@ -185,7 +198,7 @@ class LocalServer:
         if fault:
             self.counters.by_fault[fault] += 1
             reply = faulty_reply(fault, reply.body, options.retry_after_s)
-        return Turn(reply, self._latency_s(body_hash, occurrence), self.counters.leave)
+        return Turn(reply, options.latency_s(body_hash, occurrence), self.counters.leave)
 
     def _refusal(self, incoming: Incoming, headers: dict[str, str]) -> Planned | None:
         """A 401 or 429 that needs no look at the body; fills in rate-limit headers."""
@@ -260,13 +273,6 @@ class LocalServer:
             path, request, body, said, model=options.reported_model, usage=options.usage
         )
         return Planned(200, reply, headers)
-
-    def _latency_s(self, body_hash: str, occurrence: int) -> float:
-        options = self.options
-        if not options.latency_median_s:
-            return 0.0
-        point = uniform(options.seed, "latency", body_hash, occurrence)
-        return log_normal_s(options.latency_median_s, options.latency_sigma, point)
 
 
 if __name__ == "__main__":
