@@ -37,11 +37,12 @@ WARM = (
 class Nursery:
     """The test's side. A context manager; one child at a time."""
 
-    def __init__(self, *modules: str, **variables: str) -> None:
+    def __init__(self, *modules: str, quiet: bool = False, **variables: str) -> None:
         """Start it.
 
         Args:
             modules: to import beside `WARM`.
+            quiet: what the commands say on stderr goes nowhere.
             variables: of the environment.
         """
         self._process = subprocess.Popen(
@@ -49,6 +50,7 @@ class Nursery:
             env=environment(**variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
         )
         self._child = 0
 

@@ -2,150 +2,26 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-from tests.recipes.gardener import SEEDS
+from tests.system.kills import CASES, MODEL, config_for, data, kill_often, run_whole
 from tests.system.nursery import Nursery
-from tests.system.processes import (
-    arrivals,
-    call,
-    committed,
-    write_config,
-)
+from tests.system.processes import arrivals, call, committed
 
-from selfsown.core.rundir import DATA_FILES
 from selfsown.testing.process import ServerProcess
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-MODEL = "test-model"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One recipe to be killed."""
-
-    config: dict[str, Any]
-    answer: str
-    window: int | None = None
-    """Most items of it that can be outstanding at once, where it is a constant."""
-    inputs: str = ""
-    rows: Sequence[Any] = field(default_factory=tuple)
-
-
-CASES = {
-    "growing": Case(
-        {"recipe": "tests.core.growing:RECIPE", "target": 60},
-        "tests.system.answers:word",
-        window=8,
-        inputs="rows",
-        rows=[{"x": 1}],
-    ),
-    "self-instruct": Case(
-        {"recipe": "self-instruct", "target": 90, "options": {"layout": "completion"}},
-        "tests.system.answers:garden",
-        inputs="seeds",
-        rows=SEEDS,
-    ),
-    "self-instruct with votes": Case(
-        {
-            "recipe": "self-instruct",
-            "target": 40,
-            "options": {"layout": "completion", "answer_votes": 3},
-        },
-        "tests.system.answers:garden",
-        inputs="seeds",
-        rows=SEEDS,
-    ),
-    "complete": Case(
-        {"recipe": "complete", "options": {"prompt": "Say {{ n }}."}},
-        "",
-        window=64,
-        inputs="rows",
-        rows=[{"n": n} for n in range(400)],
-    ),
-}
-
-
-def config_for(case: Case, home: Path, server: ServerProcess, order: str, concurrency: int) -> Path:
-    home.mkdir()
-    inputs = home / "inputs.jsonl"
-    inputs.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in case.rows))
-    config = {
-        **case.config,
-        case.inputs: str(inputs),
-        "models": {"generator": server.model_uri(MODEL)},
-        "order": order,
-        "limits": {"concurrency": concurrency, "resend": 0},
-        "out": str(home / "run"),
-    }
-    return write_config(home / "config.yaml", config)
-
-
-def run_until(
-    nursery: Nursery, server: ServerProcess, config: Path, calls: int, delay_s: float
-) -> bool:
-    """Start or resume; kill once the server has seen so many calls, a moment later."""
-    nursery.start("run", config, "--quiet", "--yes")
-    code = None
-    while code is None and int(str(server.counters(bodies=False)["requests"])) < calls:
-        code = nursery.wait(0.005)
-    if code is None and (code := nursery.wait(delay_s)) is None:
-        code = nursery.kill()
-    assert code in (0, -9)
-    return code == -9
-
-
-@dataclass
-class Tally:
-    """What the kills cost."""
-
-    kills: int = 0
-    lost: int = 0
-    """Calls that were sent and not committed at the kills."""
-    most_lost: int = 0
-    sessions: list[tuple[Counter[str], Counter[str]]] = field(default_factory=list)
-    """What was committed before each session, and what the session sent."""
-
-
-def kill_often(
-    nursery: Nursery, config: Path, server: ServerProcess, whole: int, seed: int
-) -> Tally:
-    """Kill a run at random moments and hold each session to what was committed before it."""
-    rng, tally, out = random.Random(seed), Tally(), config.parent / "run"
-    seen: Counter[str] = Counter()
-    for moment in sorted(rng.sample(range(whole * 9 // 10), KILLS)):
-        before = committed(out, MODEL)
-        tally.kills += run_until(nursery, server, config, moment + tally.lost, rng.uniform(0, 0.04))
-        after, total = committed(out, MODEL), arrivals(server)
-        sent, new = total - seen, after - before
-        assert not before - after, "a committed call is gone"
-        assert not new - sent, "an outcome without a call"
-        tally.sessions.append((before, sent))
-        lost = (sent - new).total()
-        tally.lost += lost
-        tally.most_lost = max(tally.most_lost, lost)
-        seen = total
-    return tally
 
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     with Nursery() as nursery:
         yield nursery
-
-
-def run_whole(nursery: Nursery, config: Path) -> None:
-    nursery.start("run", config, "--quiet", "--yes")
-    assert nursery.wait(120) == 0
 
 
 @pytest.mark.parametrize("order", ["arrival", "strict"])
@@ -163,7 +39,8 @@ def test_a_run_killed_20_times_asks_no_committed_call_twice(
         server.reset()
 
         config = config_for(case, tmp_path / "killed", server, order, 16)
-        tally = kill_often(nursery, config, server, whole, seed=len(name + order))
+        seed = len(name + order)
+        tally = kill_often(nursery, config, server, whole, kills=KILLS, seed=seed)
         assert tally.kills == KILLS
         before, seen = committed(tmp_path / "killed/run", MODEL), arrivals(server)
         run_whole(nursery, config)
@@ -189,7 +66,3 @@ def test_a_run_killed_20_times_asks_no_committed_call_twice(
         f"{tally.lost} sent and not committed at the kills (at most {tally.most_lost} at one), "
         f"{repeated} seen twice; replayed twice with the server off"
     )
-
-
-def data(directory: Path) -> dict[str, bytes]:
-    return {name: (directory / name).read_bytes() for name in DATA_FILES}
