@@ -176,7 +176,7 @@ def read_config(path: Path) -> dict[str, Any]:
             value: object = tomllib.loads(text)
         else:
             value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506, TID251 a SafeLoader
-    except (yaml.YAMLError, tomllib.TOMLDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date 2001-99-99; [[[[...
         raise ConfigError(
             f"config `{path}` cannot be parsed: {' '.join(str(error).split())}",
             why="it must be valid, with each key once",
@@ -246,7 +246,7 @@ def read_assignment(assignment: str) -> tuple[list[str], Any]:
         )
     try:
         return path, yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"`--set {assignment}`: the value cannot be parsed",
             why="values are YAML: numbers, true, null, text, [a, b], {a: 1}",

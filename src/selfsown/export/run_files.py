@@ -187,7 +187,7 @@ def _read_config(path: Path) -> Mapping[str, JSON]:
         return {}
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _unreadable(file, str(error), path) from error
     return config if isinstance(config, dict) else {}
 

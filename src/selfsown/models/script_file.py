@@ -77,11 +77,11 @@ def read_script(data: bytes, path: Path) -> tuple[list[Rule], Mapping[str, JSON]
     if path.suffix in (".yaml", ".yml"):
         try:
             document = yaml.safe_load(data)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise _bad(f"`{path}` is not valid YAML: {error}") from error
         options = document if isinstance(document, dict) else {}
         rules = options.get("rules", []) if isinstance(document, dict) else document
-        unknown = sorted(set(options) - {"rules", "identity", "capabilities"})
+        unknown = sorted(map(str, set(options) - {"rules", "identity", "capabilities"}))
         if unknown or not isinstance(rules, list):
             what = f"the unknown key `{unknown[0]}`" if unknown else "no list of rules"
             raise _bad(f"`{path}` has {what}")
