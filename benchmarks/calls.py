@@ -11,7 +11,10 @@ The other engines are pinned in `benchmarks/peers/peers.toml` and installed by t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -40,15 +43,25 @@ def contend(script: Path, python: str, latency: tuple[str, ...], calls: int) -> 
     server = ServerProcess("--max-seconds", str(LIMIT_S + 60), *latency)
     with server, tempfile.TemporaryDirectory() as scratch:
         command = [python, str(script), server.url, str(calls), str(CONCURRENCY), scratch]
+        child = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=scratch,
+            start_new_session=True,
+        )
         try:
-            child = subprocess.run(
-                command, capture_output=True, text=True, timeout=LIMIT_S, cwd=scratch
-            )
+            said, errors = child.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
             return f"had not ended after {LIMIT_S} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # and what it may have left behind
+            child.wait()
         if child.returncode:
-            return (child.stderr.strip().splitlines() or ["no message"])[-1][:200]
-        figures: dict[str, float] = json.loads(child.stdout.strip().splitlines()[-1])
+            return (errors.strip().splitlines() or ["no message"])[-1][:200]
+        figures: dict[str, float] = json.loads(said.strip().splitlines()[-1])
         seen = server.counters(bodies=False)
         return figures | {key: seen[key] for key in ("requests", "mean_in_flight")}
 
