@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Final, Literal
 
 from selfsown.core.errors import CheckFailed
+from selfsown.curate.block_match import BlockMatcher, matched_ratio
 from selfsown.curate.item_store import (
     CONTAINED_FROM,
     NGRAM,
@@ -56,9 +56,6 @@ __all__ = [
 
 REASON: Final = "benchmark_overlap"
 """The reason under which contaminated records are rejected."""
-
-_LEAST_BLOCK: Final = 6
-"""Characters of the shortest matching block that counts."""
 
 How = Literal["equal", "contained", "similar"]
 
@@ -207,8 +204,7 @@ def _long_matches(store: Store, words: Words) -> Iterator[tuple[int, Overlap]]:
         return
     joined = words.joined
     bounded = f" {joined} "  # or `3, 5, 1` would stand in `3, 5, 12`
-    pieces = {joined[i : i + _LEAST_BLOCK] for i in range(len(joined) - _LEAST_BLOCK + 1)}
-    threshold = store.settings.threshold
+    text: BlockMatcher | None = None
     for number in candidates:
         item = store.compared(number)
         if f" {item} " in bounded:
@@ -216,9 +212,9 @@ def _long_matches(store: Store, words: Words) -> Iterator[tuple[int, Overlap]]:
             yield number, _overlap(store, number, how, 1.0)
         elif store.item(number).is_whole:
             continue
-        elif _covered(item, pieces) > threshold:
-            ratio = matched_ratio(joined, item)
-            if ratio > threshold:
+        else:
+            text = text or BlockMatcher(joined)
+            if ratio := text.ratio_above(item, store.settings.threshold):
                 yield number, _overlap(store, number, "similar", ratio)
 
 
@@ -237,19 +233,3 @@ def _sharing(store: Store, words: Words) -> set[int]:
 def _overlap(store: Store, number: int, how: How, ratio: float) -> Overlap:
     item = store.item(number)
     return Overlap(item.benchmark, item.id, item.part, how, ratio)
-
-
-def matched_ratio(text: str, item: str) -> float:
-    """Share of the item in matching blocks longer than 5 characters, by `difflib`; in [0, 1]."""
-    blocks = SequenceMatcher(None, text, item, autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks if block.size >= _LEAST_BLOCK) / len(item)
-
-
-def _covered(item: str, pieces: set[str]) -> float:
-    """Upper bound of `matched_ratio`: share of the item in 6-character pieces that the text has."""
-    covered, reached = 0, 0
-    for start in range(len(item) - _LEAST_BLOCK + 1):
-        if item[start : start + _LEAST_BLOCK] in pieces:
-            covered += start + _LEAST_BLOCK - max(reached, start)
-            reached = start + _LEAST_BLOCK
-    return covered / len(item)
