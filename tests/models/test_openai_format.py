@@ -155,6 +155,12 @@ def test_logprobs_are_read_in_both_forms() -> None:
     assert read(chat, Request(messages=TURNS)).logprobs == ()
 
 
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_reasoning_with_half_a_character_is_counted_and_kept_without_it(name: str) -> None:
+    choice: JSON = {"message": {"content": "a", name: "b\ud800"}}
+    assert read(choice, Request(messages=(message("user", "hi"),))).reasoning == "b\ufffd"
+
+
 def test_content_in_typed_parts_is_joined() -> None:
     parts: list[JSON] = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, 3]
     assert read({"message": {"content": parts}}, Request(messages=TURNS)).text == "ab"

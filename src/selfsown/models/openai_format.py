@@ -141,7 +141,9 @@ def read_completion(payload: Mapping[str, JSON], request: Request) -> tuple[Comp
             raise malformed("the reply's choice has no message")
         text = _content(turn.get("content"))
         refusal = _string(turn.get("refusal"))
-        thought = _string(turn.get("reasoning_content")) or _string(turn.get("reasoning"))
+        thought = clean_text(
+            _string(turn.get("reasoning_content")) or _string(turn.get("reasoning"))
+        )
     else:
         if not isinstance(choice.get("text"), str):
             raise malformed("the reply's choice has no text")
@@ -153,7 +155,7 @@ def read_completion(payload: Mapping[str, JSON], request: Request) -> tuple[Comp
         finish_reason=_FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown",
         usage=_usage(payload.get("usage"), request, text + thought + tagged),
         model=clean_text(_string(payload.get("model"))),
-        reasoning=clean_text(thought) or tagged,
+        reasoning=thought or tagged,
         logprobs=_logprobs(choice.get("logprobs")) if request.logprobs else (),
     )
     return completion, clean_text(refusal)
