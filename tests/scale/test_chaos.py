@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +15,12 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.scale import node
 from tests.scale.jobs import data
-from tests.system.processes import arrivals, call, committed, start, write_config
+from tests.system.processes import arrivals, call, committed, environment, start, write_config
 
+from selfsown.scale.segments import read_chain
+from selfsown.scale.store import Store
 from selfsown.testing.process import ServerProcess
 
 pytestmark = pytest.mark.slow
@@ -157,3 +162,37 @@ def test_a_driver_that_is_gone_takes_its_workers_along(
     driver.stderr.close()
     gone, alive = psutil.wait_procs(children, timeout=20)
     assert gone and not alive
+
+
+def test_nodes_lost_with_their_disks_at_random_leave_the_same_bytes(
+    tmp_path: Path, server: ServerProcess
+) -> None:
+    expected = whole(tmp_path, server, "--shards", str(node.SHARDS))
+    path, store, rng = config(tmp_path, "lost", server), str(tmp_path / "store"), random.Random(1)
+    nodes = kept = 0
+    while True:
+        before = asked(server)
+        lonely = subprocess.Popen(
+            [sys.executable, "-m", "tests.scale.node", path, store], env=environment()
+        )
+        wait_for(server, lonely, before + rng.randrange(30, 70))
+        time.sleep(0.25)  # a segment may have been sent
+        lonely.kill()
+        if lonely.wait() == 0:
+            break
+        nodes += 1
+        shutil.rmtree(tmp_path / "lost", ignore_errors=True)
+        chains = [read_chain(Store(store), f"shards/{n:05d}", 999) for n in range(node.SHARDS)]
+        assert sum(chain.last for chain in chains) >= kept, "a segment is gone"
+        kept = sum(chain.last for chain in chains)
+    assert nodes >= 2
+    assert kept > 0
+    assert merged(tmp_path, "lost") == expected
+    committed_calls = sum(
+        committed(tmp_path / "lost" / "shards" / f"{n:05d}", MODEL).total()
+        for n in range(node.SHARDS)
+    )
+    assert committed_calls <= ROWS, "of shards whose results were fetched there is no journal"
+    lost = arrivals(server).total() - ROWS
+    print(f"\n{nodes} nodes lost, {lost} calls asked again")
+    assert lost <= nodes * 30, "answers that had been sent away were asked for again"

@@ -36,6 +36,11 @@ def test_a_name_is_created_once(store: Store) -> None:
     assert (store.names("a"), store.names("nowhere")) == (["b"], [])
 
 
+def test_what_a_local_store_holds_is_its_owners_alone(tmp_path: Path) -> None:
+    assert Store(str(tmp_path)).create("a/b", b"an answer")
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+
+
 def rows_of(path: Path) -> dict[str, list[object]]:
     """Every row of a journal, its checksum included."""
     with sqlite3.connect(path) as connection:

@@ -97,6 +97,7 @@ def _link(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
+        temporary.touch(mode=0o600)  # prompts and answers, as in the journal
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
