@@ -22,11 +22,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from benchmarks.record import Cell
+
     from selfsown.curate.decontaminate import DecontaminationIndex
 
 NGRAM = 10
@@ -136,23 +138,21 @@ def child(kind: str, folder: Path) -> None:
 
 
 def compare(
-    name: str, texts: list[str], of: list[str], repeat: int, python: Path
-) -> list[list[object]]:
+    name: str, texts: list[str], of: list[str], repeat: int, contenders: Mapping[str, Path]
+) -> list[list[Cell]]:
     """A row of the table per contender."""
     from benchmarks.near_duplicates import child_figures
 
     texts, items, hit = planted(texts, of)
-    figures: dict[str, list[dict[str, float]]] = {kind: [] for kind in RUNS}
+    figures: dict[str, list[dict[str, float]]] = {kind: [] for kind in contenders}
     found: dict[str, set[int]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for file, lines in (("texts", texts), ("items", items)):
             (Path(scratch) / file).write_text("\n".join(lines), encoding="ascii")
         for _ in range(repeat):
             for kind, rows in figures.items():
-                with_python = python if kind == "datatrove" else Path(sys.executable)
-                rows.append(
-                    child_figures(with_python, __file__, "--child", kind, "--texts", scratch)
-                )
+                asked = ["--child", kind, "--texts", scratch]
+                rows.append(child_figures(contenders[kind], __file__, *asked))
                 found[kind] = set(json.loads((Path(scratch) / "found").read_text()))
     median = {
         kind: {key: statistics.median(one[key] for one in rows) for key in rows[0]}
@@ -201,21 +201,22 @@ def main() -> None:
     if given.child:
         child(given.child, given.texts)
         return
-    from benchmarks.near_duplicates import environment, long_texts, short_texts, sources
+    from benchmarks.near_duplicates import long_texts, pythons, short_texts, sources
     from benchmarks.record import Record
 
     of, what = sources()
     record = Record("Decontamination", repetitions=given.repeat)
-    rows: list[list[object]] = []
+    contenders = pythons(list(RUNS), record)
+    rows: list[list[Cell]] = []
     for name, count, make in (
         ("short", given.short, short_texts),
         ("long", given.long, long_texts),
     ):
         if count:
             texts = list(make(count, of))
-            rows += compare(f"{count:,} {name}", texts, of, given.repeat, environment("datatrove"))
+            rows += compare(f"{count:,} {name}", texts, of, given.repeat, contenders)
     columns = ["texts", "per CPU-s", "M words per CPU-s", "x CPU", "recall", "precision", "MB"]
-    record.table(f"{ITEMS:,} items of 10 to 60 words", columns, rows)  # type: ignore[arg-type]
+    record.table(f"{ITEMS:,} items of 10 to 60 words", columns, rows)
     record.note(f"Texts {what}; a hundredth holds an item, another 10 words of one.")
     record.write(given.json)
 

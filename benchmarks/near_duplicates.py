@@ -2,7 +2,7 @@
 
 All read the same texts, compare sets of 3 words and cut signatures into the same bands (16 of 8
 rows unless said). Each runs in a child process, in turn; peers in virtual environments of their own
-that this program makes, with pinned versions. Counted are the CPU seconds from the texts in memory
+(`benchmarks/peers/dedup.toml`). Counted are the CPU seconds from the texts in memory
 to the list of what goes, splitting into words included.
 
 - Short texts are recombined from published instructions (`novelty.py`), long ones from runs of 3 to
@@ -34,8 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,13 +43,7 @@ if TYPE_CHECKING:
 
 WORDS = 3
 THRESHOLD = 0.8
-PEERS = {
-    "datasketch": ["datasketch==2.0.0", "numpy==2.4.6", "scipy==1.17.1"],
-    "rensa": ["rensa==0.5.0"],
-    "datatrove": ["datatrove[processing]==0.10.1"],
-}
-ENVIRONMENTS = Path(tempfile.gettempdir()) / "selfsown-benchmark-peers"
-"""Kept for the next time."""
+PEERS = ("datasketch", "rensa", "datatrove")
 CONTENDERS = ("selfsown auto", "selfsown minhash", "rensa", "datasketch", "datatrove")
 Shingled = Iterator[tuple[int, set[str]]]
 
@@ -262,19 +255,20 @@ def truth(texts: list[str], size: int) -> dict[int, bool]:
     return found
 
 
-def environment(peer: str) -> Path:
-    """The Python of a peer's virtual environment, made if it is not there."""
-    place = ENVIRONMENTS / peer
-    python, stamp = place / "bin" / "python", place / "pinned.json"
-    if not stamp.exists() or json.loads(stamp.read_text()) != PEERS[peer]:
-        print(f"making {place}", file=sys.stderr)
-        venv.create(place, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        made = subprocess.run([*pip, *PEERS[peer]], check=False, capture_output=True, text=True)
-        if made.returncode:
-            sys.exit(made.stderr)
-        stamp.write_text(json.dumps(PEERS[peer]))
-    return python
+def pythons(names: Sequence[str], record: Record) -> dict[str, Path]:
+    """The interpreter of each contender that can run; the record says which cannot."""
+    from benchmarks.peers import peers
+
+    found = {name: Path(sys.executable) for name in names if name not in PEERS}
+    for peer in peers(PEERS, "dedup.toml"):
+        if peer.name not in names:
+            continue
+        if peer.python is None:
+            record.note(f"{peer.name} is absent: {peer.absent}")
+        else:
+            found[peer.name] = peer.python
+            record.note(f"{peer.name}: {', '.join(peer.packages)}; {peer.about}.")
+    return {name: found[name] for name in names if name in found}
 
 
 def child_figures(python: Path, *arguments: str) -> dict[str, float]:
@@ -292,11 +286,17 @@ def child_figures(python: Path, *arguments: str) -> dict[str, float]:
     return figures
 
 
-def compare(name: str, texts: list[str], given: argparse.Namespace, record: Record) -> None:
+def compare(
+    name: str,
+    texts: list[str],
+    given: argparse.Namespace,
+    contenders: Mapping[str, Path],
+    record: Record,
+) -> None:
     """All contenders on one corpus, as a table and ratios of the record."""
     known = truth(texts, given.sample)
     alike = {number for number, like in known.items() if like}
-    figures: dict[str, list[dict[str, float]]] = {kind: [] for kind in given.contenders}
+    figures: dict[str, list[dict[str, float]]] = {kind: [] for kind in contenders}
     gone: dict[str, set[int]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         source, out = Path(scratch) / "texts", Path(scratch) / "gone"
@@ -304,9 +304,8 @@ def compare(name: str, texts: list[str], given: argparse.Namespace, record: Reco
         cut = ["--bands", str(given.bands), "--rows", str(given.rows)]
         for _ in range(given.repeat):
             for kind, rows in figures.items():
-                python = environment(kind) if kind in PEERS else Path(sys.executable)
                 asked = ["--child", kind, "--texts", str(source), "--out", str(out), *cut]
-                rows.append(child_figures(python, __file__, *asked))
+                rows.append(child_figures(contenders[kind], __file__, *asked))
                 gone[kind] = set(json.loads(out.read_text()))
                 print(f"  {kind}: {rows[-1]['cpu_s']:.1f} CPU-s", file=sys.stderr)
     cpu = {kind: statistics.median(one["cpu_s"] for one in rows) for kind, rows in figures.items()}
@@ -356,15 +355,16 @@ def main() -> None:
 
     of, what = sources()
     record = Record("Near-duplicates", repetitions=given.repeat)
+    contenders = pythons(given.contenders, record)
     for name, count, make in (
         ("short", given.short, short_texts),
         ("long", given.long, long_texts),
     ):
         if count:
-            compare(name, list(make(count, of)), given, record)
+            compare(name, list(make(count, of)), given, contenders, record)
     record.note(
         f"{given.bands} bands of {given.rows} rows, shingles of {WORDS} words, Jaccard >= "
-        f"{THRESHOLD}. Texts {what}. Peers: {', '.join(pin[0] for pin in PEERS.values())}."
+        f"{THRESHOLD}. Texts {what}."
     )
     record.write(given.json)
 

@@ -40,9 +40,9 @@ class Peer:
         return FOLDER / f"{self.name.replace('-', '_')}_loop.py"
 
 
-def peers(only: Collection[str] = ()) -> list[Peer]:
-    """The pinned peers, or those of these names; what is missing is installed."""
-    pins = tomllib.loads((FOLDER / "peers.toml").read_text(encoding="utf-8"))
+def peers(only: Collection[str] = (), pinned: str = "peers.toml") -> list[Peer]:
+    """The peers pinned in a file, or those of these names; what is missing is installed."""
+    pins = tomllib.loads((FOLDER / pinned).read_text(encoding="utf-8"))
     return [_peer(name, pin) for name, pin in pins.items() if not only or name in only]
 
 
