@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsown.core.config import RunConfig
-from selfsown.core.errors import ConfigError
+from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.inputs import adopt_rows, copy_rows, read_rows
 from selfsown.core.model import KnowsDepth, Model
 from selfsown.core.request import JSON
@@ -92,9 +92,19 @@ def prepare_inputs(
 
 
 def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
-    """The inputs of an existing run directory."""
+    """The inputs of an existing run directory.
+
+    Raises:
+        InputError: it keeps none.
+    """
     name = "rows.jsonl" if recipe.inputs == "rows" else "seeds.jsonl"
     path = directory / INPUTS / name
+    if not path.exists():
+        raise InputError(
+            f"`{directory}` has no {INPUTS}/{name}",
+            why="a run is replayed and planned from the inputs that it keeps",
+            fix="give a run directory; of a merge, one of the runs that were merged",
+        )
     digests: dict[str, str] = {recipe.inputs: sha256_of(path)}
     return Inputs(digests, read_seeds(path) if recipe.inputs == "seeds" else ())
 

@@ -58,6 +58,8 @@ def test_a_job_is_split_shown_and_merged(
     assert "merged 3 runs: 21 accepted in, 21 kept; dropped: none" in err
     code, out, _ = say("status", job / "merged")
     assert out.startswith(f"{job / 'merged'}: merge, 3 runs, 21 of 21 kept\n")
+    code, _, err = say("replay", job / "merged")
+    assert (code, "of a merge, one of the runs that were merged" in err) == (2, True)
     assert (job / "merged" / "report.html").exists()
     assert (job / "merged" / "README.md").exists()
 
