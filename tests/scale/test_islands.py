@@ -20,6 +20,7 @@ from selfsown.recipes.seeds import read_seeds
 from selfsown.runner import Start, execute
 from selfsown.scale.job import Job
 from selfsown.scale.split import part_rows
+from selfsown.scale.tasks import Outcome, Task
 from selfsown.testing.process import ServerProcess
 
 
@@ -94,6 +95,30 @@ def test_the_seeds_of_the_next_epoch_are_all_humans_and_all_accepted_tasks(
     first = [{row["id"] for row in part_rows(job.places.part(n))} for n in (0, 3)]
     assert first[0] != first[1] & human, "the human seeds moved on"
     assert all(task.depth > 0 for task in read_seeds([r for r in given if r.get("depth")]))
+
+
+def test_an_epoch_that_is_worked_on_again_is_merged_and_dealt_out_again(
+    tmp_path: Path, server: ServerProcess
+) -> None:
+    job = islands(tmp_path, "job", server, epochs=2)
+    do(job, rows=SEEDS)
+    expected, between = merged(job), job.places.epoch(0) / "manifest.json"
+    stamp = between.stat().st_mtime_ns
+    do(job, rows=SEEDS)
+    assert between.stat().st_mtime_ns == stamp, "nothing was worked on"
+    (job.places.shard(1) / "done.json").unlink()
+    job.places.ledger.unlink()
+
+    class Gone(Inline):
+        def run(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
+            next(tasks)
+            raise ZeroDivisionError  # the driver dies once it has handed out a shard
+
+    with pytest.raises(ZeroDivisionError):
+        do(job, Gone(), rows=SEEDS)
+    assert not between.exists(), "the next start merges and deals again"
+    assert do(job, rows=SEEDS).finished == 6
+    assert merged(job) == expected
 
 
 def test_one_island_is_the_run_it_would_be_alone_and_so_is_its_merge(

@@ -13,7 +13,7 @@ from selfsown.core.cost import NANO
 from selfsown.core.errors import BudgetExhausted, EnvironmentFailure, Interrupted, SelfsownError
 from selfsown.core.rundir import locked
 from selfsown.scale.executor import Executor
-from selfsown.scale.islands import deal_epoch
+from selfsown.scale.islands import deal_epoch, forget_epochs
 from selfsown.scale.job import Job, Rows, check, open_job
 from selfsown.scale.kept_caps import KeptCaps
 from selfsown.scale.ledger import Ledger, Totals
@@ -52,14 +52,12 @@ def run_job(
             if ledger.enter(job.shards * job.epochs):
                 kept.bring(ledger)
             ledger.set_caps(nano, budget.tokens)
-            worked = False
             with executor() as workers:
                 for epoch in range(job.epochs):
                     inputs = facts.input_sha256
                     if epoch:
-                        inputs += deal_epoch(places, job.shards, epoch, is_new=worked)
-                    one = _Pass(job, inputs, ledger, kept, workers, epoch, on_outcome)
-                    worked |= one.run()
+                        inputs += deal_epoch(places, job.shards, epoch)
+                    _Pass(job, inputs, ledger, kept, workers, epoch, on_outcome).run()
             return ledger.totals()
 
 
@@ -83,10 +81,11 @@ class _Pass:
         self._store = Store(job.store) if job.store else None
         self._handed_out: dict[int, Task] = {}
         self._finished = ledger.totals().finished
-        self._worked = False
+        self._epochs = range(epoch, job.epochs)
+        """Epochs whose merge is made anew when a shard of this one is worked on."""
 
-    def run(self) -> bool:
-        """Run until all have finished; whether there was anything to do.
+    def run(self) -> None:
+        """Run until all have finished.
 
         What a finished shard did not spend goes to those that ran out.
         """
@@ -108,7 +107,7 @@ class _Pass:
             if self._stopped is not None:
                 raise _error(self._stopped)
             if not self._ledger.has_exhausted():
-                return self._worked
+                return
             if not self._ledger.hand_on(self._kept.keep):
                 raise _exhausted(self._ledger.totals())
 
@@ -124,7 +123,7 @@ class _Pass:
                     self._store.create(task.stored_part, Path(task.part).read_bytes())
                 self._handed_out[shard] = task
                 self._finished -= state.finished
-                self._worked = True
+                forget_epochs(self._job.places, self._epochs)
                 yield task
 
     def _task(self, shard: int) -> Task:

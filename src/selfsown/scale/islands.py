@@ -7,7 +7,7 @@ and what the merge of all epochs so far accepted is dealt out anew, as tasks tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,26 @@ from selfsown.scale.streams import Source
 Row = Mapping[str, JSON]
 
 
-def deal_epoch(places: JobPlaces, shards: int, epoch: int, *, is_new: bool) -> str:
-    """Give the islands of an epoch, which is not the first, their seeds.
+def forget_epochs(places: JobPlaces, epochs: Iterable[int]) -> None:
+    """Have these epochs merged and their successors' seeds dealt out anew."""
+    for epoch in epochs:
+        (places.epoch(epoch) / MANIFEST).unlink(missing_ok=True)
+
+
+def deal_epoch(places: JobPlaces, shards: int, epoch: int) -> str:
+    """Give the islands of an epoch, which is not the first, their seeds, if they have none.
 
     Args:
         places: of the job.
         shards: islands per epoch.
         epoch: its number.
-        is_new: an earlier epoch was worked on since, so that what was dealt out is replaced.
 
     Returns:
         A hash that changes when the seeds do.
     """
     first, out = epoch * shards, places.epoch(epoch - 1)
-    if is_new or not (out / MANIFEST).exists() or not places.part(first + shards - 1).exists():
+    if not (out / MANIFEST).exists() or not places.part(first + shards - 1).exists():
+        places.part(first + shards - 1).unlink(missing_ok=True)  # the last that is dealt
         sources = [Source(places.shard(one), one // shards, one) for one in range(first)]
         merge(Plan(sources, filters_for(sources, Asked())), out)
         human = list(_human(places, shards))
