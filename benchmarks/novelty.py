@@ -24,7 +24,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.record import Cell, Record, peak_mb
+from benchmarks.peers.measured import peak_mb
+from benchmarks.record import Cell, Record
 from rouge_score.rouge_scorer import RougeScorer
 
 from selfsown.core.randomness import rng_for

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -108,11 +107,6 @@ def cell(value: Cell) -> str:
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{round(value):,}"
     return f"{value:.3g}"
-
-
-def peak_mb() -> float:
-    """Most memory this process held so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _lines(path: Path) -> list[str]:

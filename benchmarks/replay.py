@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.record import Record, peak_mb
+from benchmarks.peers.measured import peak_mb
+from benchmarks.record import Record
 
 import selfsown
 from selfsown.core.journal import JOURNAL_NAME
