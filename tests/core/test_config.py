@@ -90,6 +90,8 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(
         ("c.toml", "recipe = \n", "cannot be parsed"),
         ("d.yaml", "", "holds NoneType"),
         ("f.yaml", "a: 2001-99-99\n", "month must be in 1..12"),
+        ("h.yaml", "a: !!timestamp x\n", "cannot be parsed"),
+        ("i.yaml", "a: !!bool x\n", "cannot be parsed"),
         ("g.yaml", "a: " + "[" * 3000, "cannot be parsed"),
         ("e.yaml", "a: !!python/object/apply:os.getcwd []\n", "cannot be parsed"),
     ],
@@ -131,7 +133,7 @@ def test_set_takes_config_keys_options_and_depth(assignment: str, expected: dict
     assert config == {"limits": {"concurrency": 5}} | expected
 
 
-@pytest.mark.parametrize("assignment", ["seed", "=3", "a..b=1", "x={", "x=2001-99-99"])
+@pytest.mark.parametrize("assignment", ["seed", "=3", "a..b=1", "x={", "x=2001-99-99", "x=!!int ''"])
 def test_set_refuses_what_is_no_assignment(assignment: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         apply_set({}, assignment)

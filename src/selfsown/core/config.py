@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from selfsown.core.errors import ConfigError
 from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON
+from selfsown.core.yaml_errors import YAML_ERRORS
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -176,7 +177,7 @@ def read_config(path: Path) -> dict[str, Any]:
             value: object = tomllib.loads(text)
         else:
             value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506, TID251 a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date 2001-99-99; [[[[...
+    except YAML_ERRORS as error:
         raise ConfigError(
             f"config `{path}` cannot be parsed: {' '.join(str(error).split())}",
             why="it must be valid, with each key once",
@@ -246,7 +247,7 @@ def read_assignment(assignment: str) -> tuple[list[str], Any]:
         )
     try:
         return path, yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except YAML_ERRORS as error:
         raise ConfigError(
             f"`--set {assignment}`: the value cannot be parsed",
             why="values are YAML: numbers, true, null, text, [a, b], {a: 1}",

@@ -19,6 +19,7 @@ from selfsown.core.errors import InputError
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import JSON
 from selfsown.core.rundir import CONFIG, INPUTS, MANIFEST
+from selfsown.core.yaml_errors import YAML_ERRORS
 
 DataFile = Literal["accepted", "rejected", "failed", "provenance"]
 Row = dict[str, JSON]
@@ -187,7 +188,7 @@ def _read_config(path: Path) -> Mapping[str, JSON]:
         return {}
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except YAML_ERRORS as error:
         raise _unreadable(file, str(error), path) from error
     return config if isinstance(config, dict) else {}
 

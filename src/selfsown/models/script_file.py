@@ -29,6 +29,7 @@ from selfsown.core.errors import InputError
 from selfsown.core.model import FailureKind
 from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON, FinishReason, clean_text
+from selfsown.core.yaml_errors import YAML_ERRORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def read_script(data: bytes, path: Path) -> tuple[list[Rule], Mapping[str, JSON]
     if path.suffix in (".yaml", ".yml"):
         try:
             document = yaml.safe_load(data)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+        except YAML_ERRORS as error:
             raise _bad(f"`{path}` is not valid YAML: {error}") from error
         options = document if isinstance(document, dict) else {}
         rules = options.get("rules", []) if isinstance(document, dict) else document
