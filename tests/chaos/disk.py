@@ -167,7 +167,7 @@ def damaged(plan: Plan, home: Path) -> Table:
     table.note = "Refused: by the run and by replay. Lost rows are those of --recover."
     for name, damage, times in KINDS:
         counts, rng = Counter[str](), plan.rng(name)
-        for case in range(plan.count(len(on_pages) * times, least=len(on_pages) // 2)):
+        for case in range(plan.count(len(on_pages) * times, least=8)):
             page = case % len(on_pages) if plan.share == 1 else rng.randrange(len(on_pages))
             broken = damage(whole, page, rng)
             counts["cases"] += 1

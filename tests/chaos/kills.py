@@ -122,22 +122,21 @@ def writing(plan: Plan, home: Path, table: Table) -> None:
     ):
         config = small_run(place, "run", range(60), server)
         stage = Stage(plan, nursery, server, order, place)
-        verb = Verb("run: files", ("run", config, "--quiet", "--yes"), run)
-        table.add(*stage.kill(verb, plan.count(40)))
-        table.add(
-            *stage.kill(Verb("run: commit", verb.command, run, "commit"), plan.count(40)),
-        )
         run_whole(nursery, config)
         run_whole(nursery, small_run(place, "other", range(60, 90), server))
-        out = place / "train.jsonl"
+        out, command = place / "train.jsonl", ("run", config, "--quiet", "--yes")
         export = ("export", run, "--format", "messages", "--no-decontaminate", "--force", "-o", out)
-        verb = Verb("export", export, out, kept=(out.name,))
-        table.add(*stage.kill(verb, plan.count(20)))
-        pages = ("report.json", "report.html", "README.md")
-        verb = Verb("report", ("report", run, "--card"), run, kept=pages)
-        table.add(*stage.kill(verb, plan.count(20)))
         merge = ("merge", run, place / "other", "-o", place / "merged")
-        table.add(*stage.kill(Verb("merge", merge, place / "merged"), plan.count(20)))
+        pages = ("report.json", "report.html", "README.md")
+        verbs = (
+            (40, Verb("run: files", command, run)),
+            (40, Verb("run: commit", command, run, "commit")),
+            (20, Verb("export", export, out, kept=(out.name,))),
+            (20, Verb("report", ("report", run, "--card"), run, kept=pages)),
+            (20, Verb("merge", merge, place / "merged")),
+        )
+        for kills, verb in verbs if plan.share == 1 else plan.rng("verbs").sample(verbs, 2):
+            table.add(*stage.kill(verb, plan.count(kills)))
 
 
 def small_run(place: Path, name: str, numbers: Sequence[int], server: ServerProcess) -> Path:
