@@ -2,16 +2,16 @@
 
 All read the same texts, compare sets of 3 words and cut signatures into the same bands (16 of 8
 rows unless said). Each runs in a child process, in turn; peers in virtual environments of their own
-(`benchmarks/peers/dedup.toml`). Counted are the CPU seconds from the texts in memory
-to the list of what goes, splitting into words included.
+(`benchmarks/peers/dedup.toml`). Counted are the CPU seconds from the texts in memory to the list of
+what goes, splitting into words included.
 
 - Short texts are recombined from published instructions (`novelty.py`), long ones from runs of 3 to
   8 words of the same sources; a fifth of either are copies of an earlier text with a word more,
   fewer or other, or up to 12 % of the words changed. Where the published data are absent, this
   project's own sentences stand for them.
 - The truth is exact Jaccard >= 0.8 with any earlier text. It is computed for a random sample, each
-  against all texts, by counting shared shingles; recall and precision are those of the sample. A
-  text that is like a removed one only stays wherever the first is kept, and counts as missed.
+  against all texts; recall and precision are those of the sample. A text that is like a removed
+  one only stays wherever the first is kept, and counts as missed.
 - `rensa` and `datasketch` are used as their documents say: what agrees in a band goes. Only
   selfsown compares the texts. datatrove runs its four stages with a split at spaces instead of its
   word tokenizer, which would take a multiple of the rest.
@@ -34,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -230,28 +231,29 @@ def long_texts(count: int, of: list[str], length: int = 1000) -> Iterator[str]:
 
 
 def truth(texts: list[str], size: int) -> dict[int, bool]:
-    """For a random sample of the texts: whether it is like an earlier one, exactly."""
+    """For a random sample of the texts: whether it is like an earlier one, exactly.
+
+    Each of the sample is compared with every text that holds one of its rarest shingles: so many of
+    them that a text without any cannot share enough.
+    """
     from selfsown.curate.shingles import Likeness, shingles
 
     likeness = Likeness(THRESHOLD)
     sample = random.Random(3).sample(range(1, len(texts)), min(size, len(texts) - 1))
+    sets = {number: shingles(texts[number], WORDS) for number in sample}
+    often = Counter(shingle for of in sets.values() for shingle in of)
     holders: dict[str, list[int]] = {}
-    sizes: dict[int, int] = {}
-    for number in sample:
-        of = shingles(texts[number], WORDS)
-        sizes[number] = len(of)
-        for shingle in of:
+    for number, of in sets.items():
+        count = len(of) - likeness.least_shared(len(of)) + 1
+        for shingle in sorted(of, key=lambda one: (often[one], one))[:count]:
             holders.setdefault(shingle, []).append(number)
     found = dict.fromkeys(sample, False)
     for number, text in enumerate(texts):
         of = shingles(text, WORDS)
-        shared: dict[int, int] = {}
-        for shingle in of & holders.keys():
-            for later in holders[shingle]:
-                shared[later] = shared.get(later, 0) + 1
-        for later, count in shared.items():
-            if later > number and likeness.is_reached(count, sizes[later], len(of)):
-                found[later] = True
+        for later in {one for shingle in of & holders.keys() for one in holders[shingle]}:
+            if later > number and not found[later]:
+                other = sets[later]
+                found[later] = likeness.is_reached(len(of & other), len(of), len(other))
     return found
 
 

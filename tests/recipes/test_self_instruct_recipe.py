@@ -13,6 +13,7 @@ from tests.recipes.gardener import BASE, CHAT, JSON_CHAT, SEEDS, gardener
 from selfsown.core.errors import ConfigError, InputError, Interrupted
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import Completion, Request
+from selfsown.curate.shingles import shingles
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import replay
 from selfsown.recipes.self_instruct.options import Options
@@ -400,6 +401,20 @@ def test_a_run_without_classification_seeds_goes_input_first(tmp_path: Path) -> 
     result = grow(tmp_path / "a", model, seeds=plain)
     assert result.stop == "target"
     assert not any("Class label:" in prompt for prompt in prompts(model))
+
+
+def test_a_filter_with_memory_compares_with_seeds_and_accepted_instructions(tmp_path: Path) -> None:
+    near = {"near_duplicate": {"words": 1, "threshold": 0.3}}
+    result = grow(tmp_path / "a", filters=near, novelty_threshold=1.0, target=20)
+    rejected = stages(result)["instructions"]["rejected"]
+    assert rejected.keys() == {"near_duplicate"} and result.stop == "target"
+    sets = [shingles(str(seed["instruction"]), 1) for seed in SEEDS]
+    for row in lines(tmp_path / "a", "provenance.jsonl"):
+        if row["stage"] == "instructions" and row["end"] == "passed":
+            of = shingles(row["record"]["instruction"], 1)
+            assert all(len(of & other) < 0.3 * len(of | other) for other in sets)
+            sets.append(of)
+    assert len(sets) > len(SEEDS) and replay(tmp_path / "a").identical
 
 
 def test_further_filters_are_chosen_by_name(tmp_path: Path) -> None:

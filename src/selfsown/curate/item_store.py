@@ -122,7 +122,7 @@ class Store(Protocol):
 
 
 class MemoryStore:
-    """Items in dictionaries, about 100 bytes per word."""
+    """Items in dictionaries, about 130 bytes per word."""
 
     def __init__(self, settings: Settings) -> None:
         """No items."""
