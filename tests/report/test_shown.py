@@ -7,8 +7,10 @@ import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment
+from markupsafe import Markup
 
-from selfsown.report.shown import shown, shown_line
+from selfsown.report.shown import harmless, shown, shown_line
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=300)
 HOSTILE = st.text(
@@ -48,6 +50,16 @@ def test_no_control_or_invisible_character_survives(text: str) -> None:
 @given(ANY_TEXT | HOSTILE)
 def test_what_is_shown_can_be_encoded(text: str) -> None:
     shown(text).encode()
+
+
+@given(ANY_TEXT | HOSTILE)
+def test_whatever_a_template_shows_is_harmless_and_markup_stays_markup(text: str) -> None:
+    environment = Environment(autoescape=True, finalize=harmless)
+    page = environment.from_string("{{ text }}{{ picture }}").render(
+        text=text, picture=Markup("<svg/>")
+    )
+    assert page.endswith("<svg/>")
+    assert all(map(_is_safe, page))
 
 
 @given(ANY_TEXT | HOSTILE)

@@ -25,7 +25,7 @@ from selfsown.report.loop_numbers import (
     Score,
     Tails,
 )
-from selfsown.report.shown import shown_line
+from selfsown.report.shown import harmless, shown_line
 from selfsown.report.svg import CHART_CSS
 
 DIVERSITY: Final[Mapping[str, str]] = {
@@ -62,6 +62,7 @@ def render_loop_page(numbers: PageNumbers) -> str:
     environment = Environment(
         loader=PackageLoader("selfsown.report"),
         autoescape=True,
+        finalize=harmless,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

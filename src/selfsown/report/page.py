@@ -18,7 +18,7 @@ from selfsown.report.headline import headline
 from selfsown.report.numbers import Numbers, read_numbers, to_json
 from selfsown.report.payload import value_text
 from selfsown.report.pictures import draw_charts
-from selfsown.report.shown import shown_line
+from selfsown.report.shown import harmless, shown_line
 from selfsown.report.svg import CHART_CSS
 
 
@@ -48,6 +48,7 @@ def render_page(numbers: Numbers) -> str:
     environment = Environment(
         loader=PackageLoader("selfsown.report"),
         autoescape=True,
+        finalize=harmless,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -42,6 +42,14 @@ def shown_line(text: str, limit: int = 160) -> str:
     return shown(head, limit) if len(text) <= 4 * limit else shown(head[:limit]) + ELLIPSIS
 
 
+def harmless(value: object) -> object:
+    """A value of a page's template, made visible if it is text; what is markup already stays.
+
+    The last resort (`finalize`) for whatever a page shows: names of models and errors, too.
+    """
+    return _UNSAFE.sub(_picture, value) if type(value) is str else value
+
+
 def _picture(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
