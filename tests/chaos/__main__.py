@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos import disk, endpoint, extremes, fuzz, kills, secrets
+from tests.chaos import disk, endpoint, extremes, fields, fuzz, kills, secrets
 from tests.chaos.plan import Plan
 
 SECTIONS = {
@@ -20,6 +20,7 @@ SECTIONS = {
     "endpoint": endpoint.tables,
     "disk": disk.tables,
     "fuzz": fuzz.tables,
+    "fields": fields.tables,
     "secrets": secrets.tables,
     "extremes": extremes.tables,
 }

@@ -11,12 +11,13 @@ from tests.chaos.plan import Plan
 pytestmark = pytest.mark.slow
 
 SHARES = {
-    "kills": 0.05,
+    "kills": 0.03,
     "endpoint": 0.05,
     "disk": 0.01,
-    "fuzz": 0.02,
+    "fuzz": 0.01,
+    "fields": 0.3,
     "secrets": 0.1,
-    "extremes": 0.03,
+    "extremes": 0.02,
 }
 """Of the full number of cases."""
 
