@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.selfsown-setup
 
-.PHONY: setup demo test lint types tests bench clean
+.PHONY: setup demo test lint types tests bench chaos clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,12 @@ bench: setup
 	@status=0; for name in $(BENCHES); do echo "bench: $$name"; \
 	  $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || status=1; done; \
 	$(BIN)/python -m benchmarks.page; exit $$status
+
+# Kills, faults, damage and nonsense, in tables: 40 minutes on two cores; make chaos SEED=7, or one
+# section: make chaos ONLY=kills (endpoint, disk, fuzz, fields, secrets, extremes). In short in `tests`.
+SEED ?= 0
+chaos: setup
+	$(BIN)/python -m tests.chaos --seed $(SEED) $(addprefix --only ,$(ONLY))
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 """`make chaos`, or `python -m tests.chaos [--seed N] [--only SECTION] [--share X]`: the tables.
 
-Exit 1 if anything is not zero that should be. The whole takes about 25 minutes on two idle cores,
+Exit 1 if anything is not zero that should be. The whole takes about 40 minutes on two cores;
 each section is bounded by its number of cases, and no case waits without an end.
 """
 
