@@ -112,13 +112,14 @@ def test_workers_and_driver_killed_at_random_leave_the_same_bytes(
             driver.kill()
             kills += 1
             psutil.wait_procs(children, timeout=20)
-        code = driver.wait(120)
         assert driver.stderr is not None
+        said = driver.stderr.read().decode()
         driver.stderr.close()
+        code = driver.wait(120)
         if code == 0:
             break
-        assert code == -signal.SIGKILL
-    assert kills >= 5
+        assert code == -signal.SIGKILL, said
+    assert kills >= 3
     assert merged(tmp_path, "killed") == expected
     total = arrivals(server).total()
     lost = total - answered(tmp_path, "killed")

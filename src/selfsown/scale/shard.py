@@ -27,7 +27,7 @@ from selfsown.scale.tasks import Outcome, Task, read_outcome
 
 DONE: Final = "done.json"
 """Beside the shard's data: the digest of the task that it finished, and the outcome."""
-_LOCK_WAIT_S: Final = 30.0
+_LOCK_WAIT_S: Final = 60.0
 """How long a worker that lost its driver may take to let go of the directory."""
 _LOCK_LOOK_S: Final = 0.2
 
