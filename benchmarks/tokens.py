@@ -14,7 +14,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,18 +71,23 @@ def count(spent: Spent, directory: Path) -> None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(WEIGHTS / "tokenizer.json"))
-    known: set[tuple[int, int]] = set()
+    known: set[tuple[int, ...]] = set()
     for prompt, generated in asked(directory):
         ids = tokenizer.encode(prompt).ids
         spent.calls += 1
         spent.prompt += len(ids)
         spent.output += generated
-        chain, is_cached = 0, True
-        for at in range(0, len(ids) - len(ids) % BLOCK, BLOCK):
-            chain = hash((chain, *ids[at : at + BLOCK]))
-            is_cached = is_cached and (at, chain) in known
-            known.add((at, chain))
-            spent.cached += BLOCK * is_cached
+        spent.cached += cached_tokens(ids, known)
+
+
+def cached_tokens(ids: Sequence[int], known: set[tuple[int, ...]]) -> int:
+    """Tokens in whole blocks at the start of a prompt that are in `known`, which gets them all."""
+    cached = 0
+    for end in range(BLOCK, len(ids) + 1, BLOCK):
+        prefix = tuple(ids[:end])
+        cached += BLOCK * (prefix in known)
+        known.add(prefix)
+    return cached
 
 
 def grow(preset: str, seed: int, target: int, spent: Spent) -> None:
