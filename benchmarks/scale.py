@@ -185,6 +185,7 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true")
     parser.add_argument("--driver", type=int)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--json", type=Path, help="write the result here")
     asked = parser.parse_args()
     if asked.driver:
         driver(asked.folder, asked.driver)
@@ -233,6 +234,8 @@ def main() -> None:
             on_ray = work(job(folder, "ray", count), rows(count), lambda: ray)
             found["ray_shard_s_with_2_workers"] = round(on_ray.wall_s / count, 4)
     print(json.dumps(found, indent=2))
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
