@@ -196,14 +196,14 @@ class Stage:
         )  # fmt: skip
 
     def _steps(self, verb: Verb) -> int:
-        """How many operations a whole one has, by halving; the verb has run at the end."""
+        """How many operations a whole one has, about, by halving; then the verb has run whole."""
         low, high = 1, 2
         while self._dies_at(verb, high):
             low, high = high, high * 2
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self._dies_at(verb, middle) else (low, middle)
-        self._dies_at(verb, high)
+        assert not self._dies_at(verb, 1 << 30)
         return low
 
     def _dies_at(self, verb: Verb, step: int) -> bool:
