@@ -133,7 +133,9 @@ def test_set_takes_config_keys_options_and_depth(assignment: str, expected: dict
     assert config == {"limits": {"concurrency": 5}} | expected
 
 
-@pytest.mark.parametrize("assignment", ["seed", "=3", "a..b=1", "x={", "x=2001-99-99", "x=!!int ''"])
+@pytest.mark.parametrize(
+    "assignment", ["seed", "=3", "a..b=1", "x={", "x=2001-99-99", "x=!!int ''"]
+)
 def test_set_refuses_what_is_no_assignment(assignment: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         apply_set({}, assignment)
