@@ -76,7 +76,7 @@ def _section(name: str, found: Mapping[str, Any]) -> Iterator[str]:
     if "parts" not in found:
         yield f"## {name.replace('_', ' ').capitalize()}\n"
         yield f"`benchmarks/results/{name}.json`:\n"
-        yield from _table(("what", "value"), list(_flat(found)))
+        yield from _table(("what", "value"), list(flat(found)))
         return
     yield f"## {found['title']}\n"
     yield f"{_circumstances(found)}\n"
@@ -109,7 +109,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
     yield ""
 
 
-def _flat(found: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def flat(found: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Names and values of nested JSON, names joined by a dot."""
     pairs: Any = ()
     if isinstance(found, Mapping):
@@ -119,7 +119,7 @@ def _flat(found: Any, name: str = "") -> Iterator[tuple[str, str]]:
     else:
         yield name, str(found) if isinstance(found, bool | None) else cell(found)
     for key, value in pairs:
-        yield from _flat(value, f"{name}.{key}" if name else str(key))
+        yield from flat(value, f"{name}.{key}" if name else str(key))
 
 
 def main() -> int:

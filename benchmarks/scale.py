@@ -1,6 +1,6 @@
 """What sharding costs: per shard, per call, per merged record, per row restored from a store.
 
-All but `documents` with a scripted model, so that no endpoint is in it. Printed as JSON:
+All but `documents` with a scripted model, so that no endpoint is in it. Printed:
 
 - split: rows per CPU second dealt out to 64 shards
 - shard: seconds and CPU of one shard of one row (the price of a shard), over many
@@ -12,13 +12,12 @@ All but `documents` with a scripted model, so that no endpoint is in it. Printed
   server whose CPU is not counted: CPU per 1,000 calls, bytes, records merged per CPU second
 - ray (with --ray): seconds to start it here, and per shard of one row
 
-    python benchmarks/scale.py [--rows 20000] [--shards 100] [--ray]
+    python -m benchmarks.scale [--rows 20000] [--shards 100] [--ray] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -29,6 +28,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from benchmarks.page import flat
+from benchmarks.record import Record
 
 from selfsown.core.config import make_config
 from selfsown.core.journal import JOURNAL_NAME, Journal
@@ -139,7 +141,15 @@ def work(one: Job, given: Rows, executor: Callable[[], Executor]) -> Measured:
 def measure_driver(folder: Path, shards: int) -> float:
     """Peak memory of a driver in MB, in a process of its own, with workers that do nothing."""
     done = subprocess.run(
-        [sys.executable, __file__, "--driver", str(shards), "--folder", str(folder)],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.scale",
+            "--driver",
+            str(shards),
+            "--folder",
+            str(folder),
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -190,6 +200,7 @@ def main() -> None:
     if asked.driver:
         driver(asked.folder, asked.driver)
         return
+    record = Record("Sharding: what a shard costs, and a call in it")
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -233,9 +244,9 @@ def main() -> None:
             count = asked.shards
             on_ray = work(job(folder, "ray", count), rows(count), lambda: ray)
             found["ray_shard_s_with_2_workers"] = round(on_ray.wall_s / count, 4)
-    print(json.dumps(found, indent=2))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    title = f"{asked.rows:,} rows in 8 shards, {asked.shards} shards of one row, a scripted model"
+    record.table(title, ("what", "value"), list(flat(found)))
+    record.write(asked.json)
 
 
 if __name__ == "__main__":
