@@ -162,11 +162,6 @@ async def test_killed_between_the_commit_of_a_hand_over_and_the_hand_over(
         assert data(tmp_path / "a") == data(tmp_path / "b")
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="open defect: a retry also goes on with items of several calls that were outstanding"
-    " when the target was reached; whether there are some depends on when answers came",
-)
 async def test_a_killed_retry_and_a_second_one_keep_the_order_of_the_first_run(
     tmp_path: Path,
 ) -> None:

@@ -230,7 +230,7 @@ class Flow(Generic[Item, Result]):
 
     def _start_held(self) -> None:
         self._forget_earlier()
-        if not self._earlier:
+        if not self._earlier and not self._committing:  # the last one may be what ends the run
             self._known = frozenset()
         held, self._held = self._held, []
         for draw, item in held:
