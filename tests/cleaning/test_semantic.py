@@ -90,3 +90,22 @@ def test_a_folder_without_encoder_and_a_senseless_cosine_are_errors(
         pass
     with pytest.raises(ConfigError), open_semantic(encoder, tmp_path / "o", 1.5):
         pass
+
+
+def test_a_folder_that_is_not_there_is_never_looked_for_on_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def resolve(*given: object, **_: object) -> None:
+        asked.append(given)
+        raise OSError("no network")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
+    with (
+        pytest.raises(InputError, match=r"`some-encoder` cannot be loaded: it has no config\.json"),
+        open_semantic(Path("some-encoder"), tmp_path / "o"),
+    ):
+        pass
+    assert not asked

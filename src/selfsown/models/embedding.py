@@ -34,6 +34,8 @@ class Embedder:
             InputError: the folder is absent or cannot be loaded.
             MissingExtra: torch or transformers is not installed.
         """
+        if not (folder / "config.json").is_file():  # else transformers takes it for a name
+            raise _unusable(folder, "it has no config.json")
         require_packages(str(folder), "torch", "transformers")
         self._model, self._tokenizer = _load(folder)
         self.identity = model_hash(folder)
@@ -75,9 +77,13 @@ def _load(folder: Path) -> tuple[Any, Any]:
         model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # whatever transformers and safetensors raise for a broken folder
-        raise InputError(
-            f"the encoder in `{folder}` cannot be loaded: {str(error).partition(chr(10))[0]}",
-            why="texts are placed by it, and nothing is downloaded unasked",
-            fix="give a folder with config.json, tokenizer and *.safetensors",
-        ) from error
+        raise _unusable(folder, str(error).partition("\n")[0]) from error
     return model.eval(), tokenizer
+
+
+def _unusable(folder: Path, what: str) -> InputError:
+    return InputError(
+        f"the encoder in `{folder}` cannot be loaded: {what}",
+        why="texts are placed by it, and nothing is downloaded unasked",
+        fix="give a folder with config.json, tokenizer and *.safetensors",
+    )
