@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,45 @@ def test_a_file_of_nothing_but_the_evaluation_leaves_nothing(
     with pytest.raises(InputError, match="nothing of"):
         clean_file(path, tmp_path / "clean.jsonl", index)
     assert not (tmp_path / "clean.jsonl").exists()
+
+
+def test_a_clean_copy_is_never_written_over_the_only_file_that_has_the_rows(
+    tmp_path: Path, index: DecontaminationIndex
+) -> None:
+    path = training_file(tmp_path / "train.jsonl")
+    before = path.read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(path)
+    for out in (path, tmp_path / "link.jsonl"):
+        with pytest.raises(InputError, match="is the file being read"):
+            clean_file(path, out, index)
+    assert path.read_bytes() == before
+
+
+def test_a_file_without_rows_is_never_called_clean(
+    tmp_path: Path, index: DecontaminationIndex
+) -> None:
+    for name in ("empty.jsonl", "empty.txt", "empty.csv"):
+        path = tmp_path / name
+        path.write_text("\n")
+        with pytest.raises(InputError, match="has no rows"):
+            list(file_overlaps(path, index))
+        with pytest.raises(InputError, match="has no rows"):
+            clean_file(path, tmp_path / "clean.jsonl", index)
+
+
+def test_rows_are_not_all_in_memory(tmp_path: Path, index: DecontaminationIndex) -> None:
+    path, rows = tmp_path / "train.jsonl", 2_000
+    with path.open("w") as file:
+        for n in range(rows):
+            file.write(json.dumps({"prompt": f"{n}", "completion": "\u00fc " * 2_500}) + "\n")
+    tracemalloc.start()
+    try:
+        cleaned = clean_file(path, tmp_path / "clean.jsonl", index)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert cleaned.kept == rows
+    assert peak < path.stat().st_size / 8
 
 
 def test_a_suite_that_protects_nothing_is_an_error() -> None:

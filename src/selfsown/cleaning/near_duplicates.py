@@ -22,7 +22,7 @@ from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import whole_file
 from selfsown.curate.near_duplicates import REASON, NearDuplicates, Repeat
-from selfsown.evaluate.overlap import beginning, copy_provenance, row_texts
+from selfsown.evaluate.overlap import beginning, copy_provenance, refuse_same_file, row_texts
 
 _LARGEST: Final = 10
 
@@ -78,12 +78,7 @@ def dedup_file(
         InputError: the file cannot be read, `out` is that file, or a row lacks a field.
         EnvironmentFailure: a file cannot be written.
     """
-    if out.exists() and path.exists() and out.samefile(path):
-        raise InputError(
-            f"`{out}` is the file being read",
-            why="its near-duplicates would be lost instead of listed",
-            fix="write to another file, for example `-o clean.jsonl`",
-        )
+    refuse_same_file(path, out)
     list_path = out.with_name(f"{out.name}.removed.jsonl")
     with whole_file(out) as kept, whole_file(list_path) as gone:
         sieve = _Sieve(near, semantic, kept, gone)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, cast
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
@@ -26,8 +27,7 @@ def read_objects(path: Path, what: str) -> Iterator[tuple[int, Row]]:
     Raises:
         InputError: the file cannot be read, or a line is not a JSON object.
     """
-    number = 0
-    for number, line in enumerate(_text(path, what).split("\n"), 1):
+    for number, line in enumerate(_lines(path, what), 1):
         if not line.strip():
             continue
         try:
@@ -45,9 +45,9 @@ def text_lines(path: Path) -> Iterator[str]:
     Raises:
         InputError: the file cannot be read.
     """
-    for line in _text(path, "text file", "text").split("\n"):
+    for line in _lines(path, "text file", "text"):
         if line.strip():
-            yield line
+            yield line.removesuffix("\n")
 
 
 def text_of(row: Row, name: str, place: str) -> str:
@@ -85,11 +85,14 @@ def wrong_field(place: str, name: str, what: str) -> InputError:
     )
 
 
-def _text(path: Path, what: str, form: str = "JSONL") -> str:
+def _lines(path: Path, what: str, form: str = "JSONL") -> Iterator[str]:
+    """The lines of a file, one in memory at a time; only a newline ends one."""
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            opened = gzip.open if file.read(len(_GZIP)) == _GZIP else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="\n") as text:
+            yield from cast(IO[str], text)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"{what} `{path}` cannot be read: {reason}",

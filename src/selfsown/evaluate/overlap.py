@@ -18,7 +18,7 @@ import orjson
 from selfsown.core.errors import CheckFailed, InputError
 from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
-from selfsown.core.rundir import write_lines
+from selfsown.core.rundir import whole_file, write_lines
 from selfsown.curate.decontaminate import (
     NGRAM,
     DecontaminationIndex,
@@ -207,20 +207,39 @@ def clean_file(path: Path, out: Path, index: DecontaminationIndex) -> Cleaned:
     provenance with the same lines removed.
 
     Raises:
-        InputError: the file cannot be read, or nothing would be left.
+        InputError: the file cannot be read, `out` is that file, or nothing would be left.
+        EnvironmentFailure: a file cannot be written.
     """
-    sieve = Sieve(index)
-    kept = [row for _, row in _training_rows(path) if sieve.admits(row)]
-    if not kept:
+    refuse_same_file(path, out)
+    sieve, kept = Sieve(index), 0
+    with whole_file(out) as file:
+        for _, row in _training_rows(path):
+            if sieve.admits(row):
+                file.write(orjson.dumps(row) + b"\n")
+                kept += 1
+        if not kept:
+            raise InputError(
+                f"nothing of `{path}` is left without what evaluation suites hold",
+                why="every row repeats evaluation items",
+                fix="check that training and evaluation data were not exchanged",
+            )
+        copy_provenance(path, out, {one.line for one in sieve.removed})
+        list_path = sieve.write_removed(out)
+    return Cleaned(out, kept, tuple(sieve.removed), list_path)
+
+
+def refuse_same_file(path: Path, out: Path) -> None:
+    """Make sure that a cleaned copy is not written over what it is a copy of.
+
+    Raises:
+        InputError: it would be.
+    """
+    if out.exists() and path.exists() and out.samefile(path):
         raise InputError(
-            f"nothing of `{path}` is left without what evaluation suites hold",
-            why="every row repeats evaluation items",
-            fix="check that training and evaluation data were not exchanged",
+            f"`{out}` is the file being read",
+            why="the rows that go would be gone from the only file that has them",
+            fix="write to another file, for example `-o clean.jsonl`",
         )
-    copy_provenance(path, out, {one.line for one in sieve.removed})
-    list_path = sieve.write_removed(out)
-    write_lines(out, map(orjson.dumps, kept))
-    return Cleaned(out, len(kept), tuple(sieve.removed), list_path)
 
 
 def copy_provenance(path: Path, out: Path, gone: Container[int]) -> None:
@@ -237,6 +256,24 @@ def copy_provenance(path: Path, out: Path, gone: Container[int]) -> None:
 
 
 def _training_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """The rows of a file with their numbers.
+
+    Raises:
+        InputError: the file cannot be read, or has none, so that nothing would be compared.
+    """
+    rows = _read_training_rows(path)
+    first = next(rows, None)
+    if first is None:
+        raise InputError(
+            f"`{path}` has no rows",
+            why="nothing would be compared, and that would count as clean",
+            fix="give a file with at least one row",
+        )
+    yield first
+    yield from rows
+
+
+def _read_training_rows(path: Path) -> Iterator[tuple[int, Row]]:
     if path.suffix == ".parquet":
         raise InputError(
             f"`{path}` is Parquet",
