@@ -67,8 +67,9 @@ def test_data_and_directory_are_synced_before_and_after_the_rename(
 
 
 def test_a_directory_that_cannot_be_written_is_an_environment_failure(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailure, match="cannot be written"):
+    with pytest.raises(EnvironmentFailure, match="cannot be written") as found:
         write_text(tmp_path / "missing" / "a", "text")
+    assert "make its folder" in found.value.fix  # not: free space
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFailure, match="cannot be written"), locked(tmp_path / "file"):
         pass

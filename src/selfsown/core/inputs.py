@@ -73,9 +73,9 @@ def read_rows(path: Path) -> Iterator[Row]:
     """
     if not path.exists() or path.is_dir():
         raise InputError(
-            f"row file `{path}` does not exist",
-            why="each of its rows becomes one record",
-            fix="give a JSONL, JSON or CSV file with `--rows FILE`",
+            f"row file `{path}` {'is a folder' if path.is_dir() else 'does not exist'}",
+            why="rows are read from it",
+            fix="give a JSONL, JSON or CSV file",
         )
     reader = {".csv": _read_csv, ".json": _read_json}.get(path.suffix.lower(), _read_jsonl)
     try:
@@ -88,6 +88,12 @@ def read_rows(path: Path) -> Iterator[Row]:
             f"row file `{path}` is not UTF-8 (byte {error.start})",
             why="text is read as UTF-8",
             fix=f"iconv -f latin1 -t utf-8 {path} > rows.jsonl  (if it is Latin-1)",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"row file `{path}` cannot be read: {error.strerror or error}",
+            why="rows are read from it",
+            fix="make it readable",
         ) from error
     if count == 0:
         raise InputError(

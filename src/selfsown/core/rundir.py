@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -101,6 +102,12 @@ def sync_directory(directory: Path) -> None:
             os.close(handle)
 
 
+_FIXES: Final = {
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "make its folder, or name another place"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
+}
+
+
 @contextlib.contextmanager
 def translated_os_errors(path: Path) -> Iterator[None]:
     """What the system says about a file that could not be written, in our words."""
@@ -109,8 +116,9 @@ def translated_os_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise EnvironmentFailure(
             f"`{path}` cannot be written: {error.strerror or error}",
-            why="the file is derived from the journal, which is intact",
-            fix="free space on that disk, then run the same command again",
+            why="it is written whole or not at all, and what it is made from is intact",
+            fix=f"{_FIXES.get(error.errno or 0, 'free space on that disk')}, then run the same"
+            " command again",
         ) from error
 
 
