@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from tests.scale.jobs import Inline, data, do, make_job, merged, plain
 
 import selfsown.scale.streams as streams
+from selfsown.cleaning.indexes import make_index
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.rundir import read_manifest
+from selfsown.curate.decontaminate import MissingIndex
 from selfsown.curate.rouge_l import rouge_l
 from selfsown.curate.tokens import tokenize_unicode
 from selfsown.evaluate.suite import Instance, Suite
@@ -100,6 +102,23 @@ def test_the_mix_is_the_largest_set_with_these_shares(tmp_path: Path) -> None:
     assert kept == ["pear 0", "pear 1"], "the first ones stay"
 
 
+@pytest.mark.parametrize(
+    ("mix", "said", "fix"),
+    [
+        ("kind=apple:2,grape:1", "has `grape` as its `kind`", "`apple`, `pear`"),
+        ("kin=apple:1", "has `apple` as its `kin`", "name a field that the records have"),
+    ],
+)
+def test_a_mix_of_what_is_not_there_is_refused_and_never_makes_an_empty_set(
+    tmp_path: Path, mix: str, said: str, fix: str
+) -> None:
+    job = make_job(tmp_path, "job", shards=2, rules=ECHO)
+    do(job, rows=FRUIT)
+    with pytest.raises(ConfigError, match=said) as found:
+        merged(job, mix=mix)
+    assert fix in found.value.fix
+
+
 @given(
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 50), min_size=3),
     st.dictionaries(st.sampled_from("abc"), st.integers(1, 9), min_size=1),
@@ -128,6 +147,23 @@ def test_records_that_repeat_a_suite_are_rejected(tmp_path: Path) -> None:
     merged(job, suites=[suite])
     out = job.places.home / "merged"
     assert conserved(out)["rejected"] == {"merge_repeats_suite": 1}
+
+
+def test_records_that_repeat_what_an_index_holds_are_rejected_and_one_must_be_there(
+    tmp_path: Path,
+) -> None:
+    job = make_job(tmp_path, "job", shards=2, rules=ECHO)
+    do(job, rows=FRUIT)
+    rows_of_quiz = tmp_path / "quiz.jsonl"
+    rows_of_quiz.write_text(json.dumps({"q": "nothing like the others at all"}))
+    path, _ = make_index(str(rows_of_quiz), tmp_path / "quiz.index", fields=["q"])
+    merged(job, indexes=[str(path)])
+    out = job.places.home / "merged"
+    facts = conserved(out)
+    assert facts["rejected"] == {"merge_repeats_suite": 1}
+    assert facts["filters"] == ["decontamination against quiz"]
+    with pytest.raises(MissingIndex, match="no index of `mmlu`"):
+        merged(job, indexes=[str(path), "mmlu"])
 
 
 def test_more_runs_than_files_may_be_open_give_the_same_bytes(
@@ -193,4 +229,9 @@ def test_a_merge_into_the_directory_of_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is the directory of a run"):
         merge_directories([alone], alone, Asked())
     assert data(alone) == before
+    job = make_job(tmp_path, "job", shards=2)
+    do(job)
+    with pytest.raises(InputError, match="is the directory of a job"):
+        merge_directories([job.places.home], job.places.home, Asked())
+    assert not (job.places.home / "accepted.jsonl").exists()
     assert Inline().ran == []

@@ -45,6 +45,13 @@ import click
     help="Drop records that repeat items of it; may be repeated.",
 )
 @click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    metavar="NAME",
+    help="The same for an index of `decontaminate index`; may be repeated.",
+)
+@click.option(
     "--mix",
     default="",
     metavar="FIELD=VALUE:WEIGHT,...",
@@ -59,6 +66,7 @@ def merge(
     field: str,
     near_duplicates: float | None,
     suites: tuple[str, ...],
+    indexes: tuple[str, ...],
     mix: str,
     as_json: bool,
 ) -> None:
@@ -80,6 +88,7 @@ def merge(
         field=field,
         near_duplicates=near_duplicates,
         suites=open_suites(suites),
+        indexes=indexes,
         mix=mix,
     )
     manifest: Any = merge_directories(directories, out, asked)

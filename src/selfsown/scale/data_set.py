@@ -42,6 +42,8 @@ class Asked:
     """Jaccard likeness from which on a record repeats an earlier one; None: not looked for."""
     suites: Sequence[Suite] = ()
     """Evaluation suites whose items must not be repeated."""
+    indexes: Sequence[str] = ()
+    """Index files, or their names, of benchmarks whose items must not be repeated."""
     mix: str = ""
     """As `--mix` takes it."""
 
@@ -51,7 +53,8 @@ def merge_directories(directories: Sequence[Path], out: Path, asked: Asked) -> d
 
     Raises:
         ConfigError: a setting cannot be used.
-        InputError: a directory holds no finished run.
+        InputError: a directory holds no finished run, or an index cannot be used.
+        MissingIndex: a benchmark has no index.
     """
     sources = list(sources_of(directories))
     plan = Plan(sources, filters_for(sources, asked), read_mix(asked.mix) if asked.mix else None)
@@ -80,11 +83,12 @@ def sources_of(directories: Sequence[Path]) -> Iterator[Source]:
 def filters_for(sources: Sequence[Source], asked: Asked) -> list[GlobalFilter]:
     """The filters of a merge: those that remember nothing first, then those that do."""
     filters: list[GlobalFilter] = []
-    if asked.suites:
+    if asked.suites or asked.indexes:
+        from selfsown.curate.index_file import named_index
         from selfsown.evaluate.overlap import suite_index
 
-        names = [suite.name for suite in asked.suites]
-        filters.append(Decontamination(suite_index(asked.suites), names))
+        stores = [named_index(name) for name in asked.indexes]
+        filters.append(Decontamination(suite_index(asked.suites, stores=stores)))
     own = _own_novelty(sources[0].directory)
     if asked.no_novelty and asked.novelty is not None:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol
@@ -86,12 +86,12 @@ class Compared:
 
 
 class Decontamination:
-    """Drops records that repeat an item of an evaluation suite."""
+    """Drops records that repeat an item of a benchmark."""
 
-    def __init__(self, index: DecontaminationIndex, suites: Sequence[str]) -> None:
-        """Look records up in an index of these suites."""
+    def __init__(self, index: DecontaminationIndex) -> None:
+        """Look records up in an index."""
         self._index = index
-        self.name = f"decontamination against {', '.join(suites)}"
+        self.name = f"decontamination against {', '.join(index.benchmarks)}"
 
     def judge(self, record: Record, key: Key) -> Verdict:
         """Whether the record repeats nothing."""
@@ -116,6 +116,27 @@ class Mix:
         """The value that a record counts for."""
         value = record.get(self.field)
         return value if isinstance(value, str) else str(value)
+
+    def require(self, counts: Counter[str], others: Iterable[str]) -> None:
+        """Make sure that every value has records; without those of one the mix would be empty.
+
+        Args:
+            counts: records of each value that is named.
+            others: some values of the field that are not.
+
+        Raises:
+            ConfigError: one has none.
+        """
+        missing = [value for value in self.shares if not counts[value]]
+        if missing:
+            there = ", ".join(f"`{value}`" for value in [*counts, *others])
+            raise ConfigError(
+                f"no record that is left has `{missing[0]}` as its `{self.field}`",
+                why="each value has its share, so the largest set without one of them is empty",
+                fix=f"values of `{self.field}` are {there}; correct --mix"
+                if there
+                else "name a field that the records have, and its values",
+            )
 
     def quotas(self, counts: Counter[str]) -> dict[str, int]:
         """How many records of each value make the largest set with these shares."""

@@ -37,6 +37,7 @@ from selfsown.core.rundir import (
 from selfsown.core.stages import data_line
 from selfsown.scale.filters import MIX, GlobalFilter, Mix
 from selfsown.scale.line_file import LineFile
+from selfsown.scale.places import JobPlaces
 from selfsown.scale.streams import Entry, Merged, Source
 
 _SUMMED: Final = (
@@ -44,6 +45,8 @@ _SUMMED: Final = (
     *("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd"),
 )
 """Numbers of a manifest's `run` part that add up."""
+_VALUES_SHOWN: Final = 5
+"""Values of a field that are named where the mix asks for one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,15 @@ def merge(plan: Plan, out: Path) -> dict[str, JSON]:
     The same runs and the same plan give the same data files and the same data part of the manifest.
 
     Raises:
-        InputError: a run has not finished, is of another recipe, or `out` is a run itself.
+        InputError: a run has not finished, is of another recipe, or `out` is a run or job itself.
+        ConfigError: a filter cannot judge the records, or no record has a value of the mix.
         EnvironmentFailure: `out` cannot be written.
     """
-    if (out / JOURNAL_NAME).exists():
+    if (out / JOURNAL_NAME).exists() or JobPlaces(out).job.exists():
         raise InputError(
-            f"`{out}` is the directory of a run",
-            why="the merge would replace its data files",
-            fix="give another directory with `-o`",
+            f"`{out}` is the directory of a {'run' if (out / JOURNAL_NAME).exists() else 'job'}",
+            why="the merge would put its data files among those of what it merges",
+            fix=f"give another directory with `-o`, for example `-o {out / 'merged'}`",
         )
     began, started = time.monotonic(), SystemClock().stamp()
     head = _Head(plan.sources)
@@ -196,6 +200,7 @@ def _judged(plan: Plan, merged: Merged) -> Iterator[tuple[Entry, str, float | No
         return
     reasons = [""]
     verdicts, scores, counts = array("B"), array("d"), Counter[str]()
+    others: dict[str, None] = {}
     for entry in merged:
         if entry.end != "accepted":
             continue
@@ -203,10 +208,13 @@ def _judged(plan: Plan, merged: Merged) -> Iterator[tuple[Entry, str, float | No
         value = plan.mix.value(record)
         if not reason and value in plan.mix.shares:
             counts[value] += 1
+        elif not reason and plan.mix.field in record and len(others) < _VALUES_SHOWN:
+            others[value] = None
         if reason not in reasons:
             reasons.append(reason)
         verdicts.append(reasons.index(reason))
         scores.append(math.nan if score is None else score)
+    plan.mix.require(counts, others)
     quotas, at = plan.mix.quotas(counts), 0
     for entry in merged:
         if entry.end != "accepted":
