@@ -337,11 +337,17 @@ def _signals(run: Run) -> Iterator[None]:
 def _rare_collections() -> Iterator[None]:
     """Let the garbage collector look less often while calls come and go by the thousand.
 
-    Measured: a fifth of the engine's CPU per call. Calls leave no cycles behind that matter.
+    What has been imported by now is kept out of its sight. Measured: a fifth of the engine's CPU
+    per call, and a twentieth. Calls leave no cycles behind that matter.
     """
     before = gc.get_threshold()
     gc.set_threshold(max(50_000, before[0]), before[1], before[2])
+    alone = gc.get_freeze_count() == 0  # else somebody else has frozen, and will thaw
+    if alone:
+        gc.freeze()
     try:
         yield
     finally:
         gc.set_threshold(*before)
+        if alone:
+            gc.unfreeze()

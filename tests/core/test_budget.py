@@ -291,6 +291,46 @@ def test_blocks_cover_many_calls_far_from_the_cap_and_are_exact_near_it() -> Non
     assert len(disk.grants) < 800
 
 
+@pytest.mark.parametrize("commits_late", [True, False])
+def test_far_from_the_cap_nobody_waits_for_a_block_and_a_crash_loses_no_more_than_was_in_flight(
+    commits_late: bool,
+) -> None:
+    clock = FakeClock()
+    disk = Disk(commits_late)
+    need, true, in_flight, billed, waits = Amount(0, 100), Amount(0, 30), 200, 0, 0
+
+    async def run() -> None:
+        nonlocal billed, waits
+        budget = Budget(
+            None, 10**9, spent_tokens=disk.tokens, grant=disk.granter(clock, commit_s=0.05)
+        )
+
+        async def call() -> None:
+            nonlocal billed, waits
+            if not budget.reserve_now(need):
+                waits += 1
+                await budget.reserve(need)
+            billed += true.tokens  # from now on the provider may bill it
+            assert billed <= budget.committed.tokens <= 10**9
+            if commits_late:
+                assert billed <= disk.tokens
+            await clock.sleep(0.2)
+            budget.settle(need, true)
+
+        async with asyncio.TaskGroup() as calls:
+            for _ in range(5_000):
+                calls.create_task(call())
+                await clock.sleep(0.001)
+        # killed here: nothing is handed back
+
+    clock.run(run())
+    assert waits <= in_flight  # at the start, before the size of the run has shown
+    assert disk.tokens - billed <= 3 * in_flight * need.tokens
+    before = disk.tokens
+    clock.run(run())
+    assert disk.tokens - before >= 5_000 * true.tokens
+
+
 def test_a_clean_end_hands_back_what_was_not_used() -> None:
     clock = FakeClock()
     disk = Disk()
@@ -298,12 +338,15 @@ def test_a_clean_end_hands_back_what_was_not_used() -> None:
     async def run() -> None:
         budget = budget_on(disk, clock, None, 1_000_000)
         await budget.reserve(Amount(0, 100))
-        budget.settle(Amount(0, 100), Amount(0, 30))
-        assert disk.tokens > 30
+        for _ in range(50):  # the last of them have the next block committed meanwhile
+            assert budget.reserve_now(Amount(0, 100))
+        for _ in range(51):
+            budget.settle(Amount(0, 100), Amount(0, 30))
         await budget.close()
 
     clock.run(run())
-    assert disk.tokens == 30
+    assert len(disk.grants) == 3
+    assert disk.tokens == 51 * 30
 
 
 def test_a_block_whose_commit_fails_is_not_used_and_counts_as_spent() -> None:

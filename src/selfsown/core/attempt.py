@@ -93,8 +93,6 @@ class Attempts:
         self._clock = clock
         self._timeout_s = timeout_s
         self._on_late_attempt = on_late_attempt
-        self._stamp = ""
-        self._stamp_until = float("-inf")
 
     async def make(self, call: Call, flight: Flight | None) -> Answer | AttemptFailed:
         """Wait for a permit and a reservation, ask, and account for what came of it.
@@ -146,9 +144,7 @@ class Attempts:
                 now = self._clock.monotonic()
         call.sent += 1
         self.count += 1
-        if now >= self._stamp_until:
-            self._stamp, self._stamp_until = self._clock.stamp(), now + 1
-        return _Sent(call, call.sent, permit, reserved, now, self._stamp)
+        return _Sent(call, call.sent, permit, reserved, now, self._clock.stamp())
 
     def _account(
         self, sent: _Sent, result: Answer | AttemptFailed, *, cancelled: bool = False

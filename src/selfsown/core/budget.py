@@ -15,12 +15,13 @@ charged as billed and the next call is refused.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from selfsown.core.cost import NANO, Amount, Tariff
-from selfsown.core.errors import BudgetExhausted, ConfigError
+from selfsown.core.errors import BudgetExhausted, ConfigError, SelfsownError
 
 __all__ = ["NANO", "Budget", "Grant"]
 
@@ -87,6 +88,8 @@ class Budget:
         self._settled_tokens = 0
         self._queue: deque[asyncio.Future[None]] = deque()
         self._head: asyncio.Future[None] | None = None
+        self._ahead: asyncio.Task[None] | None = None
+        """Commits a block before the one in use is used up."""
 
     @property
     def spent(self) -> Amount:
@@ -118,7 +121,11 @@ class Budget:
 
     def reserve_now(self, need: Amount) -> bool:
         """Reserve if that takes no waiting and no commit; nobody who waits is overtaken."""
-        return not self._queue and self._take(need)
+        if self._queue or not self._take(need):
+            return False
+        if self._ahead is None and self._runs_low() and self._cap_is_far(need):
+            self._ahead = asyncio.get_running_loop().create_task(self._block_ahead(need))
+        return True
 
     async def reserve(self, need: Amount) -> None:
         """Reserve the worst case of one attempt; settle it exactly once afterwards.
@@ -208,6 +215,8 @@ class Budget:
 
     async def close(self) -> None:
         """Hand back what was granted and is not used. Call it when no attempt is outstanding."""
+        if self._ahead is not None:
+            await self._ahead
         usd, tokens = max(0, self._free_usd), max(0, self._free_tokens)
         if not self.capped or (usd, tokens) == (0, 0):
             return
@@ -235,15 +244,14 @@ class Budget:
 
     async def _make_room(self, need: Amount) -> None:
         """Get another block, or wait for a settlement, or give up."""
+        if self._ahead is not None:
+            await asyncio.shield(self._ahead)
+            return
         left = self._left()
         short_usd = 0 if self._cap_usd is None else max(0, need.nano_usd - self._free_usd)
         short_tokens = 0 if self._cap_tokens is None else max(0, need.tokens - self._free_tokens)
         if self._fits(short_usd, short_tokens, left.nano_usd, left.tokens):
-            waiting = len(self._queue)
-            await self._new_block(
-                _block(short_usd, need.nano_usd, left.nano_usd, waiting) if short_usd else 0,
-                _block(short_tokens, need.tokens, left.tokens, waiting) if short_tokens else 0,
-            )
+            await self._new_block(self._block(need, Amount(short_usd, short_tokens)))
         elif self._fits(
             short_usd,
             short_tokens,
@@ -308,8 +316,38 @@ class Budget:
             0 if self._cap_tokens is None else max(0, self._cap_tokens - committed.tokens),
         )
 
-    async def _new_block(self, usd: int, tokens: int) -> None:
+    def _runs_low(self) -> bool:
+        """Whether less is free, in a unit that is capped, than half of what is reserved."""
+        return (self._cap_usd is not None and 2 * self._free_usd < self._reserved_usd) or (
+            self._cap_tokens is not None and 2 * self._free_tokens < self._reserved_tokens
+        )
+
+    def _cap_is_far(self, need: Amount) -> bool:
+        """Whether a block of the usual size is a small share of what the cap leaves."""
+        share = _CALLS_PER_BLOCK * _SHARE_PER_BLOCK
+        return self._fits(share * need.nano_usd, share * need.tokens, *self._left())
+
+    def _block(self, need: Amount, short: Amount) -> Amount:
+        """The next block; nothing in a unit in which nothing is short."""
+        left, waiting = self._left(), len(self._queue)
+        usd, tokens = short
+        if usd:
+            usd = _block(usd, need.nano_usd, left.nano_usd, self._reserved_usd, waiting)
+        if tokens:
+            tokens = _block(tokens, need.tokens, left.tokens, self._reserved_tokens, waiting)
+        return Amount(usd, tokens)
+
+    async def _block_ahead(self, need: Amount) -> None:
+        """Commit a block before anybody waits for it."""
+        try:
+            with contextlib.suppress(SelfsownError):  # whoever needs it next meets the same
+                await self._new_block(self._block(need, self.capped_part(Amount(1, 1))))
+        finally:
+            self._ahead = None
+
+    async def _new_block(self, block: Amount) -> None:
         """Commit a block, then make it available; one whose commit failed counts as spent."""
+        usd, tokens = block
         self._granted_usd += usd
         self._granted_tokens += tokens
         if self._grant is not None:
@@ -362,11 +400,12 @@ def _total(amounts: Sequence[Amount]) -> Amount:
     return Amount(sum(each.nano_usd for each in amounts), sum(each.tokens for each in amounts))
 
 
-def _block(short: int, need: int, left: int, waiting: int) -> int:
+def _block(short: int, need: int, left: int, reserved: int, waiting: int) -> int:
     """Size of the next block in one unit: many calls' worth, but a small share of what is left.
 
     A crash loses at most the unused part of a block, so beyond what the calls that wait now could
-    use, a block is never more than 1/64 of what the cap leaves.
+    use, a block is never more than 1/64 of what the cap leaves, and in the order of what is
+    outstanding, which a crash loses as well.
     """
-    spare = min(need * _CALLS_PER_BLOCK, left // _SHARE_PER_BLOCK)
+    spare = min(max(need * _CALLS_PER_BLOCK, reserved), left // _SHARE_PER_BLOCK)
     return max(short, spare, min(short + need * (waiting - 1), left // 2))

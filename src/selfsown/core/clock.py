@@ -24,13 +24,21 @@ class Clock(Protocol):
 class SystemClock:
     """The real clock."""
 
+    def __init__(self) -> None:
+        self._second = -1
+        self._stamp = ""
+
     def monotonic(self) -> float:
         """Seconds of the system's monotonic clock."""
         return time.monotonic()
 
     def stamp(self) -> str:
         """Now, in UTC."""
-        return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._stamp = dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self._stamp
 
     async def sleep(self, seconds: float) -> None:
         """Wait in the event loop."""
