@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfsown.cli.main import shown
+from selfsown.cli.option_sets import out_file
 
 if TYPE_CHECKING:
     from selfsown.evaluate.overlap import TrainingOverlap
@@ -111,13 +112,7 @@ def check(
 
 @decontaminate.command()
 @_DATA
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="JSONL file to write; what was removed goes to OUT.overlaps.jsonl.",
-)
+@out_file("JSONL file to write; what was removed goes to OUT.overlaps.jsonl.")
 @_INDEX
 @_SUITE
 @_JSON

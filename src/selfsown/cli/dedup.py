@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfsown.cli.main import shown
+from selfsown.cli.option_sets import out_file
 
 if TYPE_CHECKING:
     from selfsown.cleaning.near_duplicates import Deduplicated
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="JSONL file to write; what was removed goes to OUT.removed.jsonl.",
-)
+@out_file("JSONL file to write; what was removed goes to OUT.removed.jsonl.")
 @click.option(
     "--field",
     "fields",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from selfsown.cli.option_sets import out_file, refuse_both, suite_options
+
 if TYPE_CHECKING:
     from selfsown.evaluate.suite import Suite
     from selfsown.export.export import ExportResult
@@ -21,13 +23,7 @@ if TYPE_CHECKING:
     metavar="FORMAT",
     help="messages, prompt-completion, prompt-completion-chat, alpaca, sharegpt or text.",
 )
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; Parquet if it ends in .parquet, else JSONL.",
-)
+@out_file("File to write; Parquet if it ends in .parquet, else JSONL.")
 @click.option(
     "--validation",
     default=0.0,
@@ -51,15 +47,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of the tokenizer to count with; without it tokens are estimated from bytes.",
 )
-@click.option(
-    "--suite",
-    "suites",
-    multiple=True,
-    metavar="SUITE",
-    help="Leave out records that repeat items of it; may be repeated. Default: suites that are"
-    " there by name.",
-)
-@click.option("--no-decontaminate", is_flag=True, help="Compare with no suite.")
+@suite_options
 @click.option("--unfinished", is_flag=True, help="Export also from a run that has not ended.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
@@ -134,8 +122,7 @@ def _suites(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suit
     from selfsown.train.decontamination import has_lab_tokenizer
     from selfsown.train.plan import local_folder
 
-    if named and is_off:
-        raise click.UsageError("--suite does not go with --no-decontaminate")
+    refuse_both(named, no_decontaminate=is_off)
     if named or is_off:
         return open_suites(named)
     models = mapping(open_run(run_dir).config.get("models"))

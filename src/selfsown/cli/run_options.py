@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import click
 
-CommandT = TypeVar("CommandT", bound=Callable[..., object])
+from selfsown.cli.option_sets import CommandT, with_options
 
-_OPTIONS = (
+_OPTIONS = with_options(
     click.option(
         "--model",
         "models",
@@ -78,9 +76,7 @@ _OPTIONS = (
 
 def run_arguments(command: CommandT) -> CommandT:
     """Give a click command the argument RECIPE_OR_CONFIG and the options above."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return click.argument("source", metavar="RECIPE_OR_CONFIG")(command)
+    return click.argument("source", metavar="RECIPE_OR_CONFIG")(_OPTIONS(command))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

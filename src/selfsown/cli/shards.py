@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from selfsown.cli.arguments import Asked
 from selfsown.cli.main import shown
+from selfsown.cli.option_sets import with_options
 
 if TYPE_CHECKING:
     from selfsown.scale.executor import Executor
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from selfsown.scale.ledger import Totals
     from selfsown.scale.tasks import Outcome
 
-CommandT = TypeVar("CommandT", bound=Callable[..., object])
-
-_OPTIONS = (
+shard_options = with_options(
     click.option(
         "--shards",
         metavar="N",
@@ -70,13 +69,6 @@ class ShardArguments:
     address: str | None = None
     store: str | None = None
     epochs: int | None = None
-
-
-def shard_options(command: CommandT) -> CommandT:
-    """Give a click command the options above."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def wants_shards(given: ShardArguments) -> bool:

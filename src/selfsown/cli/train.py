@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from selfsown.cli.option_sets import refuse_both, suite_options
+
 if TYPE_CHECKING:
     from selfsown.core.request import JSON
     from selfsown.train.emit import Emitted
@@ -26,15 +28,7 @@ if TYPE_CHECKING:
 @click.option("--human", multiple=True, metavar="PATH", help="More records, written by humans.")
 @click.option("--human-share", type=float, help="Wanted share of human tokens, above 0, below 1.")
 @click.option("--seeds/--no-seeds", default=None, help="Train on the run's human seeds, too. [yes]")
-@click.option(
-    "--suite",
-    "suites",
-    multiple=True,
-    metavar="SUITE",
-    help="Leave out records that repeat items of it; may be repeated. Default: suites that are"
-    " there by name.",
-)
-@click.option("--no-decontaminate", is_flag=True, help="Compare with no suite; it is recorded.")
+@suite_options
 @click.option("--lora", is_flag=True, help="Low-rank adapters instead of all weights.")
 @click.option("--epochs", type=float, help="Passes over the mixture.")
 @click.option("--max-steps", type=int, help="Optimiser steps; wins over --epochs.")
@@ -91,8 +85,7 @@ def _from_options(
     if found.pop("lora"):
         found["method"] = "lora"
     suites, is_off = found.pop("suites"), found.pop("no_decontaminate")
-    if suites and is_off:
-        raise click.UsageError("--suite does not go with --no-decontaminate")
+    refuse_both(suites, no_decontaminate=is_off)
     if suites or is_off:
         found["suites"] = list(suites)
     return found
