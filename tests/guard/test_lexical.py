@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -129,6 +130,20 @@ def test_near_copies_share_a_long_run_or_most_shingles() -> None:
     # 4 of 5 shingles, one other: 4 shared of 6 in all = 0.67.
     assert not index.is_copy(words("one two three four five six eight"))
     assert not index.is_copy([])
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), max_size=9), max_size=6),
+    st.lists(st.sampled_from("abcd"), max_size=9),
+)
+def test_near_copies_are_those_that_comparing_with_every_row_finds(
+    rows: list[list[str]], row: list[str]
+) -> None:
+    def likeness(other: list[str]) -> Fraction:
+        one, two = (set(ngrams_of(each, min(3, max(1, len(each))))) for each in (row, other))
+        return Fraction(len(one & two), max(1, len(one | two)))
+
+    assert NearCopies(rows).is_copy(row) == any(likeness(one) > Fraction(4, 5) for one in rows)
 
 
 def test_ngrams_of_a_short_row_are_none() -> None:

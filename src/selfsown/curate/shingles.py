@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from fractions import Fraction
 from typing import Final
 
@@ -12,7 +12,7 @@ from selfsown.curate.tokens import tokenize_unicode
 Shingles = Set[str]
 
 SHINGLE: Final = 3
-"""Words of a shingle; also what `selfsown guard` takes for near copies."""
+"""Words of a shingle."""
 LIKENESS: Final = 0.8
 """Jaccard likeness from which on two texts are near-duplicates."""
 
@@ -23,12 +23,16 @@ def shingles(text: str, words: int = SHINGLE) -> frozenset[str]:
     A shorter text is one shingle, all of it; one without any word is one shingle as it stands, and
     a blank one has none.
     """
-    tokens = tokenize_unicode(text)
+    stripped = text.strip()
+    return shingles_of(tokenize_unicode(text), words) or frozenset((stripped,) if stripped else ())
+
+
+def shingles_of(tokens: Sequence[str], words: int = SHINGLE) -> frozenset[str]:
+    """The same of a text in tokens that have no spaces; without any there are none."""
     if len(tokens) > words:
         runs = zip(*(tokens[start:] for start in range(words)), strict=False)
         return frozenset(map(" ".join, runs))
-    whole = " ".join(tokens) or text.strip()
-    return frozenset((whole,)) if whole else frozenset()
+    return frozenset((" ".join(tokens),) if tokens else ())
 
 
 class Likeness:
@@ -52,6 +56,10 @@ class Likeness:
     def is_reached(self, shared: int, one: int, other: int) -> bool:
         """Whether sets of these sizes with so many common members are alike."""
         return shared * self._whole >= self._part * (one + other - shared)
+
+    def is_exceeded(self, shared: int, one: int, other: int) -> bool:
+        """Whether they are more than just alike."""
+        return shared * self._whole > self._part * (one + other - shared)
 
     def least_shared(self, size: int) -> int:
         """Shingles that any text must share with one of `size` shingles to be like it."""
