@@ -15,6 +15,7 @@ from tests.scale.jobs import Inline, data, do, make_job, merged
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.rundir import read_manifest
+from selfsown.curate.near_duplicates import NearDuplicates
 from selfsown.export.run_files import open_run
 from selfsown.recipes.seeds import read_seeds
 from selfsown.runner import Start, execute
@@ -37,10 +38,9 @@ def islands(folder: Path, name: str, server: ServerProcess, **given: Any) -> Job
         name,
         recipe="self-instruct",
         models={"generator": server.model_uri("m")},
-        options={"layout": "completion"},
         order="strict",
         rules=(),
-        **{"shards": 3, "target": 36, **given},
+        **{"shards": 3, "target": 36, "options": {"layout": "completion"}, **given},
     )
 
 
@@ -144,6 +144,40 @@ def test_a_merge_drops_what_two_islands_found_both_and_counts_it(
     for stage in manifest["data"]["stages"]:
         ends = stage["accepted"] + sum(stage["rejected"].values()) + sum(stage["failed"].values())
         assert stage["in"] == ends
+
+
+def test_a_merge_asks_the_recipes_own_filters_with_memory_which_each_island_asked_alone(
+    tmp_path: Path, server: ServerProcess
+) -> None:
+    options = {"layout": "completion", "novelty_threshold": 1.0}
+    near = {"near_duplicate": {"threshold": 0.1, "words": 1}}
+    for shards in (1, 3):
+        job = islands(
+            tmp_path,
+            f"near-{shards}",
+            server,
+            shards=shards,
+            target=24,
+            options={**options, "filters": near},
+        )
+        do(job, rows=SEEDS)
+        kept = [row["instruction"] for row in rows(merged(job)["accepted.jsonl"])]
+        facts = merge_facts(job)
+        assert "`near_duplicate` of `instruction`" in facts["filters"]
+        assert (facts["rejected"].get("merge_near_duplicate", 0) > 0) == (shards > 1)
+        pool = NearDuplicates(0.1, words=1)
+        for text in dict.fromkeys(kept):
+            assert pool.nearest(text) is None
+            pool.add(text)
+        assert len(rows(merged(job, no_novelty=True)["accepted.jsonl"])) == facts["in"]
+        assert merge_facts(job)["filters"] == []
+
+
+def merge_facts(job: Job) -> dict[str, Any]:
+    """What the last merge of a job says of itself."""
+    data: Any = read_manifest(job.places.home / "merged")["data"]
+    facts: dict[str, Any] = data["notes"]["merge"]
+    return facts
 
 
 def test_islands_without_a_seed_and_epochs_without_a_pool_are_refused(

@@ -13,7 +13,7 @@ import pytest
 from tests.scale.jobs import ROWS, Inline, data, do, make_job, merged, plain
 
 from selfsown.core.config import make_config
-from selfsown.core.errors import BudgetExhausted, ConfigChanged, ConfigError
+from selfsown.core.errors import BudgetExhausted, CheckFailed, ConfigChanged, ConfigError
 from selfsown.core.stages import Origin
 from selfsown.offline import replay
 from selfsown.scale.job import read_facts
@@ -114,6 +114,16 @@ def test_a_shard_that_is_refused_stops_the_job_with_its_error(tmp_path: Path) ->
     other = make_job(tmp_path, "job", shards=3, options={"prompt": "Tell {{ text }}."})
     with pytest.raises(ConfigChanged, match=r"shard 0: .*another config"):
         do(other)
+
+
+def test_an_error_of_a_class_from_elsewhere_is_the_nearest_that_every_driver_knows(
+    tmp_path: Path,
+) -> None:
+    filters = {"benchmark_overlap": {"indexes": ["mmlu"]}}
+    options = {"prompt": "Say {{ text }}.", "prompt_filters": filters}
+    with pytest.raises(CheckFailed, match="shard 0: there is no index of `mmlu`") as found:
+        do(make_job(tmp_path, "job", shards=2, options=options))
+    assert found.value.exit_code == 1, "as without --shards"
 
 
 def test_a_job_in_the_directory_of_a_run_is_refused(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ class InstructionFilter:
         """The verdict of this rule on one text."""
         return self.check(text)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it judges texts by those that were accepted before."""
+        return isinstance(self.check, Remembers)
+
     def add(self, text: str) -> None:
         """A text was accepted, by all rules: one with memory judges later texts by it."""
         check: object = self.check

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfsown.core.errors import CallFailed, ConfigError
 from selfsown.core.request import JSON, Completion, Message, Request, message
 from selfsown.core.run import Run
-from selfsown.curate.steps import InstructionFilter, Remembers, filter_named, first_drop
+from selfsown.curate.steps import InstructionFilter, filter_named, first_drop
 from selfsown.curate.verdict import Verdict
 from selfsown.recipes.base import Recipe
 from selfsown.recipes.prompts import render, template
@@ -89,7 +89,7 @@ def _prompt_filters(options: Options) -> list[InstructionFilter]:
     """
     filters = [filter_named(name, **given) for name, given in options.prompt_filters.items()]
     for one in filters:
-        if isinstance(one.check, Remembers):
+        if one.remembers:
             raise ConfigError(
                 f"filter `{one.name}` cannot judge prompts",
                 why="it compares with earlier ones, and rows are asked independently of each other",

@@ -14,7 +14,10 @@ from selfsown.core.errors import ConfigError
 from selfsown.core.inputs import adopt_rows, copy_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import CONFIG, INPUTS, read_lines, write_text
+from selfsown.curate.near_duplicates import REASON as NEAR_DUPLICATE
+from selfsown.curate.near_duplicates import NearDuplicates
 from selfsown.curate.rouge_l import NoveltyPool
+from selfsown.curate.steps import InstructionFilter, filter_named
 from selfsown.recipes.base import get_recipe
 from selfsown.scale.filters import Compared, Decontamination, GlobalFilter, read_mix
 from selfsown.scale.job import is_job, read_facts
@@ -36,6 +39,7 @@ class Asked:
     novelty: float | None = None
     """ROUGE-L above which a record is too similar; None: what the recipe uses, if it does."""
     no_novelty: bool = False
+    """Leave out novelty, and what else of the recipe compares records with each other."""
     field: str = _FIELD
     """The field that novelty and near-duplicates are judged by."""
     near_duplicates: float | None = None
@@ -89,39 +93,54 @@ def filters_for(sources: Sequence[Source], asked: Asked) -> list[GlobalFilter]:
 
         stores = [named_index(name) for name in asked.indexes]
         filters.append(Decontamination(suite_index(asked.suites, stores=stores)))
-    own = _own_novelty(sources[0].directory)
     if asked.no_novelty and asked.novelty is not None:
         raise ConfigError(
             "`--novelty` does not go with `--no-novelty`",
             why="one asks for what the other turns off",
             fix="give one of them",
         )
-    if not asked.no_novelty and (own or asked.novelty is not None):
-        settings = {**own, **({} if asked.novelty is None else {"threshold": asked.novelty})}
-        seeds = (str(row["instruction"]) for row in _human_seeds(sources))
-        name = f"ROUGE-L novelty at {settings['threshold']:g}"
-        filters.append(Compared(name, asked.field, NoveltyPool(**settings), seeds))
+    own = None if asked.no_novelty else _options_of(sources[0].directory)
+    seeds = [str(row["instruction"]) for row in _human_seeds(sources)]
+    if (novelty := _novelty(own, asked)) is not None:
+        pool = NoveltyPool(**novelty)
+        name = f"ROUGE-L novelty at {novelty['threshold']:g}"
+        filters.append(Compared(name, asked.field, pool.admit, pool.add, seeds))
     if asked.near_duplicates is not None:
-        from selfsown.curate.near_duplicates import NearDuplicates
-
-        pool = NearDuplicates(asked.near_duplicates, method="auto")
+        near = NearDuplicates(asked.near_duplicates, method="auto")
         name = f"near-duplicates at {asked.near_duplicates:g}"
-        filters.append(Compared(name, asked.field, pool))
+        filters.append(Compared(name, asked.field, near.admit, near.add, seeds))
+    for one in _remembering(own):
+        if one.name != NEAR_DUPLICATE or asked.near_duplicates is None:
+            filters.append(Compared(f"`{one.name}`", asked.field, one, one.add, seeds))
     return filters
 
 
-def _own_novelty(directory: Path) -> dict[str, Any]:
-    """The settings of the novelty filter of the run's recipe; empty if it has none."""
+def _options_of(directory: Path) -> Any:
+    """The options of a run's recipe."""
     config, _ = read_effective(directory)
-    recipe = get_recipe(config.recipe)
-    options = recipe.resolve(config.preset, config.options)
-    if not hasattr(options, "novelty_threshold"):
-        return {}
-    return {
-        "threshold": options.novelty_threshold,
-        "tokenizer": options.tokenizer,
-        "keep_equal": options.keep_equal,
-    }
+    return get_recipe(config.recipe).resolve(config.preset, config.options)
+
+
+def _novelty(own: Any, asked: Asked) -> dict[str, Any] | None:
+    """The settings of the novelty filter: the recipe's, with what was asked for; None for none."""
+    settings: dict[str, Any] = {}
+    if hasattr(own, "novelty_threshold"):
+        settings = {
+            "threshold": own.novelty_threshold,
+            "tokenizer": own.tokenizer,
+            "keep_equal": own.keep_equal,
+        }
+    if asked.novelty is not None:
+        settings["threshold"] = asked.novelty
+    return settings or None
+
+
+def _remembering(own: Any) -> Iterator[InstructionFilter]:
+    """The further filters of the recipe that compare: each shard had a memory of its own."""
+    for name, given in getattr(own, "filters", {}).items():
+        one = filter_named(name, **given)
+        if one.remembers:
+            yield one
 
 
 def _human_seeds(sources: Sequence[Source]) -> Iterator[dict[str, JSON]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol
@@ -37,27 +37,25 @@ class GlobalFilter(Protocol):
         """The record stays; it was judged just before."""
 
 
-class Pool(Protocol):
-    """Kept texts that new ones must not be like: `NoveltyPool`, `NearDuplicates`."""
-
-    def admit(self, text: str) -> Verdict:
-        """Whether a text may be kept."""
-
-    def add(self, text: str) -> int:
-        """Keep it."""
-
-
 class Compared:
     """Compares one field with the records kept so far, and with the seeds.
 
     Records of one shard and ordinal with the same text (the instances of one task) are one text.
     """
 
-    def __init__(self, name: str, field: str, pool: Pool, seeds: Iterable[str] = ()) -> None:
-        """Start from the seeds' texts."""
-        self.name, self._field, self._pool = f"{name} of `{field}`", field, pool
+    def __init__(
+        self,
+        name: str,
+        field: str,
+        admit: Callable[[str], Verdict],
+        add: Callable[[str], object],
+        seeds: Iterable[str] = (),
+    ) -> None:
+        """Start from the seeds' texts; `admit` judges a text by those that `add` was given."""
+        self.name, self._field = f"{name} of `{field}`", field
+        self._admit, self._add = admit, add
         for text in seeds:
-            self._pool.add(text)
+            add(text)
         self._last: tuple[object, ...] = ()
         self._verdict, self._added = keep(), False
 
@@ -73,7 +71,7 @@ class Compared:
         group = (key.epoch, key.ordinal, key.shard, text)
         if group != self._last:
             self._last = group
-            found = self._pool.admit(text)
+            found = self._admit(text)
             self._verdict = keep() if found.ok else drop(f"{PREFIX}{found.reason}", found.score)
             self._added = False
         return self._verdict
@@ -81,7 +79,7 @@ class Compared:
     def kept(self, record: Record, key: Key) -> None:
         """Remember the text, once per task."""
         if not self._added:
-            self._pool.add(str(record[self._field]))
+            self._add(str(record[self._field]))
             self._added = True
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from selfsown.core import errors
 from selfsown.core.config import make_config
 from selfsown.core.cost import NANO
 from selfsown.core.errors import EnvironmentFailure, SelfsownError, Suspended
@@ -43,12 +44,18 @@ def work(form: dict[str, Any]) -> dict[str, Any]:
         return _finished(task, began).to_mapping()
     except SelfsownError as error:
         status = "suspended" if isinstance(error, Suspended) else "failed"
-        kind, what, why, fix = type(error).__name__, error.what, error.why, error.fix
+        kind, what, why, fix = _kind(error), error.what, error.why, error.fix
     except Exception as error:
         status, kind, what = "failed", "defect", f"{type(error).__name__}: {error}"
         why, fix = "this is a defect of selfsown, or of the recipe", ""
     counted = _counted(task, began)
     return {**counted, "status": status, "kind": kind, "what": what, "why": why, "fix": fix}
+
+
+def _kind(error: SelfsownError) -> str:
+    """The name by which the driver finds the error's class, or the nearest one above it."""
+    known = [one.__name__ for one in vars(errors).values() if isinstance(one, type)]
+    return next(one.__name__ for one in type(error).__mro__ if one.__name__ in known)
 
 
 def bring_results(task: Task) -> Outcome | None:
