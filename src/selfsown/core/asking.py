@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from selfsown.core.clock import Clock
 from selfsown.core.codec import encode_completion, encode_error
@@ -43,8 +43,7 @@ class Missing:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What one ask or effect wants to know."""
 
     key: bytes

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from selfsown.core.budget import Budget
 from selfsown.core.clock import Clock
@@ -64,8 +63,7 @@ class Call:
         """The attempts that are under way, where the route is raced."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """An attempt under way."""
 
     call: Call

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from selfsown.core.errors import CallFailed, ConservationError, SelfsownError, Suspended
 from selfsown.core.journal import StoredDelivery
@@ -222,7 +222,7 @@ class Flow(Generic[Item, Result]):
             if stored is None and not self._may_begin(draw):
                 self._held.append((draw, item))
             else:
-                self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, stored))
+                self._tasks[draw] = asyncio.create_task(self._run(draw, item, stored))
 
     def _may_begin(self, draw: int) -> bool:
         """Whether a draw that is not recorded may be worked on by now."""
@@ -235,7 +235,7 @@ class Flow(Generic[Item, Result]):
         held, self._held = self._held, []
         for draw, item in held:
             if self._may_begin(draw):
-                self._tasks[draw] = asyncio.ensure_future(self._run(draw, item, None))
+                self._tasks[draw] = asyncio.create_task(self._run(draw, item, None))
             else:
                 self._held.append((draw, item))
 
@@ -367,8 +367,7 @@ class Flow(Generic[Item, Result]):
         raise StopAsyncIteration
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished(Generic[Result]):
+class _Finished(NamedTuple, Generic[Result]):
     context: DrawContext
     value: Result | None
     error: CallFailed | None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from selfsown.core.request import Completion, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(NamedTuple):
     """One attempt as the journal keeps it."""
 
     number: int
@@ -33,8 +33,7 @@ class AttemptRecord:
     """The session that sent it, where that was an earlier one (batches)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a call ended: with a completion, or with the kind and text of a final failure."""
 
     completion: Completion | None
