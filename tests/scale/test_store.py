@@ -11,7 +11,13 @@ from uuid import uuid4
 import pytest
 from tests.scale.jobs import ROWS, Inline, do, make_job, merged
 
-from selfsown.core.errors import BudgetExhausted, EnvironmentFailure, JournalDamaged
+from selfsown.core.errors import (
+    BudgetExhausted,
+    ConfigChanged,
+    ConfigError,
+    EnvironmentFailure,
+    JournalDamaged,
+)
 from selfsown.core.journal import JOURNAL_NAME, TABLES, Journal, Row
 from selfsown.scale import keeping
 from selfsown.scale.job import Job
@@ -247,3 +253,26 @@ def capped(tokens: int) -> dict[str, object]:
         "budget": {"tokens": tokens},
         "options": {"prompt": "Say {{ text }}.", "max_tokens": 1000},
     }
+
+
+def test_a_store_is_for_one_job(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    do(make_job(tmp_path, "first", shards=2, store=store))
+    before = {path: path.read_bytes() for path in Path(store).rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match="holds another job: rows: 23 → 5") as found:
+        do(make_job(tmp_path, "second", shards=2, store=store), rows=ROWS[:5])
+    assert f"--store {store}/NAME" in found.value.fix
+    options = {"prompt": "Tell {{ text }}."}
+    with pytest.raises(ConfigChanged, match="its journal is in the store") as changed:
+        do(make_job(tmp_path, "third", shards=2, store=store, options=options))
+    assert "`--store` of its own" in changed.value.fix
+    kept = {path: path.read_bytes() for path in before}
+    assert kept == before
+
+
+def test_a_store_that_cannot_be_opened_is_said_before_anything_is_dealt_out(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        do(make_job(tmp_path, "job", shards=2, store="nonsense://x"))
+    assert not (tmp_path / "job").exists()

@@ -14,7 +14,7 @@ from selfsown.core.errors import BudgetExhausted, EnvironmentFailure, Interrupte
 from selfsown.core.rundir import locked
 from selfsown.scale.executor import Executor
 from selfsown.scale.islands import deal_epoch, forget_epochs
-from selfsown.scale.job import Job, Rows, check, open_job
+from selfsown.scale.job import Job, Rows, check, keep_facts, open_job
 from selfsown.scale.kept_caps import KeptCaps
 from selfsown.scale.ledger import Ledger, Totals
 from selfsown.scale.shard import bring_results
@@ -43,12 +43,15 @@ def run_job(
     """
     check(job)
     places = job.places
+    store = Store(job.store) if job.store else None
     with locked(places.home):
         facts = open_job(job, rows)
+        if store is not None:
+            keep_facts(store, job.store, facts)
         with Ledger(places.ledger) as ledger:
             budget = job.config.budget
             nano = None if budget.usd is None else int(budget.usd * NANO)
-            kept = KeptCaps(Store(job.store) if job.store else None)
+            kept = KeptCaps(store)
             if ledger.enter(job.shards * job.epochs):
                 kept.bring(ledger)
             ledger.set_caps(nano, budget.tokens)
@@ -57,7 +60,7 @@ def run_job(
                     inputs = facts.input_sha256
                     if epoch:
                         inputs += deal_epoch(places, job.shards, epoch)
-                    _Pass(job, inputs, ledger, kept, workers, epoch, on_outcome).run()
+                    _Pass(job, inputs, ledger, kept, store, workers, epoch, on_outcome).run()
             return ledger.totals()
 
 
@@ -70,15 +73,15 @@ class _Pass:
         inputs: str,
         ledger: Ledger,
         kept: KeptCaps,
+        store: Store | None,
         workers: Executor,
         epoch: int,
         on_outcome: OnOutcome,
     ) -> None:
         self._job, self._inputs, self._ledger, self._workers = job, inputs, ledger, workers
-        self._on_outcome, self._kept = on_outcome, kept
+        self._on_outcome, self._kept, self._store = on_outcome, kept, store
         self._shards = range(epoch * job.shards, (epoch + 1) * job.shards)
         self._stopped: Outcome | None = None
-        self._store = Store(job.store) if job.store else None
         self._handed_out: dict[int, Task] = {}
         self._finished = ledger.totals().finished
         self._epochs = range(epoch, job.epochs)

@@ -14,8 +14,9 @@ from selfsown.core.errors import ConfigChanged, ConfigError, InputError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.recipes.base import Recipe
-from selfsown.scale.places import JobPlaces
+from selfsown.scale.places import JOB, JobPlaces
 from selfsown.scale.split import Dealt, deal, digest_rows
+from selfsown.scale.store import Store
 
 Rows = Iterable[Mapping[str, JSON]]
 
@@ -125,22 +126,44 @@ def open_job(job: Job, rows: Rows) -> JobFacts:
                 why="each island grows from seeds of its own",
                 fix=f"--shards {facts.rows}, or fewer",
             )
-        text = orjson.dumps(asdict(facts), option=orjson.OPT_INDENT_2).decode()
-        write_text(places.job, text + "\n")
+        write_text(places.job, _text(facts).decode())
         return facts
     known, given = read_facts(places.home), _facts(job, digest_rows(rows))
     if known != given:
-        changes = [
-            f"{name}: {old} → {new}"
-            for (name, old), new in zip(asdict(known).items(), asdict(given).values(), strict=True)
-            if old != new
-        ]
         raise ConfigChanged(
-            f"`{places.home}` was split otherwise: {'; '.join(changes)}",
+            f"`{places.home}` was split otherwise: {_changes(known, given)}",
             why="rows would change their shards, and be asked for again",
             fix="give another directory with `-o`",
         )
     return known
+
+
+def keep_facts(store: Store, url: str, facts: JobFacts) -> None:
+    """Say in a store what job it is for, or make sure that it is for this one.
+
+    Shards of two jobs have the same numbers, so one would be restored from the other's journals.
+
+    Raises:
+        ConfigError: it is for another.
+    """
+    if store.create(JOB, _text(facts)):
+        return
+    known = JobFacts(**orjson.loads(store.read(JOB) or b""))
+    if known != facts:
+        raise ConfigError(
+            f"the store `{url}` holds another job: {_changes(known, facts)}",
+            why="shards of both have the same numbers, and would be taken for each other",
+            fix=f"give each job a folder of its own, for example `--store {url.rstrip('/')}/NAME`",
+        )
+
+
+def _text(facts: JobFacts) -> bytes:
+    return orjson.dumps(asdict(facts), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _changes(known: JobFacts, given: JobFacts) -> str:
+    pairs = zip(asdict(known).items(), asdict(given).values(), strict=True)
+    return "; ".join(f"{name}: {old} → {new}" for (name, old), new in pairs if old != new)
 
 
 def _facts(job: Job, dealt: Dealt) -> JobFacts:

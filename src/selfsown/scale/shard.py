@@ -14,7 +14,7 @@ import orjson
 from selfsown.core import errors
 from selfsown.core.config import make_config
 from selfsown.core.cost import NANO
-from selfsown.core.errors import EnvironmentFailure, SelfsownError, Suspended
+from selfsown.core.errors import ConfigChanged, EnvironmentFailure, SelfsownError, Suspended
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import JSON
 from selfsown.core.rundir import MANIFEST, read_manifest, write_text
@@ -114,6 +114,14 @@ def _run(task: Task, keeping: Keeping | None) -> None:
         try:
             run_loop(execute(config, start, recipe=recipe, **given))
             return
+        except ConfigChanged as error:
+            if not task.store:
+                raise
+            raise ConfigChanged(
+                f"{error.what}\nits journal is in the store `{task.store}`",
+                why=error.why,
+                fix=f"a job of its own needs a `--store` of its own; else {error.fix}",
+            ) from error
         except EnvironmentFailure as error:
             if "is in use by process" not in error.what or time.monotonic() > ends:
                 raise
