@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,20 @@ def test_a_cluster_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(real, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("refused")))
     with pytest.raises(EnvironmentFailure, match=r"127\.0\.0\.1:1.*refused"):
         OnRay(2, "127.0.0.1:1", has_store=True)
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_a_port_where_nobody_is_is_reported_before_ray_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    import ray as real
+
+    monkeypatch.setattr(real, "init", lambda **_: pytest.fail("Ray waits for minutes"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = form.format(taken.getsockname()[1])
+        with pytest.raises(EnvironmentFailure, match=f"{address}.*refused"):
+            OnRay(2, address, has_store=True)
 
 
 @pytest.mark.slow

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +18,9 @@ from selfsown.cli.main import main
 from selfsown.cli.plan import plan_lines, planned
 from selfsown.cli.run_options import RunArguments
 from selfsown.cli.status_of_others import other_lines, read_other
+from selfsown.core.errors import Interrupted
+from selfsown.scale.job import Job
+from selfsown.testing.process import ServerProcess
 
 Said = Callable[..., tuple[int, str, str]]
 
@@ -85,6 +91,7 @@ def test_a_job_without_budget_left_says_how_to_go_on(
         (("--shards", "2", "--address", "auto"), "--address goes with --on ray"),
         (("--shards", "2", "--epochs", "2"), "does not suit recipe `complete`"),
         (("--shards", "2", "--set", "shard=1"), "a job numbers its shards itself"),
+        (("--shards", "2", "--store", "memory://x"), "is seen by one process"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -94,6 +101,50 @@ def test_what_makes_no_sense_is_refused(
     assert code == 2
     assert said in err
     assert not (tmp_path / "job" / "shards").exists()
+
+
+def test_the_folder_of_a_store_does_not_depend_on_where_a_worker_is(
+    tmp_path: Path, say: Said, command: list[str | Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given: list[str] = []
+
+    def run_job(job: Job, *_: object) -> None:
+        given.append(job.store)
+        raise Interrupted("enough", why="", fix="")
+
+    monkeypatch.setattr("selfsown.scale.driver.run_job", run_job)
+    for store in ("keep/it", "/keep", "s3://bucket/it"):
+        say(*command, "-o", tmp_path / "job", "--shards", "2", "--store", store)
+    assert given == [str(tmp_path / "keep" / "it"), "/keep", "s3://bucket/it"]
+
+
+def test_the_batches_of_a_job_are_canceled_shard_by_shard(
+    tmp_path: Path, say: Said, command: list[str | Path]
+) -> None:
+    with ServerProcess("--batch-looks", "1000000") as server:
+        batch = ("--batch", "--set", "batch.linger_s=0.02", "--set", "batch.poll_s=0.05")
+        job = (*command[:-1], server.model_uri("test-model"), "--shards", "2", "-o", tmp_path / "j")
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "selfsown", *map(str, job), *batch, "--quiet"],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            while len(server.batches()) < 2:
+                assert driver.poll() is None
+            code, _, err = say("cancel", tmp_path / "j")
+            assert (code, "is in use by process" in err) == (3, True)
+        finally:
+            driver.send_signal(signal.SIGINT)
+            assert driver.wait() == 130
+        code, out, err = say("cancel", tmp_path / "j")
+        assert (code, out.count(": ended, ")) == (0, 2)
+        assert "next: the command that began it, with --no-batch" in err
+        assert say(*job, "--no-batch", "--quiet")[0] == 0
+        assert "no batch is waited for" in say("cancel", tmp_path / "j")[2]
+        counters = server.counters()
+        assert counters["requests"] == counters["distinct"] == 23
+        assert len(server.batches()) == 2
 
 
 def test_the_status_of_a_running_job_names_its_process(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     help="Give up also what the provider does not find any more; it counts as paid.",
 )
 def cancel(run_dir: Path, forget: bool) -> None:
-    """Ask the provider to end the batches that the run in DIR waits for.
+    """Ask the provider to end the batches that the run or sharded job in DIR waits for.
 
     What was answered by then is paid, and used by the next start; the rest is asked again, in
     batches or, with --no-batch, one by one. Stop the run first.
@@ -34,11 +34,26 @@ def cancel(run_dir: Path, forget: bool) -> None:
     from selfsown.cli.run import program
     from selfsown.runner import run_loop
 
-    if not run_loop(_tell(run_dir, forget)):
+    is_job, directories = _directories(run_dir)
+    if not sum(run_loop(_tell(each, forget)) for each in directories):
         click.echo("no batch is waited for", err=True)
         return
     config = shlex.quote(str(run_dir / "config.yaml"))
-    click.echo(f"next: {program()} run {config} --no-batch", err=True)
+    again = "the command that began it" if is_job else f"{program()} run {config}"
+    click.echo(f"next: {again}{', with' if is_job else ''} --no-batch", err=True)
+
+
+def _directories(directory: Path) -> tuple[bool, list[Path]]:
+    """Whether a directory is that of a sharded job, and its runs: those that have begun, or it."""
+    from selfsown.core.rundir import CONFIG, locked
+    from selfsown.scale.job import is_job
+    from selfsown.scale.places import JobPlaces
+
+    if not is_job(directory):
+        return False, [directory]
+    with locked(directory):  # whoever works on the job says so, before any shard is touched
+        shards = JobPlaces(directory).shard(0).parent
+        return True, sorted(path.parent for path in shards.glob(f"*[0-9]/{CONFIG}"))
 
 
 async def _tell(directory: Path, forget: bool) -> int:

@@ -81,6 +81,8 @@ def wants_shards(given: ShardArguments) -> bool:
         raise click.UsageError("--on, --workers, --address, --store and --epochs need --shards N")
     if given.address is not None and given.executor != "ray":
         raise click.UsageError("--address goes with --on ray")
+    if given.store is not None and given.store.partition(":")[0] == "memory":
+        raise click.UsageError("--store memory: is seen by one process, and workers are others")
     return given.shards is not None
 
 
@@ -106,7 +108,7 @@ def perform_job(
         recipe=asked.recipe,
         shards=given.shards,
         epochs=given.epochs or 1,
-        store=given.store or "",
+        store=_place(given.store or ""),
         update=update,
         retry_failed=retry_failed,
         resume=resume,
@@ -124,6 +126,11 @@ def perform_job(
     if not quiet:
         _print_ending(job, totals)
     return 0
+
+
+def _place(store: str) -> str:
+    """A store's URL; a folder as an absolute path, since workers may be somewhere else."""
+    return store if not store or "://" in store else str(Path(store).absolute())
 
 
 def _rows(asked: Asked) -> Rows:
@@ -182,13 +189,13 @@ def _terminable() -> Iterator[None]:
 
 def _tell(shards: int, outcome: Outcome, finished: int) -> None:
     """One line per shard that ends."""
-    from selfsown.report.words import count, duration
+    from selfsown.report.words import count, duration, plural
 
     state = outcome.status if not outcome.what else f"{outcome.status}: {shown(outcome.what)}"
     click.echo(
         f"shard {outcome.shard:05d}  {count(outcome.accepted)} kept,"
         f" {count(outcome.rejected)} rejected, {count(outcome.failed)} failed,"
-        f" {count(outcome.calls)} calls, {duration(outcome.wall_s)}; {state}"
+        f" {plural(outcome.calls, 'call')}, {duration(outcome.wall_s)}; {state}"
         f" ({count(finished)} of {count(shards)})",
         err=True,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
@@ -23,6 +24,7 @@ from selfsown.scale.shard import work
 from selfsown.scale.tasks import Outcome, Task, read_outcome
 
 _GRACE_S: Final = 20.0
+_KNOCK_S: Final = 5.0
 
 
 class OnRay:
@@ -96,15 +98,12 @@ class OnRay:
             self._folder = tempfile.mkdtemp(prefix="selfsown-ray-")
             options |= {"_node_ip_address": "127.0.0.1", "_temp_dir": self._folder}
         else:
+            _require_reachable(address)
             options |= {"address": address}
         try:
             self._ray.init(**options)
         except (ConnectionError, RuntimeError, OSError, ValueError, TimeoutError) as error:
-            raise EnvironmentFailure(
-                f"Ray at `{address or 'this machine'}` cannot be used: {error}",
-                why="`--on ray` hands the shards to it",
-                fix="check the address, or leave --address out to start a Ray here",
-            ) from error
+            raise _unusable(address or "this machine", error) from error
 
     def __enter__(self) -> OnRay:
         return self
@@ -134,6 +133,28 @@ def _import_ray() -> Any:
             fix="pip install 'selfsown[ray]', or `--on processes`",
         ) from error
     return ray
+
+
+def _require_reachable(address: str) -> None:
+    """Knock at `HOST:PORT`, since Ray itself takes minutes to say that nobody is there.
+
+    Raises:
+        EnvironmentFailure: nobody is.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
+        except (OSError, OverflowError) as error:
+            raise _unusable(address, error) from error
+
+
+def _unusable(place: str, error: Exception) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        f"Ray at `{place}` cannot be used: {error}",
+        why="`--on ray` hands the shards to it",
+        fix="check the address, or leave --address out to start a Ray here",
+    )
 
 
 def _stopped(task: Task) -> Outcome:
