@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,6 @@ class Cost:
         )
 
 
-def precision(records: Iterable[Row]) -> tuple[float, int]:
-    """Share of right instances, and how many there are."""
-    grades = [oracle.check(r["instruction"], r["input"], r["output"]) for r in records]
-    return sum(grade.is_correct for grade in grades) / len(grades), len(grades)
-
-
 def judged(result: selfsown.RunResult) -> tuple[str, ...]:
     """The oracle's rates for one run, as cells."""
     kept: list[Row] = list(result.accepted)
@@ -66,7 +60,7 @@ def judged(result: selfsown.RunResult) -> tuple[str, ...]:
         str(len(instructions)),
         f"{len(tasks) / len(instructions):.3f}",
         f"{unseen / len(instructions):.3f}",
-        *(f"{right:.3f} of {count}" for right, count in map(precision, steps)),
+        *(f"{oracle.right_count(step) / len(step):.3f} of {len(step)}" for step in steps),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from selfsown.lab.world import Program, held_out_parts, parse_instruction
@@ -58,6 +59,14 @@ def check(instruction: str, text: str, answer: str) -> Grade:
     is_correct = answer == reference or _is_accepted(program, text, answer)
     reason = "right" if is_correct else "wrong"
     return Grade(True, True, is_correct, reason, reference, is_unseen_now)
+
+
+def right_count(records: Iterable[Mapping[str, object]]) -> int:
+    """How many records are right; each has `instruction`, `input` and `output`."""
+    return sum(
+        check(str(each["instruction"]), str(each["input"]), str(each["output"])).is_correct
+        for each in records
+    )
 
 
 def _is_accepted(program: Program, text: str, answer: str) -> bool:

@@ -253,13 +253,8 @@ class _Arms:
 
 def precision(data: Path) -> float:
     """Share of the rows of a training file that the oracle calls right; 0.0 of none."""
-    right = total = 0
-    for row in read_lines(data):
-        assert isinstance(row, dict)
-        graded = oracle.check(str(row["instruction"]), str(row["input"]), str(row["output"]))
-        right += graded.is_correct
-        total += 1
-    return right / total if total else 0.0
+    rows = [row for row in read_lines(data) if isinstance(row, dict)]
+    return oracle.right_count(rows) / len(rows) if rows else 0.0
 
 
 def _folder(arm: str) -> str:

@@ -9,12 +9,15 @@ from typing import Any
 
 import orjson
 
-from selfsown.core.config import RunConfig, make_config
+from selfsown.core.config import RunConfig, difference, make_config
+from selfsown.core.effective import read_effective
+from selfsown.core.errors import ConfigChanged
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
 from selfsown.core.rundir import MANIFEST, read_lines, read_manifest, write_lines
 from selfsown.loop.config import LoopConfig, writer
 from selfsown.loop.places import RoundPlaces
+from selfsown.recipes.base import get_recipe
 from selfsown.recipes.seeds import read_seeds
 from selfsown.report.card import CARD
 from selfsown.runner import Start, execute, run_loop
@@ -65,9 +68,12 @@ def generate(
     Raises:
         Suspended: environment or a signal stopped it; the same command resumes.
         InputError: something given cannot be used.
+        ConfigChanged: the directory holds a run that was made with another config.
     """
     directory = Path(str(config.out))
-    if not is_finished(directory):
+    if is_finished(directory):
+        _refuse_another_run(config, directory)
+    else:
         is_main = threading.current_thread() is threading.main_thread()
         run_loop(execute(config, Start(signals=is_main), rows=rows))
     return read_manifest(directory)
@@ -79,6 +85,30 @@ def is_finished(directory: Path) -> bool:
         return False
     run = read_manifest(directory)["run"]
     return isinstance(run, Mapping) and run.get("status") == "finished"
+
+
+def _refuse_another_run(config: RunConfig, directory: Path) -> None:
+    """Stop if a finished run is not the one that is asked for; an unfinished one says so itself.
+
+    Raises:
+        ConfigChanged: names every key that differs.
+    """
+    before, _ = read_effective(directory)
+    lines = difference(_asked_of(before), _asked_of(config))
+    if lines:
+        raise ConfigChanged(
+            f"`{directory}` holds another run: " + "; ".join(lines[:20]),
+            why="what was trained and scored on it would count as made by this config",
+            fix="give another directory with `-o`, or go back to the old values",
+        )
+
+
+def _asked_of(config: RunConfig) -> dict[str, JSON]:
+    """What a run is to make, with every default; models and seeds are the caller's."""
+    recipe = get_recipe(config.recipe)
+    options = recipe.data_options(recipe.resolve(config.preset, config.options))
+    form = config.model_dump(mode="json", include={"recipe", "target", "seed", "order", "round"})
+    return {**form, "options": options}
 
 
 def write_machine_seeds(
