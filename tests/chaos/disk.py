@@ -1,4 +1,4 @@
-"""Disks that are full at any write, read-only, slow, and journals damaged on every page.
+"""Disks that are full at any write, read-only, slow, and journals and logs damaged on every page.
 
 Never silently wrong: a run on a damaged journal comes to the bytes and sums of the undamaged one
 and asks nothing again, or is refused. Recovery brings back every row without a byte on the page.
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.chaos import logs
 from tests.chaos.pages import Rows, rows_of, rows_on_pages
 from tests.chaos.plan import Plan, Table
 from tests.system.disks import resize, small_disk
@@ -247,7 +248,7 @@ def recovered(home: Path, broken: bytes, rows: Rows, hit: set[int], counts: Coun
 
 def tables(plan: Plan, home: Path) -> list[Table]:
     """All of it; where no disk can be mounted only the journals."""
-    found = [damaged(plan, home)]
+    found = [damaged(plan, home), *logs.tables(plan, home)]
     for make in (full, read_only_and_slow):
         try:
             found.append(make(plan, home))

@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from selfsown.core.errors import EnvironmentFailure
 from selfsown.core.journal_file import connect, damaged, one_state, translated
+from selfsown.core.journal_log import enter, leave
 from selfsown.core.known_keys import KnownKeys
 
 SCHEMA_VERSION: Final = 1
@@ -152,8 +153,13 @@ class Journal:
                 why="a run directory is read through its journal",
                 fix="give the directory of a run that has been started",
             )
-        self._reader = connect(path, read_only=read_only)
-        self._check_version()
+        enter(path)
+        try:
+            self._reader = connect(path, read_only=read_only)
+            self._check_version()
+        except BaseException:
+            leave(path)
+            raise
         self._lookup_sql = (
             "SELECT seq, key, kind, model, request, outcome, ok, source, created, checksum"
             " FROM outcomes WHERE key=? AND seq NOT IN (SELECT outcome_seq FROM voids)"
@@ -288,6 +294,8 @@ class Journal:
 
     def close(self) -> None:
         """Commit what is queued and close. May be called twice."""
+        if not self._closed:
+            leave(self.path)
         self._closed = True
         if self._thread is not None:
             self._queue.put(None)

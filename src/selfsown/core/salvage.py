@@ -24,11 +24,10 @@ from selfsown.core.journal import (
     checksum,
 )
 from selfsown.core.journal_file import PAGE_BYTES
+from selfsown.core.journal_log import committed
 
 _TABLE_LEAF: Final = 0x0D
 _FILE_HEADER: Final = 100
-_WAL_HEADER: Final = 32
-_FRAME_HEADER: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,31 +127,26 @@ class _Image:
 
 
 def _images(source: Path) -> Iterator[_Image]:
-    """Every page of the file, then of the log; overflow chains see the newest version of a page."""
+    """Every page of the file, then of the log; overflow chains are tried over several states.
+
+    That of the page's own time, the newest, and the newest without frames whose checksum does not
+    fit: a damaged one may name a page that is another's, a sound one behind it cannot be told.
+    """
     data, size = source.read_bytes(), PAGE_BYTES
     old = {n + 1: data[n * size : (n + 1) * size] for n in range(len(data) // size)}
-    log = list(_frames(source.with_name(source.name + "-wal"), size))
-    newest = {**old, **dict(log)}
+    log = list(committed(source))
+    newest = old | {frame.page: frame.data for frame in log}
+    sound = old | {frame.page: frame.data for frame in log if frame.fits}
     for number, page in old.items():
         offset = _FILE_HEADER if number == 1 else 0
-        yield _Image(page, offset, old)
-        if log:
-            yield _Image(page, offset, newest)
+        for pages in (old, newest, sound) if log else (old,):
+            yield _Image(page, offset, pages)
     seen = dict(old)
-    for number, page in log:
-        seen[number] = page
-        offset = _FILE_HEADER if number == 1 else 0
-        yield _Image(page, offset, seen)
-        yield _Image(page, offset, newest)
-
-
-def _frames(log: Path, size: int) -> Iterator[tuple[int, bytes]]:
-    """Page number and content of each frame of a write-ahead log, in order."""
-    if not log.exists():
-        return
-    data = log.read_bytes()
-    for at in range(_WAL_HEADER, len(data) - size - _FRAME_HEADER + 1, size + _FRAME_HEADER):
-        yield int.from_bytes(data[at : at + 4]), data[at + _FRAME_HEADER :][:size]
+    for frame in log:
+        seen[frame.page] = frame.data
+        offset = _FILE_HEADER if frame.page == 1 else 0
+        for pages in (seen, newest, sound):
+            yield _Image(frame.data, offset, pages)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
