@@ -28,8 +28,10 @@ from benchmarks.record import Record
 from selfsown.testing.process import ServerProcess
 
 CONCURRENCY = 256
-FAST = ("selfsown", "bare", "openai")
+FAST = ("selfsown", "engine", "bare", "openai")
 """These are repeated `--repeat` times, the engines `--slow-repeat` times."""
+OURS = ("selfsown", "bare", "engine")
+"""`engine` is selfsown without HTTP."""
 LIMIT_S = 600
 SCENARIOS = {
     "a": ("no latency", ()),
@@ -108,6 +110,7 @@ def show(record: Record, title: str, found: Mapping[str, list[Figures]], calls: 
             len(found[name]),
         )
         for name, each in sorted(medians.items(), key=lambda item: item[1]["cpu_s"])
+        if name != "engine"
     ]
     columns = ("client", "CPU-s per 1,000", "of bare", "calls/s", "mean in flight", "peak MB")
     more = ("start-up CPU-s", "rows lost", "calls beyond one a row", "runs")
@@ -131,13 +134,36 @@ def goals(record: Record, letter: str, medians: Mapping[str, Figures], calls: in
     if letter == "b":
         flying = medians["selfsown"]["mean_in_flight"]
         record.ratio("calls (b): mean in flight of 256", flying, at_least=200)
-    pages = medians["selfsown"]["page_s"] / own
-    record.note(f"Of selfsown's CPU {pages:.0%} are for report and card, written after the calls.")
+    where(record, letter, medians, calls)
+
+
+def where(record: Record, letter: str, medians: Mapping[str, Figures], calls: int) -> None:
+    """What of selfsown's CPU goes where, found by leaving parts out."""
+    own, engine = medians["selfsown"], medians["engine"]
+    journal, pages = engine["cpu_s"] - engine["main_s"], engine["page_s"]
+    parts = {
+        "HTTP client (with it less without it)": own["cpu_s"] - engine["cpu_s"],
+        "journal's thread: checksums, SQLite, fsync": journal,
+        "report and card, once, after the calls": pages,
+        "all else: recipe, flow, keys, limits, budget, records, data files": engine["cpu_s"]
+        - journal
+        - pages,
+        "selfsown": own["cpu_s"],
+        "the bare loop, for comparison": medians["bare"]["cpu_s"],
+    }
+    rows = [
+        (part, 1e6 * cpu_s / calls, f"{cpu_s / own['cpu_s']:.0%}") for part, cpu_s in parts.items()
+    ]
+    record.table(f"({letter}) where it goes", ("part", "CPU-µs a call", "share"), rows)
+    left = 1.6 * medians["bare"]["cpu_s"] - (own["cpu_s"] - engine["cpu_s"]) - journal - pages
+    record.note(
+        f"At 1.6 times the bare loop {1e6 * left / calls:.0f} µs a call would be left for all else."
+    )
 
 
 def contenders(record: Record, installed: list[Peer]) -> dict[str, tuple[Path, str]]:
     """Script and interpreter by name; absent peers become notes."""
-    scripts = {name: (FOLDER / f"{name}_loop.py", sys.executable) for name in ("selfsown", "bare")}
+    scripts = {name: (FOLDER / f"{name}_loop.py", sys.executable) for name in OURS}
     for peer in installed:
         if peer.python is None:
             record.note(f"{peer.name} ({', '.join(peer.packages)}) is absent: {peer.absent}")

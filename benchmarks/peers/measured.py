@@ -26,11 +26,12 @@ def contender(load: Callable[[], Calls], after: Callable[[Path], dict] | None = 
     url, count, concurrency, folder = sys.argv[1:5]
     calls = load()
     startup_s = time.process_time()
-    began, cpu_s = time.perf_counter(), used_s()
+    began, cpu_s, own_s = time.perf_counter(), used_s(), time.thread_time()
     rows = calls(url, int(count), int(concurrency), Path(folder))
     figures = {
         "startup_s": startup_s,
         "cpu_s": used_s() - cpu_s,
+        "main_s": time.thread_time() - own_s,
         "wall_s": time.perf_counter() - began,
         "peak_mb": max(peak_mb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         "rows": rows,

@@ -47,4 +47,5 @@ def page_cost(folder: Path) -> dict[str, float]:
     return {"page_s": time.process_time() - began}
 
 
-contender(load, page_cost)
+if __name__ == "__main__":
+    contender(load, page_cost)
