@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import selfsown
 from selfsown.core.config import make_config
@@ -48,7 +48,22 @@ def make_job(folder: Path, name: str, *, shards: int, **given: Any) -> Job:
     return Job(config=config, recipe=get_recipe(config.recipe), shards=shards, **fields)
 
 
-class Inline:
+class Standing:
+    """What an executor has that is there before a job and after it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+
+class Inline(Standing):
     """An executor in this process: one shard after the other, in an order of the test's choice."""
 
     def __init__(self, order: Callable[[list[Task]], Sequence[Task]] = list) -> None:
@@ -62,17 +77,6 @@ class Inline:
 
     def interrupt(self) -> Iterator[Outcome]:
         return iter(())
-
-    def __enter__(self) -> Inline:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
 
 def do(

@@ -10,11 +10,10 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 import pytest
-from tests.scale.jobs import do, make_job, merged
+from tests.scale.jobs import Standing, do, make_job, merged
 from tests.system.processes import call, start
 
 from selfsown.core.errors import ConfigChanged, EnvironmentFailure
@@ -27,7 +26,7 @@ pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
 SLOW = [{"regex": ".", "delay_s": 0.05}]
 
 
-class Borrowed:
+class Borrowed(Standing):
     """The module's Ray, which outlives a job."""
 
     def __init__(self, ray: OnRay) -> None:
@@ -38,17 +37,6 @@ class Borrowed:
 
     def interrupt(self) -> Iterator[Outcome]:
         return self._ray.interrupt()
-
-    def __enter__(self) -> Borrowed:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
