@@ -59,3 +59,14 @@ def test_a_training_is_of_the_base_never_of_a_tuned_model() -> None:
     training = config.training([{"path": "a.jsonl"}], "rounds/3/model")
     assert (training.base, training.epochs, training.seeds) == ("models/mine", 2, False)
     assert training.suites == ["lab-plain"], "every round is cleaned of what it is measured by"
+
+
+def test_what_a_loop_writes_down_holds_no_key() -> None:
+    settings = {"uri": "http://me:secret-1@host/v1?key=secret-2#m", "headers": {"X": "secret-3"}}
+    given = {**LEAST, "models": {"labeler": {**settings, "api_key": "secret-4"}}}
+    config = make_loop_config(given)
+    assert "secret" not in str(config.shown())
+    assert config.shown()["models"] == {"labeler": {"uri": "http://host/v1#m"}}
+    plain = make_loop_config({**LEAST, "models": {"labeler": settings["uri"]}})
+    assert plain.identity()["models"] == {"labeler": "http://host/v1#m"}
+    assert config.models["labeler"]["api_key"] == "secret-4"

@@ -31,7 +31,9 @@ def write_effective(
     """Write config.yaml: what `selfsown run config.yaml` takes, and what was found out about it."""
     form = config.model_dump(mode="json")
     form["options"] = options.model_dump(mode="json")
-    form["models"] = {role: _redacted(given, models[role]) for role, given in config.models.items()}
+    form["models"] = {
+        role: redacted(given, models[role].uri) for role, given in config.models.items()
+    }
     form["effective"] = {
         "models": {
             role: {
@@ -67,6 +69,18 @@ def read_effective(directory: Path) -> tuple[RunConfig, Mapping[str, Any]]:
     return make_config({**form, "out": str(directory)}, source=str(path)), effective
 
 
+def redacted(given: str | Mapping[str, Any], uri: str) -> JSON:
+    """A model's settings as they may be written: no key, no header.
+
+    Args:
+        given: as the user gave them.
+        uri: as it is shown, without user info and query.
+    """
+    if isinstance(given, str):
+        return clean_text(uri)
+    return {key: value for key, value in given.items() if key not in _SECRET} | {"uri": uri}
+
+
 class StandIn:
     """A model as the run directory remembers it, for replays: it can be described, not asked."""
 
@@ -88,11 +102,6 @@ class StandIn:
         """Nothing to release."""
 
 
-def _redacted(given: str | Mapping[str, Any], model: Model) -> JSON:
-    """What was given, with the URI as the opened model shows it: no user info, no query."""
-    if isinstance(given, str):
-        return clean_text(model.uri)
-    return {key: value for key, value in given.items() if key not in _SECRET} | {"uri": model.uri}
 
 
 def _versions() -> dict[str, JSON]:

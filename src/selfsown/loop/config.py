@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfsown.core.config import LimitsConfig, validated
+from selfsown.core.effective import redacted
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
+from selfsown.models.uri import parse_uri
 from selfsown.recipes.base import get_recipe
 from selfsown.train.settings import TrainConfig
 
@@ -119,10 +121,14 @@ class LoopConfig(BaseModel):
     )
     out: str = Field(description="Directory of the loop.")
 
+    def shown(self) -> dict[str, JSON]:
+        """The config as it may be written: no key, no header, no user info or query of a URL."""
+        form: dict[str, JSON] = self.model_dump(mode="json")
+        return form | {"models": {role: _shown(given) for role, given in self.models.items()}}
+
     def identity(self) -> dict[str, JSON]:
         """What may not change between two starts."""
-        form: dict[str, JSON] = self.model_dump(mode="json")
-        return {name: value for name, value in form.items() if name not in OPERATIONAL}
+        return {name: value for name, value in self.shown().items() if name not in OPERATIONAL}
 
     def training(self, data: list[Mapping[str, JSON]], out: str) -> TrainConfig:
         """The training of one round.
@@ -140,6 +146,11 @@ class LoopConfig(BaseModel):
         given = {**self.train, "data": data, "base": self.base, "out": out, "seed": self.seed}
         ours = {"seeds": False, "suites": self.suites}
         return validated(TrainConfig, {**given, **ours}, "loop config: train")
+
+
+def _shown(given: str | Mapping[str, Any]) -> JSON:
+    uri = given if isinstance(given, str) else str(given.get("uri") or "")
+    return redacted(given, str(parse_uri(uri)))
 
 
 def make_loop_config(given: Mapping[str, Any], *, source: str = "loop config") -> LoopConfig:

@@ -91,7 +91,7 @@ class _Crank:
         self._recipe_options: Mapping[str, JSON] = options.model_dump(mode="json")
         self._index = suite_index(open_suites(config.suites))
         left_out = write_human_rows(config.seeds, self._places.human, self._index)
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        text = yaml.safe_dump(config.shown(), sort_keys=False)
         write_text(self._places.config, text)  # not before all of it is known to be usable
         self._write_lists(self._places.human, self._places.human_lists)
         if left_out:
