@@ -151,3 +151,23 @@ def test_a_blob_is_stored_once_under_its_hash(tmp_path: Path) -> None:
     assert put_blob(tmp_path, b"image") == name
     assert (tmp_path / "blobs" / name).stat().st_mtime_ns == made
     assert (tmp_path / "blobs" / name).read_bytes() == b"image"
+
+
+def test_the_lock_sweeps_what_killed_writers_left_and_nothing_else(tmp_path: Path) -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    dead = int(gone.stdout)
+    (tmp_path / "blobs").mkdir()
+    left = [tmp_path / f".accepted.jsonl.{dead}.tmp", tmp_path / "blobs" / f".a.{dead}.tmp"]
+    others = [
+        tmp_path / f".accepted.jsonl.{os.getpid()}.tmp",  # its writer is alive
+        tmp_path / f"notes.{dead}.tmp",
+        tmp_path / ".notes.tmp",
+        tmp_path / "blobs" / "a",
+    ]
+    for path in (*left, *others):
+        path.write_text("half")
+    with locked(tmp_path):
+        assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)

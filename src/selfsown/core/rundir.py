@@ -39,7 +39,8 @@ class FileFacts:
 def locked(directory: Path) -> Iterator[None]:
     """Hold the one writer's lock of a run directory, which is made if absent.
 
-    The lock belongs to the process and goes with it, also after `kill -9`.
+    The lock belongs to the process and goes with it, also after `kill -9`. What a writer that was
+    killed left half written is removed.
 
     Raises:
         EnvironmentFailure: another process holds it, or the directory cannot be written.
@@ -59,6 +60,7 @@ def locked(directory: Path) -> Iterator[None]:
         handle.truncate()
         with translated_os_errors(directory / _LOCK):
             os.write(handle.fileno(), str(os.getpid()).encode())
+            _sweep(directory)
         yield
 
 
@@ -208,6 +210,31 @@ def _not_ours(what: str, path: Path) -> InputError:
         fix=f"rm {path}  and run the command that made the directory again: it is rebuilt from the"
         " journal",
     )
+
+
+def _sweep(directory: Path) -> None:
+    """Remove temporary files of `replaced_file` whose processes are gone.
+
+    Of another machine that writes to the same directory without its lock nothing is known here.
+    """
+    for folder in (directory, directory / INPUTS, directory / BLOBS):
+        for path in folder.glob(".*.tmp"):
+            number = path.name.removesuffix(".tmp").rpartition(".")[2]
+            if number.isdecimal() and not _is_running(int(number)):
+                path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is such a process; taken for granted where asking would signal it."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _take(handle: IO[str], directory: Path) -> None:
