@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,13 +30,30 @@ from selfsown.scale.tasks import Task
 pytest.importorskip("fsspec", reason="fsspec is not installed (extra `ray`)")
 
 
-@pytest.fixture(params=["disk", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A store of either kind, empty."""
-    return Store(str(tmp_path / "store") if request.param == "disk" else f"memory://{uuid4().hex}")
+@pytest.fixture(params=["disk", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of each kind, empty; S3 is a server on this machine that answers as S3 does."""
+    if request.param == "disk":
+        yield Store(str(tmp_path / "store"))
+    elif request.param == "memory":
+        yield Store(f"memory://{uuid4().hex}")
+    else:
+        s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed")
+        moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
+        given = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        with pytest.MonkeyPatch.context() as patch:
+            given["AWS_ENDPOINT_URL"] = "http://{}:{}".format(*server.get_host_and_port())
+            for name, value in given.items():
+                patch.setenv(name, value)
+            s3fs.S3FileSystem().mkdir("bucket")
+            yield Store("s3://bucket/folder")
+        server.stop()
 
 
 def test_a_name_is_created_once(store: Store) -> None:
+    assert store.names("a") == []
     assert store.create("a/b", b"first")
     assert not store.create("a/b", b"second")
     assert (store.read("a/b"), store.read("a/c")) == (b"first", None)
@@ -104,6 +122,18 @@ def keep(store: Store, folder: Path) -> tuple[Keeping, Journal]:
     """An attempt at shard 0 on a node whose disk is `folder`, and its journal."""
     attempt = Keeping(store, 0, folder / "00000")
     return attempt, attempt.open_journal(folder / "00000" / JOURNAL_NAME)
+
+
+def test_finished_shards_whose_folders_are_gone_are_brought_back(tmp_path: Path) -> None:
+    for store in ("", str(tmp_path / "store")):
+        job = make_job(tmp_path, f"job{len(store)}", shards=2, store=store)
+        do(job)
+        before = merged(job)
+        shutil.rmtree(job.places.shard(1))
+        worked = Inline()
+        assert do(job, worked).finished == 2
+        assert worked.ran == [1]
+        assert merged(job) == before
 
 
 def test_the_one_who_was_thought_lost_is_told_and_its_rows_do_not_count(

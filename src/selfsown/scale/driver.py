@@ -17,7 +17,7 @@ from selfsown.scale.islands import deal_epoch, forget_epochs
 from selfsown.scale.job import Job, Rows, check, keep_facts, open_job
 from selfsown.scale.kept_caps import KeptCaps
 from selfsown.scale.ledger import Ledger, Totals
-from selfsown.scale.shard import bring_results
+from selfsown.scale.shard import DONE, bring_results
 from selfsown.scale.store import Store
 from selfsown.scale.tasks import Outcome, Task, shard_config, share, task_digest
 
@@ -121,7 +121,8 @@ class _Pass:
                 return
             task = self._task(shard)
             state = self._ledger.standing(shard)
-            if is_again or state.digest != task.digest:
+            is_here = (self._job.places.shard(shard) / DONE).exists()
+            if is_again or state.digest != task.digest or not is_here:
                 if self._store is not None:
                     self._store.create(task.stored_part, Path(task.part).read_bytes())
                 self._handed_out[shard] = task
