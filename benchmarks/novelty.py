@@ -1,14 +1,15 @@
-"""What exact novelty costs: selfsown against rouge_score, in one run, with the decisions compared.
+"""What exact novelty costs: selfsown beside rouge_score and rapidfuzz, decisions compared.
 
-    python -m benchmarks.novelty                      # 52,000 admitted, a minute
-    python -m benchmarks.novelty --pool 1000000       # also a pool of a million, some minutes
+    python -m benchmarks.novelty                      # pools up to a million, ten minutes
+    python -m benchmarks.novelty --sizes 52000        # a minute
 
 1. *Decisions*: the published 1,000 GPT-3 instructions and shortened copies of a third of them are
    replayed through rouge_score (all pairs) and through `NoveltyPool`; every decision, maximum and
    argmax must agree.
 2. *Speed*: texts recombined deterministically from those instructions and from the sentences of
-   this project's own docstrings and documents, until the pool has admitted 52,000. rouge_score is
-   timed on a sample of the pairs and extrapolated to all of them, and the line says so.
+   this project's own docstrings and documents, until the pool has admitted as many as asked for.
+   rouge_score and rapidfuzz are timed on a sample of the pairs and extrapolated to all of them, and
+   the page says so.
 Times are CPU seconds of this process. The published data lies beside the checkout (`../shared`);
 without it both parts use the project's own sentences and say so.
 """
@@ -20,10 +21,14 @@ import ast
 import gzip
 import json
 import re
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks.peers import FOLDER, peers
 from benchmarks.peers.measured import peak_mb
 from benchmarks.record import Cell, Record
 from rouge_score.rouge_scorer import RougeScorer
@@ -131,8 +136,8 @@ def seconds_per_pair(texts: list[str], pairs: int = 20_000) -> float:
     return (time.process_time() - start) / pairs
 
 
-def fill(pool: NoveltyPool, stream: Iterator[str], size: int) -> tuple[list[str], int, float, int]:
-    """Admit from `stream` until the pool holds `size`: (texts, candidates, CPU seconds, pairs)."""
+def fill(pool: NoveltyPool, stream: Iterator[str], size: int) -> tuple[list[str], Filling]:
+    """Admit from `stream` until the pool holds `size`: what came in, and what it took."""
     kept: list[str] = []
     candidates, spent, pairs = 0, 0.0, 0
     while len(pool) < size:
@@ -144,7 +149,43 @@ def fill(pool: NoveltyPool, stream: Iterator[str], size: int) -> tuple[list[str]
             pool.add(text)
             kept.append(text)
         spent += time.process_time() - start
-    return kept, candidates, spent, pairs
+    return kept, Filling(candidates, spent, pairs)
+
+
+class Filling(NamedTuple):
+    """What it took to fill a pool, or the next part of it."""
+
+    candidates: int = 0
+    cpu_s: float = 0.0
+    pairs: int = 0
+
+    def then(self, more: Filling) -> Filling:
+        """Both parts together."""
+        return Filling(*map(sum, zip(self, more, strict=True)))
+
+
+def rapidfuzz_per_pair(texts: list[str], record: Record, rows: int = 200) -> float | None:
+    """CPU seconds rapidfuzz takes for one pair, its highest scores compared; None without it."""
+    (peer,) = peers(pinned="novelty.toml")
+    record.note(f"{peer.name}: {peer.about} ({', '.join(peer.packages)}). {peer.absent}".strip())
+    if peer.python is None:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "texts.json"
+        path.write_text(json.dumps([tokenize_paper(text) for text in texts]), encoding="utf-8")
+        command = [str(peer.python), str(FOLDER / "rapidfuzz_pairs.py"), str(path), str(rows)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    pool = NoveltyPool(THRESHOLD, "paper")
+    for number, text in enumerate(texts):
+        place = number - (len(texts) - rows)
+        if place >= 0 and pool.nearest(text).score != found["best"][place]:
+            raise SystemExit(f"disagreement with rapidfuzz on `{text}`")
+        pool.add(text)
+    record.note(
+        f"rapidfuzz is timed on {found['pairs']:,} pairs, without the F that follows from them; the"
+        f" {rows} maxima that it gives are selfsown's."
+    )
+    return float(found["cpu_s"] / found["pairs"])
 
 
 def time_each(pool: NoveltyPool, texts: list[str]) -> tuple[Cell, ...]:
@@ -162,13 +203,12 @@ def time_each(pool: NoveltyPool, texts: list[str]) -> tuple[Cell, ...]:
 def main() -> None:
     """Run the comparison and print the ratios."""
     options = argparse.ArgumentParser(description="exact novelty: selfsown against rouge_score")
-    options.add_argument("--admitted", type=int, default=52_000)
     options.add_argument(
-        "--pool", type=int, default=0, help="also fill a pool to this size, unjudged"
+        "--sizes", type=int, nargs="+", default=[52_000, 200_000, 1_000_000], help="of the pool"
     )
     options.add_argument("--json", type=Path, help="write the result here")
     chosen = options.parse_args()
-    record = Record("Exact novelty beside rouge_score")
+    record = Record("Exact novelty beside rouge_score and rapidfuzz")
     published, own = published_instructions(), own_sentences()
     record.note(
         f"Sources: {len(published)} published instructions, {len(own)} sentences of this project."
@@ -176,27 +216,28 @@ def main() -> None:
     compare_decisions(with_near_copies(published or own[:1000]), record)
 
     stream = recombined(published + own)
-    pool = NoveltyPool(THRESHOLD, "paper")
-    kept, candidates, spent, pairs = fill(pool, stream, chosen.admitted)
-    tokens = sum(len(tokenize_paper(text)) for text in kept) / len(kept)
-    reference = seconds_per_pair(kept) * pairs
-    record.table(
-        f"{len(kept):,} admitted of {candidates:,} candidates, {tokens:.1f} tokens each",
-        ("", "CPU-s", "how"),
-        [
-            ("rouge_score", reference, f"extrapolated from 20,000 of {pairs:,} pairs"),
-            ("selfsown", spent, "measured"),
-        ],
-    )
-    name = f"novelty: rouge_score / selfsown at a pool of {len(kept):,}"
-    record.ratio(name, reference / spent, at_least=1000)
-    rows = [time_each(pool, [next(stream) for _ in range(500)])]
-    if chosen.pool > len(pool):
-        while len(pool) < chosen.pool:
-            pool.add(next(stream))
-        rows.append(time_each(pool, [next(stream) for _ in range(100)]))
+    pool, whole = NoveltyPool(THRESHOLD, "paper"), Filling()
+    filled, full = list[tuple[Cell, ...]](), list[tuple[Cell, ...]]()
+    for size in sorted(chosen.sizes):
+        kept, more = fill(pool, stream, size)
+        whole = whole.then(more)
+        if not filled:
+            scorer_s, fuzz_s = seconds_per_pair(kept), rapidfuzz_per_pair(kept[:52_000], record)
+        rouge = whole.pairs * scorer_s
+        fuzz = None if fuzz_s is None else whole.pairs * fuzz_s
+        filled.append(
+            (f"{size:,}", whole.candidates, whole.pairs, whole.cpu_s, rouge, fuzz or "absent")
+        )
+        name = f"novelty: rouge_score / selfsown at a pool of {size:,}"
+        record.ratio(name, rouge / whole.cpu_s, at_least=1000)
+        if fuzz is not None:
+            record.ratio(f"novelty: rapidfuzz / selfsown at {size:,}", fuzz / whole.cpu_s)
+        full.append(time_each(pool, [next(stream) for _ in range(200)]))
+    columns = ("pool", "candidates", "pairs", "selfsown", "rouge_score*", "rapidfuzz*")
+    record.table("CPU seconds to fill a pool, every candidate judged", columns, filled)
+    record.note("* Extrapolated: seconds a pair on a sample, times the pairs; both compare all.")
     columns = ("pool", "decision, ms", "exact maximum, ms", "candidates", "accepted")
-    record.table("one candidate against a full pool", columns, rows)
+    record.table("one candidate against a full pool", columns, full)
     record.note(f"Peak memory {peak_mb():,.0f} MB, everything in this process.")
     record.write(chosen.json)
 
