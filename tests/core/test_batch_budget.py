@@ -179,6 +179,33 @@ async def test_a_batch_that_ends_makes_room_for_the_next_that_waits() -> None:
     assert budget.committed == Amount(0, 55)
 
 
+async def test_a_live_call_behind_a_batch_that_waits_is_served_after_it_though_it_would_fit() -> (
+    None
+):
+    budget = Budget(cap_tokens=100)
+    assert await budget.reserve_batch([Amount(0, 80)], commit_nothing) == 1
+    served: list[str] = []
+
+    async def batch() -> None:
+        assert await budget.reserve_batch([Amount(0, 40)] * 3, commit_nothing) == 2
+        served.append("batch")
+
+    async def live() -> None:
+        await budget.reserve(Amount(0, 5))
+        served.append("live")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(batch())
+        await asyncio.sleep(0)
+        assert not budget.reserve_now(Amount(0, 5)), "20 are free, but the batch came first"
+        group.create_task(live())
+        await asyncio.sleep(0)
+        assert served == []
+        budget.settle_batch(Amount(0, 80), Amount(0, 10))
+    assert served == ["batch", "live"]
+    assert budget.committed == Amount(0, 95)
+
+
 async def test_a_batch_of_a_session_without_a_cap_counts_at_its_worst_under_a_new_cap() -> None:
     budget = Budget(cap_tokens=100, spent_tokens=10)  # 10 by attempts; the batch had no grant
     budget.adopt_batch(Amount(0, 70), Amount(0, 0))
