@@ -1,7 +1,8 @@
 """ROUGE-L F of many pairs by rapidfuzz: `PYTHON rapidfuzz_pairs.py FILE ROWS`.
 
 FILE is JSON, a list of texts as lists of tokens. The last ROWS of them are compared with all texts;
-prints the CPU seconds of the comparison, the number of pairs, and for each row its highest score among earlier texts.
+prints the CPU seconds of the comparison, the number of pairs, and for each row its highest score
+among earlier texts.
 """
 
 import json
