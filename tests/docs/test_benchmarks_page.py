@@ -11,7 +11,6 @@ from benchmarks.page import PAGE, RESULTS, page, read_results
 from benchmarks.peers import FOLDER
 from benchmarks.record import Record, cell
 from benchmarks.stragglers import bound_s
-from benchmarks.tokens import BLOCK, cached_tokens
 
 
 def test_the_page_is_what_the_results_give() -> None:
@@ -69,12 +68,3 @@ def test_the_bound_of_stragglers_deals_calls_out_to_free_slots() -> None:
     # two slots: 3 | 1 + 1 + 1; the 5 starts when one of them falls free, at 3
     assert bound_s([3.0, 1.0, 1.0, 1.0], 2) == 3.0
     assert bound_s([3.0, 1.0, 1.0, 1.0, 5.0], 2) == 8.0
-
-
-def test_only_whole_blocks_behind_an_unbroken_known_prefix_are_cached() -> None:
-    known: set[tuple[int, ...]] = set()
-    first = list(range(3 * BLOCK + 5))
-    assert cached_tokens(first, known) == 0
-    assert cached_tokens(first, known) == 3 * BLOCK  # the rest of 5 is no block
-    other = [*first[:BLOCK], -1, *first[BLOCK + 1 :]]  # the second block differs, the third not
-    assert cached_tokens(other, known) == BLOCK
