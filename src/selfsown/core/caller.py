@@ -25,7 +25,7 @@ from selfsown.core.model import ENVIRONMENT, RETRYABLE, Answer, AttemptFailed, M
 from selfsown.core.outcome import AttemptRecord, Counters, Outcome
 from selfsown.core.request import Request
 from selfsown.core.retry import RetryPolicy, Tries
-from selfsown.core.stragglers import Race
+from selfsown.core.stragglers import Flight, Race
 from selfsown.core.sweeper import Sweeper
 
 __all__ = ["AttemptRecord", "Caller", "Counters", "Outcome"]
@@ -259,10 +259,16 @@ class Caller:
 
     def _start(self, call: Call, race: Race) -> None:
         flight = race.join()
-        task = asyncio.get_running_loop().create_task(self._attempts.make(call, flight))
+        task = asyncio.get_running_loop().create_task(self._fly(call, race, flight))
         flight.task = task
         self._tasks.add(task)
         task.add_done_callback(partial(self._landed, race))
+
+    async def _fly(self, call: Call, race: Race, flight: Flight) -> Answer | AttemptFailed:
+        result = await self._attempts.make(call, flight)
+        if isinstance(result, Answer):
+            race.answer(result)  # not when the task is over, which is a turn of the loop later
+        return result
 
     def _landed(self, race: Race, task: asyncio.Task[Answer | AttemptFailed]) -> None:
         self._tasks.discard(task)

@@ -106,6 +106,12 @@ class Race:
         self.flights.append(flight)
         return flight
 
+    def answer(self, answer: Answer) -> None:
+        """Take an answer: the first is the result, and what waits to be sent is called off."""
+        if not self.result.done():
+            self.result.set_result(answer)
+            self._call_off()
+
     def landed(self, task: asyncio.Task[Answer | AttemptFailed]) -> None:
         """Note that an attempt's task is done; one that could not be sent leaves the other be."""
         self.pending -= 1
@@ -113,10 +119,7 @@ class Race:
         if not task.cancelled():
             error = task.exception()
             outcome = None if error is not None else task.result()
-            if isinstance(outcome, Answer) and not self.result.done():
-                self.result.set_result(outcome)
-                self._call_off()
-            elif isinstance(outcome, AttemptFailed):
+            if isinstance(outcome, AttemptFailed):
                 self._failure = outcome
         if self.pending > 0 or self.result.done():
             return
