@@ -13,7 +13,7 @@ import pytest
 from selfsown.cleaning.near_duplicates import dedup_file
 from selfsown.cleaning.semantic import open_semantic
 from selfsown.cli.main import main
-from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.errors import ConfigError, EnvironmentFailure, InputError
 from selfsown.curate.near_duplicates import NearDuplicates
 from selfsown.testing.tiny_llama import write_tiny_llama
 
@@ -89,6 +89,19 @@ def test_a_folder_without_encoder_and_a_senseless_cosine_are_errors(
     ):
         pass
     with pytest.raises(ConfigError), open_semantic(encoder, tmp_path / "o", 1.5):
+        pass
+
+
+def test_two_at_once_are_told_apart_and_no_journal_is_called_damaged(
+    tmp_path: Path, encoder: Path
+) -> None:
+    with (
+        open_semantic(encoder, tmp_path / "o"),
+        pytest.raises(EnvironmentFailure, match=r"`.*/o` is in use by process \d+"),
+        open_semantic(encoder, tmp_path / "o"),
+    ):
+        pass
+    with open_semantic(encoder, tmp_path / "o"):
         pass
 
 

@@ -19,6 +19,7 @@ from selfsown.core.codec import decode_value, encode_value
 from selfsown.core.errors import ConfigError
 from selfsown.core.journal import Journal, Row
 from selfsown.core.request import JSON, canonical_json, effect_key
+from selfsown.core.rundir import held
 from selfsown.curate.near_duplicates import Repeat
 from selfsown.models.embedding import Embedder, Vector
 
@@ -127,16 +128,15 @@ def open_semantic(
     """A set for a file that will be written, with its journal `OUT.embeddings.sqlite`.
 
     Raises:
+        EnvironmentFailure: another process writes that journal.
         InputError: the folder holds no encoder.
         MissingExtra: its packages are not installed.
         ConfigError: the threshold is out of range.
     """
     embedder = Embedder(folder)
-    journal = Journal(out.with_name(f"{out.name}.embeddings.sqlite"))
-    try:
+    path = out.with_name(f"{out.name}.embeddings.sqlite")
+    with held(path.with_suffix(".lock"), out), contextlib.closing(Journal(path)) as journal:
         yield SemanticDuplicates(embedder, journal, threshold)
-    finally:
-        journal.close()
 
 
 def _packed(vector: Vector) -> str:

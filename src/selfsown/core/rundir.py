@@ -45,22 +45,38 @@ def locked(directory: Path) -> Iterator[None]:
     Raises:
         EnvironmentFailure: another process holds it, or the directory cannot be written.
     """
+    with held(directory / _LOCK, directory):
+        with translated_os_errors(directory):
+            _sweep(directory)
+        yield
+
+
+@contextlib.contextmanager
+def held(lock: Path, place: Path) -> Iterator[None]:
+    """Hold the lock of one writer of a place, with a lock file that is made if absent and stays.
+
+    Args:
+        lock: the lock file; it names the process that holds it.
+        place: what is written, for messages.
+
+    Raises:
+        EnvironmentFailure: another process holds it, or the lock file cannot be written.
+    """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = (directory / _LOCK).open("a+")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("a+")
     except OSError as error:
         raise EnvironmentFailure(
-            f"`{directory}` cannot be written: {error.strerror}",
-            why="a run keeps its journal there",
-            fix="give another directory with `-o`, or change its permissions",
+            f"`{place}` cannot be written: {error.strerror}",
+            why="a journal is kept there",
+            fix="give another place with `-o`, or change its permissions",
         ) from error
     with handle:
-        _take(handle, directory)
+        _take(handle, place)
         handle.seek(0)
         handle.truncate()
-        with translated_os_errors(directory / _LOCK):
+        with translated_os_errors(lock):
             os.write(handle.fileno(), str(os.getpid()).encode())
-            _sweep(directory)
         yield
 
 
@@ -237,16 +253,16 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def _take(handle: IO[str], directory: Path) -> None:
+def _take(handle: IO[str], place: Path) -> None:
     try:
         _flock(handle)
     except OSError as error:
         handle.seek(0)
         holder = handle.read().strip() or "unknown"
         raise EnvironmentFailure(
-            f"`{directory}` is in use by process {holder}",
-            why="one process writes a run directory at a time",
-            fix="wait for it, stop it with Ctrl-C, or give another directory with `-o`",
+            f"`{place}` is in use by process {holder}",
+            why="one process writes there at a time",
+            fix="wait for it, stop it with Ctrl-C, or give another place with `-o`",
         ) from error
 
 
