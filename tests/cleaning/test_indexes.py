@@ -86,6 +86,10 @@ def test_a_suite_is_indexed_as_it_is_in_memory(capsys: pytest.CaptureFixture[str
 
 
 def test_what_cannot_be_indexed_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decontaminate", "index", "quiz.jsonl"]) == 2
+    assert "--field question" in capsys.readouterr().err, "no line of a benchmark is at fault"
+    assert main(["decontaminate", "index", "nowhere.jsonl"]) == 2
+    assert "--field" not in capsys.readouterr().err
     assert main(["decontaminate", "index", "quiz.jsonl", "--field", "text"]) == 2
     assert "has no field `text`" in capsys.readouterr().err
     write("blank.jsonl", [{"q": " "}])

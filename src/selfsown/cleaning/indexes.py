@@ -53,7 +53,16 @@ def make_index(
             index.add(item)
         index.require([name])
     else:
-        suite = open_suite(f"{name}={source}" if name else source)
+        try:
+            suite = open_suite(f"{name}={source}" if name else source)
+        except InputError as error:
+            if not Path(source).is_file():
+                raise
+            raise InputError(
+                error.what,
+                why=f"without `--field` it is read as a suite; {error.why}",
+                fix="name the fields that hold what to protect, for example `--field question`",
+            ) from error
         name, index = suite.name, suite_index([suite])
     out = out or index_path(name)
     out.parent.mkdir(parents=True, exist_ok=True)

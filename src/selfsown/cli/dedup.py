@@ -86,7 +86,7 @@ def dedup(
     """
     from selfsown.cleaning.near_duplicates import dedup_file
     from selfsown.curate.minhash import Banding
-    from selfsown.curate.near_duplicates import NearDuplicates
+    from selfsown.curate.near_duplicates import EXACT_UP_TO, NearDuplicates
 
     banding = Banding(bands, rows)
     near = NearDuplicates(threshold, words=words, method=method, banding=banding)
@@ -102,8 +102,9 @@ def dedup(
     else:
         click.echo(f"embeddings: {points.computed} computed, others journaled before", err=True)
     if method != "exact":
+        of = "" if method == "minhash" else f" of more than {EXACT_UP_TO} shingles"
         rate = f"{banding.found_rate(threshold):.3f}"
-        click.echo(f"minhash finds pairs at the threshold with probability {rate}", err=True)
+        click.echo(f"minhash finds pairs{of} at the threshold with probability {rate}", err=True)
     _report(done, as_json=as_json)
 
 
