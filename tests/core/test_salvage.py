@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from selfsown.core.errors import InputError
-from selfsown.core.journal import Journal, Row
+from selfsown.core.errors import InputError, SelfsownError
+from selfsown.core.journal import TABLES, Journal, Row
 from selfsown.core.salvage import salvage
 
 PAGE = 4096
@@ -90,3 +90,25 @@ async def test_recovery_never_overwrites(tmp_path: Path) -> None:
     await make(tmp_path / "a.sqlite", [1])
     with pytest.raises(InputError, match="exists"):
         salvage(tmp_path / "a.sqlite", tmp_path / "a.sqlite")
+
+
+async def test_no_byte_of_the_schema_makes_a_journal_raise_anything_but_its_own_errors(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "a.sqlite"
+    await make(source, [30] * 3)
+    whole = source.read_bytes()
+    for at in range(whole.index(b"CREATE TABLE sessions") - 2500, PAGE, 3):
+        broken = bytearray(whole)
+        broken[at] = 0xD4
+        (tmp_path / "f.sqlite").write_bytes(broken)
+        try:
+            journal = Journal(tmp_path / "f.sqlite", read_only=True)
+        except SelfsownError:
+            continue
+        for table in TABLES:
+            try:
+                assert all(len(row) for row in journal.rows(table))
+            except SelfsownError:
+                continue
+        journal.close()

@@ -56,7 +56,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise _environment(path, error) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite's own words may be broken
         raise damaged(path, str(error)) from error
     except OSError as error:
         raise _environment(path, error) from error
