@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfsown.core.errors import InputError
 from selfsown.core.inputs import Row, read_rows
+from selfsown.core.rundir import translated_os_errors
 from selfsown.curate.decontaminate import DecontaminationIndex, Item
 from selfsown.curate.index_file import index_path, named_index, write_index
 from selfsown.evaluate.open_suite import open_suite, open_suites
@@ -45,6 +46,7 @@ def make_index(
     Raises:
         InputError: the source cannot be used.
         MissingIndex: it has no text to protect.
+        EnvironmentFailure: the file cannot be written.
     """
     if fields:
         name = name or Path(source).name.partition(".")[0]
@@ -65,7 +67,8 @@ def make_index(
             ) from error
         name, index = suite.name, suite_index([suite])
     out = out or index_path(name)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    with translated_os_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
     write_index(out, index.own)
     return out, index
 

@@ -121,7 +121,9 @@ def sync_directory(directory: Path) -> None:
 
 
 _FIXES: Final = {
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "make its folder, or name another place"),
+    **dict.fromkeys(
+        (errno.ENOENT, errno.ENOTDIR, errno.EEXIST), "make its folder, or name another place"
+    ),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable"),
 }
 
