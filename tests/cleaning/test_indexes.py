@@ -92,7 +92,7 @@ def test_what_cannot_be_indexed_is_an_error(capsys: pytest.CaptureFixture[str]) 
     assert "--field" not in capsys.readouterr().err
     assert main(["decontaminate", "index", "quiz.jsonl", "--field", "text"]) == 2
     assert "has no field `text`" in capsys.readouterr().err
-    assert main([*"decontaminate index lab-task -o quiz.jsonl/x.index".split()]) == 3
+    assert main(["decontaminate", "index", "lab-task", "-o", "quiz.jsonl/x.index"]) == 3
     assert "`quiz.jsonl/x.index` cannot be written" in capsys.readouterr().err
     write("blank.jsonl", [{"q": " "}])
     assert main(["decontaminate", "index", "blank.jsonl", "--field", "q"]) == 1
