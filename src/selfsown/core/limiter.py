@@ -55,6 +55,11 @@ class Permit:
 
 _NOTHING_TAKEN: Final = Taken()
 
+_FIRST_ANSWER_S: Final = 0.25
+"""Assumed time of an answer before the first."""
+_WEIGHT: Final = 0.05
+_LEAST_S: Final = 0.001
+
 _Waiter: TypeAlias = "tuple[asyncio.Future[Permit], int]"
 
 
@@ -86,6 +91,8 @@ class Limiter:
         """When the endpoint last went from no calls in flight to some."""
         start = sys.maxsize if local else settings.concurrency
         self._adaptive = AdaptiveLimit(start, settings.max_concurrency or 0)
+        self._answer_s = _FIRST_ANSWER_S  # moving average of the time that an answer takes
+        self._resting: deque[float] = deque()
         self._circuit = Circuit(
             down_after_s=settings.down_after_s, down_at_start_s=settings.down_at_start_s
         )
@@ -184,16 +191,12 @@ class Limiter:
             self._buckets.give(permit.tokens - used)
         if verdict == "replied":
             self.last_reply_at = self.last_answer_at = now
+            self._answer_s += (now - permit.sent_at - self._answer_s) * _WEIGHT
             self._adaptive.replied(permit.serial, permit.depth)
         elif verdict == "refused" or verdict == "gateway":
             self.refusals += 1
             self.last_reply_at = now
-            self._adaptive.refused(
-                permit.serial,
-                permit.depth,
-                in_flight=self.in_flight,
-                nothing_left=nothing_left(rate),
-            )
+            self._refused(permit, now, rate)
         if verdict == "replied" or verdict == "refused":
             if self._circuit.replied():
                 self._reachable_again()
@@ -243,15 +246,32 @@ class Limiter:
         probe = self._circuit.wait_s(now)
         return None if probe is None else max(wait, probe)
 
+    def _refused(self, permit: Permit, now: float, rate: RateState | None) -> None:
+        took = now - permit.sent_at
+        rests = self._adaptive.refused(
+            permit.serial,
+            permit.depth,
+            in_flight=self.in_flight,
+            nothing_left=nothing_left(rate),
+            lag=min(1.0, took / max(took, self._answer_s, _LEAST_S)),
+        )
+        if rests:  # a refusal must not come at less than an answer: it would be asked for in a loop
+            self._resting.append(now + max(0.0, self._answer_s - took))
+
     def _pump(self) -> None:
         """Let in who may enter now, first come first served."""
         now = self._clock.monotonic()
+        while self._resting and self._resting[0] <= now:
+            self._resting.popleft()
+            self._adaptive.rested()
         while self._queue:
             turn, tokens = self._queue[0]
             if turn.done():  # cancelled
                 self._queue.popleft()
                 continue
             if self.in_flight >= self._adaptive.room:
+                if self._resting:
+                    self._pump_after(now, self._resting[0] - now)
                 return
             if not self._free:
                 wait = self._wait_s(now, tokens)
