@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,13 @@ import pytest
 from tests.scale.jobs import ROWS, Inline, data, do, make_job, merged, plain
 
 from selfsown.core.config import make_config
-from selfsown.core.errors import BudgetExhausted, CheckFailed, ConfigChanged, ConfigError
+from selfsown.core.errors import (
+    BudgetExhausted,
+    CheckFailed,
+    ConfigChanged,
+    ConfigError,
+    EnvironmentFailure,
+)
 from selfsown.core.stages import Origin
 from selfsown.offline import replay
 from selfsown.scale.job import read_facts
@@ -57,6 +64,26 @@ def test_processes_make_the_same_bytes_whatever_their_number(tmp_path: Path) -> 
     reference = make_job(tmp_path, "reference", shards=5)
     do(reference)
     assert results[0] == results[1] == merged(reference)
+
+
+def test_a_shard_whose_workers_keep_dying_stops_the_job_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    start = Processes._start
+
+    def counted(self: Processes) -> object:
+        started.append(self)
+        return start(self)
+
+    job = make_job(tmp_path, "job", shards=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Processes, "_start", counted)
+        patch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(EnvironmentFailure, match="the worker of shard 0 died 20 times"):
+            do(job, Processes(1))
+    assert len(started) == 20
+    assert do(job, Processes(1)).finished == 1
 
 
 def test_the_merge_has_the_order_of_the_input(tmp_path: Path) -> None:

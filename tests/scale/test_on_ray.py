@@ -16,7 +16,7 @@ import pytest
 from tests.scale.jobs import Standing, do, make_job, merged
 from tests.system.processes import call, start
 
-from selfsown.core.errors import ConfigChanged, EnvironmentFailure
+from selfsown.core.errors import ConfigChanged, ConfigError, EnvironmentFailure
 from selfsown.scale.on_ray import OnRay
 from selfsown.scale.processes import Processes
 from selfsown.scale.tasks import Outcome, Task
@@ -122,6 +122,20 @@ def test_a_cluster_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(real, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("refused")))
     with pytest.raises(EnvironmentFailure, match=r"127\.0\.0\.1:1.*refused"):
         OnRay(2, "127.0.0.1:1", has_store=True)
+
+
+def test_a_cluster_of_several_nodes_needs_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray as real
+
+    ended: list[str] = []
+    monkeypatch.setattr(real, "init", lambda **_: None)
+    monkeypatch.setattr(real, "nodes", lambda: [{"Alive": True}, {"Alive": False}, {"Alive": True}])
+    monkeypatch.setattr(real, "cluster_resources", lambda: {"CPU": 4.0})
+    monkeypatch.setattr(real, "shutdown", lambda: ended.append("shutdown"))
+    with pytest.raises(ConfigError, match="has 2 nodes, and no store was given"):
+        OnRay(2, "auto", has_store=False)
+    assert ended == ["shutdown"]
+    OnRay(2, "auto", has_store=True)
 
 
 @pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
