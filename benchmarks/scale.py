@@ -4,7 +4,7 @@ All but `documents` with a scripted model, so that no endpoint is in it. Printed
 
 - split: rows per CPU second dealt out to 64 shards
 - shard: seconds and CPU of one shard of one row (the price of a shard), over many
-- driver: peak memory of the driver over 100 and over 1,000 shards
+- driver: peak memory of the driver over 100, 1,000 and 10,000 shards, and what a shard costs it
 - calls: calls per CPU second through a worker, and journal and segment bytes per call
 - restore: journal rows per CPU second from a store
 - merge: records per CPU second, report included, without a filter and with exact novelty
@@ -138,8 +138,8 @@ def work(one: Job, given: Rows, executor: Callable[[], Executor]) -> Measured:
     return measured
 
 
-def measure_driver(folder: Path, shards: int) -> float:
-    """Peak memory of a driver in MB, in a process of its own, with workers that do nothing."""
+def measure_driver(folder: Path, shards: int) -> list[float]:
+    """What `driver` prints, in a process of its own, with workers that do nothing."""
     done = subprocess.run(
         [
             sys.executable,
@@ -154,7 +154,7 @@ def measure_driver(folder: Path, shards: int) -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout)
+    return [float(value) for value in done.stdout.split()]
 
 
 class Instant:
@@ -177,9 +177,10 @@ class Instant:
 
 
 def driver(folder: Path, shards: int) -> None:
-    """Print the peak memory of this process as the driver of instant shards."""
-    run_job(job(folder, f"d{shards}", shards), rows(10), Instant, lambda outcome, finished: None)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    """Print what instant shards cost their driver: MB at most, ms of CPU and of time for each."""
+    spent = work(job(folder, f"d{shards}", shards), rows(10), Instant)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(peak, 1000 * spent.cpu_s / shards, 1000 * spent.wall_s / shards)
 
 
 def sizes(paths: Iterator[Path]) -> int:
@@ -210,7 +211,11 @@ def main() -> None:
         tiny = work(job(folder, "tiny", asked.shards), rows(asked.shards), lambda: Processes(1))
         found["shard_s"] = round(tiny.wall_s / asked.shards, 4)
         found["shard_cpu_s"] = round(tiny.cpu_s / asked.shards, 4)
-        found["driver_mb"] = {n: measure_driver(folder, n) for n in (100, 1000, 10_000)}
+        drivers = {n: measure_driver(folder, n) for n in (100, 1000, 10_000)}
+        found["driver_mb"] = {n: mb for n, (mb, _, _) in drivers.items()}
+        _, cpu_ms, wall_ms = drivers[10_000]
+        found["driver_cpu_ms_per_shard"] = round(cpu_ms, 2)
+        found["driver_ms_per_shard"] = round(wall_ms, 2)
         store = str(folder / "store")
         big = job(folder, "big", 8, store)
         whole = work(big, rows(asked.rows), lambda: Processes(1))

@@ -257,9 +257,9 @@ class Ledger:
             try:
                 yield
                 for unit in _UNITS:
-                    cap = self._cap(unit)
-                    whole = self._one(f"SELECT sum({unit}) FROM shards")  # noqa: S608
-                    assert cap is None or whole <= max(cap, self._frozen(unit))
+                    if (cap := self._cap(unit)) is not None:
+                        whole = self._one(f"SELECT sum({unit}) FROM shards")  # noqa: S608
+                        assert whole <= max(cap, self._frozen(unit))
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
