@@ -162,7 +162,11 @@ class Attempts:
             if result.completion.usage.reasoning_tokens or result.completion.reasoning:
                 call.latencies.reasoning = True
             kind, status, detail = "ok", None, ""
-            route.limiter.leave(sent.permit, "replied", result.rate, used=used)
+            limiter = route.limiter
+            limiter.leave(sent.permit, "replied", result.rate, used=used)
+            limiter.naps.answered_at = now
+            if limiter.naps.sleepers:
+                limiter.naps.wake()
         else:
             kind, status, detail = result.kind, result.status, result.detail
             end = "unknown" if cancelled else verdict(result)

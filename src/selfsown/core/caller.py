@@ -148,7 +148,7 @@ class Caller:
                 kind, text = final_outcome(result, tries, self._policy)
                 return Outcome(None, kind, text, tuple(call.records))
             if batches is None:
-                await self._back_off(route, result, wait)
+                await self._back_off(call, result, wait)
             else:
                 self._retries += 1  # the next batch is wait enough
 
@@ -233,13 +233,16 @@ class Caller:
                 raise storm_failure(route.model, self._policy)
         return wait
 
-    async def _back_off(self, route: Route, failure: AttemptFailed, seconds: float) -> None:
+    async def _back_off(self, call: Call, failure: AttemptFailed, seconds: float) -> None:
+        limiter = call.route.limiter
         if failure.kind == "rate_limit":
-            route.limiter.hold(seconds, failure.rate)
+            limiter.hold(seconds, failure.rate)
         self._retries += 1
         self._backing_off += 1
+        sent_at = self._clock.monotonic() - (call.records[-1].duration_s if call.records else inf)
+        stormy = failure.retry_after_s is None and limiter.naps.answered_at < sent_at
         try:
-            await self._clock.sleep(seconds)
+            await (limiter.naps if stormy else self._clock).sleep(seconds)
         finally:
             self._backing_off -= 1
 

@@ -24,6 +24,7 @@ from selfsown.core.concurrency import AdaptiveLimit
 from selfsown.core.errors import EnvironmentFailure
 from selfsown.core.limits import LimitSettings
 from selfsown.core.model import RateState
+from selfsown.core.naps import Naps
 
 Verdict: TypeAlias = Literal["replied", "refused", "gateway", "cut", "unreached", "late", "unknown"]
 """What a call's end says about the endpoint: it replied; refused for load; its gateway could not
@@ -98,6 +99,8 @@ class Limiter:
         )
         self._why_down = ""
         self._clock = clock
+        self.naps = Naps(clock)
+        """Where calls wait for the endpoint to be well again."""
         self._on_event = on_event
         self._queue: deque[_Waiter] = deque()
         self._timer: asyncio.Task[None] | None = None
