@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfsown.core.errors import CallFailed, ConfigError
 from selfsown.core.request import JSON, Completion, Message, Request, message
 from selfsown.core.run import Run
+from selfsown.core.templates import render, template
 from selfsown.curate.steps import InstructionFilter, filter_named, first_drop
 from selfsown.curate.verdict import Verdict
 from selfsown.recipes.base import Recipe
-from selfsown.recipes.prompts import render, template
 
 
 class Options(BaseModel):
