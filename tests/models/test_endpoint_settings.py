@@ -47,6 +47,25 @@ async def test_an_error_body_that_repeats_secrets_is_redacted() -> None:
         assert secret not in repr(caught.value)
 
 
+async def test_a_part_of_what_was_sent_is_as_secret_as_the_whole() -> None:
+    parts = ("key/in+query", "key/in header", "t0ken-of-a-header", "pass:w0rd/word")
+
+    def answer(body: Mapping[str, JSON]) -> Planned:
+        said = f"wrong: {', '.join(parts)}, api-version 2024-06-01"
+        return Planned(401, orjson.dumps({"error": {"message": said}}))
+
+    async with LocalServer(ServerOptions(answer=answer)) as server:
+        uri = server.model_uri().replace("//", "//u:pass%3Aw0rd%2Fword@")
+        query = "?api-version=2024-06-01&key=key%2Fin%2Bquery#"
+        headers = {"Authorization": f"Bearer {parts[2]}", "X-Key": parts[1]}
+        model = open_model({"uri": uri.replace("#", query), "headers": headers}, environ={})
+        with pytest.raises(AttemptFailed) as caught:
+            await model.attempt(ASK)
+        await model.close()
+    assert not [part for part in parts if part in caught.value.detail]
+    assert "api-version 2024-06-01" in caught.value.detail, "what helps is hidden"
+
+
 async def test_user_info_becomes_basic_authentication_and_the_query_is_sent() -> None:
     async with LocalServer() as server:
         uri = server.model_uri().replace("//", "//me:pw@").replace("#", "?api-version=3#")

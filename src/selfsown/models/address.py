@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from selfsown.models.settings import ModelSettings
 from selfsown.models.uri import ModelURI
@@ -21,7 +21,9 @@ def headers_of(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Headers of every request, and the secrets in them and in the URL, which nothing may show."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    secrets = [api_key, where.query, *settings.headers.values()]
+    secrets = [api_key, where.query, *_query_values(where.query)]
+    for value in settings.headers.values():
+        secrets += [value, *value.split(maxsplit=1)[1:]]  # `Bearer KEY`: KEY alone, too
     if where.credentials is not None:
         user_and_password = ":".join(where.credentials)
         encoded = base64.b64encode(user_and_password.encode()).decode()
@@ -31,3 +33,10 @@ def headers_of(
         headers[key_header] = f"Bearer {api_key}" if key_header == "Authorization" else api_key
     headers.update(settings.headers)
     return headers, tuple(sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True))
+
+
+def _query_values(query: str) -> list[str]:
+    """The values in a query, as written and as meant; versions are no secret, and help."""
+    written = [pair.partition("=") for pair in query.split("&")]
+    found = [(name, value) for name, _, value in written] + parse_qsl(query)
+    return [value for name, value in found if name != "api-version"]
