@@ -62,6 +62,10 @@ def test_a_job_is_split_shown_and_merged(
     code, out, err = say("merge", job, "-o", job / "merged")
     assert (code, out) == (0, "")
     assert "merged 3 runs: 21 accepted in, 21 kept; dropped: none" in err
+    again = err.rpartition("next: ")[2]
+    assert again.endswith("--prompt-field NAME -o train.jsonl\n")
+    words = again.replace("NAME", "text").replace("train.jsonl", str(tmp_path / "t.jsonl")).split()
+    assert say(*words[words.index("export") :], "--no-decontaminate")[0] == 0, "what is said works"
     code, out, _ = say("status", job / "merged")
     assert out.startswith(f"{job / 'merged'}: merge, 3 runs, 21 of 21 kept\n")
     code, _, err = say("replay", job / "merged")

@@ -97,7 +97,6 @@ def merge(
 
         click.echo(orjson.dumps({"directory": str(out), **manifest}, option=orjson.OPT_INDENT_2))
         return
-    from selfsown.cli.run import program
     from selfsown.cli.summary import stage_lines
     from selfsown.report.words import count, plural
 
@@ -110,5 +109,13 @@ def merge(
         err=True,
     )
     click.echo(f"wrote `{out / 'accepted.jsonl'}`", err=True)
-    quoted = shlex.quote(str(out))
-    click.echo(f"next: {program()} export {quoted} --format messages -o train.jsonl", err=True)
+    click.echo(f"next: {export_command(out, manifest['data']['recipe'])}", err=True)
+
+
+def export_command(out: Path, recipe: str) -> str:
+    """How a merge is exported; without a journal, what was asked is a field of the rows."""
+    from selfsown.cli.run import program
+    from selfsown.recipes.base import get_recipe
+
+    field = " --prompt-field NAME" if get_recipe(recipe).inputs == "rows" else ""
+    return f"{program()} export {shlex.quote(str(out))} --format messages{field} -o train.jsonl"

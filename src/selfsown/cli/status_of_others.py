@@ -135,7 +135,7 @@ def _job(directory: Path, process: int | None) -> OtherStatus:
 
 
 def _merge(directory: Path) -> OtherStatus | None:
-    from selfsown.cli.run import program
+    from selfsown.cli.merge import export_command
     from selfsown.cli.summary import stage_lines
     from selfsown.core.rundir import read_manifest
     from selfsown.report.words import count, plural
@@ -147,7 +147,7 @@ def _merge(directory: Path) -> OtherStatus | None:
     state = (
         f"{plural(facts['runs'], 'run')}, {count(facts['accepted'])} of {count(facts['in'])} kept"
     )
-    again = f"{program()} export {shlex.quote(str(directory))} --format messages -o train.jsonl"
+    again = export_command(directory, data["recipe"])
     lines = tuple(stage_lines(data["stages"]))
     return OtherStatus(str(directory), "merge", state, None, lines, again)
 

@@ -62,7 +62,8 @@ def read_effective(directory: Path) -> tuple[RunConfig, Mapping[str, Any]]:
         raise InputError(
             f"`{directory}` has no {CONFIG}",
             why="it is written when a run starts, so this is no run directory",
-            fix="give a run directory, for example `runs/demo`",
+            fix="give a run directory, for example `runs/demo`; of a sharded job, one in its"
+            " `shards`, or its merge",
         )
     form = read_config(path)
     effective = form.pop("effective", {})
@@ -100,8 +101,6 @@ class StandIn:
 
     async def close(self) -> None:
         """Nothing to release."""
-
-
 
 
 def _versions() -> dict[str, JSON]:

@@ -108,7 +108,8 @@ def open_run(path: Path) -> RunFiles:
         raise InputError(
             f"`{path}` is not a run directory",
             why="it holds neither `manifest.json` nor `config.yaml` nor `journal.sqlite`",
-            fix="give the directory that was named with `selfsown run … -o DIR`",
+            fix="give the directory that was named with `selfsown run … -o DIR`; of a sharded job,"
+            " one in its `shards`, or its merge",
         )
     return RunFiles(path, _read_manifest(path), _read_config(path))
 
