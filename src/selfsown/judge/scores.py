@@ -15,8 +15,8 @@ The rules:
 4. An answer that was cut off counts only if a whole line of it is a score.
 5. A candidate is scored if at least half of its samples are (`combine`).
 
-Source: Self-Rewarding Language Models (arXiv:2401.10020, section 2.4 and the prompt of figure 2),
-which has the line `Score: <points>` and the mean of several samples.
+Source: Self-Rewarding Language Models (arXiv:2401.10020, figure 2), which has the line
+`Score: <points>` and takes the mean of several samples.
 Differs from the paper: it gives no parser; rules 1-5 are ours.
 """
 
@@ -84,7 +84,7 @@ def parse_score(text: str, scale: Scale = POINTS, *, cut_off: bool = False) -> f
         scale: the range of a valid score.
         cut_off: generation ended at the token limit, so that the text is not whole.
     """
-    plain = _EMPHASIS.sub("", text.translate(_WIDE))
+    plain = without_emphasis(text)
     if cut_off:
         plain = "\n".join(_whole_score_lines(plain))
     found = [match for match in _LABELLED.finditer(plain) if not _is_range(plain, match)]
@@ -93,6 +93,11 @@ def parse_score(text: str, scale: Scale = POINTS, *, cut_off: bool = False) -> f
     if bare is not None and (last is None or bare.start("number") > last.start("number")):
         last = bare
     return None if last is None else _value(last, plain, scale)
+
+
+def without_emphasis(text: str) -> str:
+    """The text without markdown emphasis, with full-width forms and dashes as ASCII."""
+    return _EMPHASIS.sub("", text.translate(_WIDE))
 
 
 def combine(values: Sequence[float | None]) -> Combined:

@@ -1,0 +1,120 @@
+"""The additive five-point rubric: one answer, several samples, the mean of those that parsed.
+
+Levels build on each other, and each that is reached adds a point; asked so, a model separates
+answers far better than with the same levels as a choice (65 against 27 % agreement with people in
+the paper). Samples cut the variance of one sampled number.
+
+Source: Self-Rewarding Language Models (arXiv:2401.10020, figure 2; 3 samples at temperature 0.7 and
+top-p 0.9).
+Differs from the paper: the wording is ours; a reference is shown where there is one; how answers
+are read and when a candidate counts as scored (`selfsown.judge.scores`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from selfsown.core.errors import CallFailed
+from selfsown.core.request import JSON, Completion
+from selfsown.judge.base import Asker, Item, Judgement, Scale, Source
+from selfsown.judge.prompting import ROLE, Asking, at_least_one
+from selfsown.judge.scores import POINTS, combine, parse_score
+
+SAMPLES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rubric:
+    """A model that grades one answer from 0 to 5, several times."""
+
+    samples: int = SAMPLES
+    """Judgements per candidate."""
+    temperature: float | None = 0.7
+    top_p: float | None = 0.9
+    max_tokens: int = 512
+    template: str | None = None
+    """A template of the user's own: `{{ prompt }}`, `{{ answer }}`, perhaps `{{ reference }}`."""
+    role: str = ROLE
+
+    def __post_init__(self) -> None:
+        """Refuse options that make no sense."""
+        at_least_one("samples", self.samples)
+        self._asking()
+
+    @property
+    def name(self) -> str:
+        """The name in configs."""
+        return "rubric"
+
+    @property
+    def options(self) -> Mapping[str, JSON]:
+        """Its effective options; the template by its hash."""
+        return {
+            "samples": self.samples,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "template_id": self._asking().template_id,
+            "role": self.role,
+        }
+
+    @property
+    def source(self) -> Source:
+        """A model decides."""
+        return "judge"
+
+    @property
+    def scale(self) -> Scale:
+        """0 to 5 points."""
+        return POINTS
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The one model that it asks."""
+        return (self.role,)
+
+    async def judge(self, run: Asker, item: Item) -> Judgement:
+        """Grade one answer; each sample is a part of the judgement."""
+        asking = self._asking()
+        values = {"prompt": item.prompt, "answer": item.answer, "reference": item.reference}
+        answers = await run.gather(
+            *(asking.ask(run, values, sample) for sample in range(self.samples))
+        )
+        return mean_of([_sample(answer, self.scale) for answer in answers], self.scale)
+
+    def _asking(self) -> Asking:
+        return Asking(
+            prompt="rubric",
+            template=self.template,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            role=self.role,
+        )
+
+
+def mean_of(parts: Sequence[Judgement], scale: Scale) -> Judgement:
+    """Samples as one judgement: their mean, or missing where fewer than half parsed."""
+    found = combine([part.value for part in parts])
+    words = f"{found.parsed} of {found.asked} samples parsed"
+    if found.value is None:
+        return Judgement(
+            value=None, source="judge", scale=scale, reason=f"unparsed: {words}", parts=tuple(parts)
+        )
+    reason = f"mean of samples: {words}, standard deviation {found.std:.2f}"
+    return Judgement(
+        value=found.value, source="judge", scale=scale, reason=reason, parts=tuple(parts)
+    )
+
+
+def _sample(answer: Completion | CallFailed, scale: Scale) -> Judgement:
+    if isinstance(answer, CallFailed):
+        return Judgement(
+            value=None, source="judge", scale=scale, reason=f"call_failed: {answer.kind}"
+        )
+    cut_off = answer.finish_reason == "length"
+    score = parse_score(answer.text, scale, cut_off=cut_off)
+    reason = "" if score is not None else "unparsed: cut off" if cut_off else "unparsed: no score"
+    return Judgement(value=score, source="judge", scale=scale, raw=answer.text, reason=reason)
