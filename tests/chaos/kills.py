@@ -1,8 +1,9 @@
 """The kill matrix: SIGKILL at random points of every stage, and what came of it.
 
-Stages of asking are killed by the clock while a server counts; commits a random moment after they
-began; what writes files (the end of a run, export, report, merge) before a random one of its file
-operations, so that every boundary is met; runs in batches by the clock, under faults.
+Stages of asking are killed at a call that a server keeps waiting; commits a random moment after
+they began; what writes files (the end of a run, export, report, merge) before a random one of its
+file operations, so that every boundary is met; runs in batches by the clock, under faults; workers
+and drivers of jobs of shards while they ask. Loops: `tests/system/test_loop_kill.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import orjson
 from tests.chaos import trap
 from tests.chaos.plan import Plan, Table
+from tests.scale import killing
 from tests.system.batch_scene import PROVIDERS, Scene, scenery
 from tests.system.kills import CASES, MODEL, config_for, data, kill_often, run_whole
 from tests.system.nursery import Nursery
@@ -46,6 +48,7 @@ def tables(plan: Plan, home: Path) -> list[Table]:
     asking(plan, home, table)
     writing(plan, home, table)
     batches(plan, home, table)
+    shards(plan, home, table)
     kills = sum(int(row[1]) for row in table.rows)
     table.add("all", kills, *(sum(int(row[n]) for row in table.rows) for n in range(2, 7)))
     for row in table.rows[:-1]:
@@ -266,3 +269,25 @@ def batches(plan: Plan, home: Path, table: Table) -> None:
                 f"batches: {provider}", kills, int(not replay(scene.run_dir).identical),
                 int(scene.data() != whole.data()), sum(made.values()) - len(made), 0, 0,
             )  # fmt: skip
+
+
+def shards(plan: Plan, home: Path, table: Table) -> None:
+    """Workers and drivers of jobs."""
+    if plan.share < 1:
+        return  # `tests/scale/test_chaos.py` is the short form
+    rng, counts = plan.rng("shards"), Counter[str]()
+    place = home / "shards"
+    place.mkdir()
+    with ServerProcess(*killing.SLOW) as server:
+        whole = killing.whole(place, server)
+        for name in ("one", "two"):
+            server.reset()
+            kills = killing.kill_often(place, name, server, rng)
+            counts["kills"] += kills
+            counts["bytes"] += killing.merged(place, name) != whole
+            lost = arrivals(server).total() - killing.answered(place, name)
+            counts["again"] += max(0, lost - kills * killing.CONCURRENCY * killing.WORKERS)
+            counts["again"] += abs(killing.answered(place, name) - killing.ROWS)
+            counts["lost"] += lost
+    cells = ("kills", "replay", "bytes", "again", "lost", "half")
+    table.add("shards: workers and driver", *(counts[cell] for cell in cells))

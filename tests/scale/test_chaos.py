@@ -11,13 +11,27 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from tests.scale import node
-from tests.scale.jobs import data
-from tests.system.processes import arrivals, call, committed, environment, start, write_config
+from tests.scale.killing import (
+    CONCURRENCY,
+    MODEL,
+    ROWS,
+    SLOW,
+    WORKERS,
+    answered,
+    asked,
+    command,
+    config,
+    kill_often,
+    merged,
+    wait_for,
+    whole,
+    workers_of,
+)
+from tests.system.processes import arrivals, call, committed, environment, start
 
 from selfsown.scale.segments import read_chain
 from selfsown.scale.store import Store
@@ -25,101 +39,20 @@ from selfsown.testing.process import ServerProcess
 
 pytestmark = pytest.mark.slow
 
-MODEL = "m"
-SHARDS = 4
-ROWS = 240
-CONCURRENCY = 3
-WORKERS = 2
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
     """A slow enough endpoint."""
-    with ServerProcess("--model", MODEL, "--latency-median-s", "0.06") as server:
+    with ServerProcess(*SLOW) as server:
         yield server
-
-
-def config(home: Path, name: str, server: ServerProcess) -> Path:
-    rows = home / "rows.jsonl"
-    rows.write_text("".join(f'{{"n": {n}}}\n' for n in range(ROWS)))
-    form: dict[str, Any] = {
-        "recipe": "complete",
-        "rows": str(rows),
-        "models": {"generator": server.model_uri(MODEL)},
-        "options": {"prompt": "Say {{ n }}."},
-        "limits": {"concurrency": CONCURRENCY, "resend": 0},
-        "out": str(home / name),
-    }
-    return write_config(home / f"{name}.yaml", form)
-
-
-def command(path: Path, *more: str) -> list[str | Path]:
-    return ["run", path, "--shards", str(SHARDS), "--workers", str(WORKERS), "--quiet", *more]
-
-
-def merged(home: Path, name: str) -> dict[str, bytes]:
-    done = call("merge", home / name, "-o", home / f"{name}-merged")
-    assert done.returncode == 0, done.stderr
-    return data(home / f"{name}-merged")
-
-
-def workers_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(driver.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def asked(server: ServerProcess) -> int:
-    return int(str(server.counters(bodies=False)["requests"]))
-
-
-def wait_for(server: ServerProcess, driver: subprocess.Popen[bytes], calls: int) -> None:
-    while driver.poll() is None and asked(server) < calls:
-        time.sleep(0.005)
-
-
-def whole(home: Path, server: ServerProcess, *more: str) -> dict[str, bytes]:
-    done = call(*command(config(home, "whole", server), *more))
-    assert done.returncode == 0, done.stderr
-    files = merged(home, "whole")
-    server.reset()
-    return files
-
-
-def answered(home: Path, name: str) -> int:
-    return sum(
-        committed(home / name / "shards" / f"{shard:05d}", MODEL).total() for shard in range(SHARDS)
-    )
 
 
 def test_workers_and_driver_killed_at_random_leave_the_same_bytes(
     tmp_path: Path, server: ServerProcess
 ) -> None:
     expected = whole(tmp_path, server)
-    path, rng, kills = config(tmp_path, "killed", server), random.Random(4), 0
-    while True:
-        before = asked(server)
-        driver = start(*command(path))
-        wait_for(server, driver, before + rng.randrange(5, 20))
-        children = workers_of(driver)
-        for child in rng.sample(children, min(len(children), rng.choice((0, 1, 2)))):
-            child.kill()  # the driver starts another one
-            kills += 1
-        wait_for(server, driver, asked(server) + rng.randrange(2, 10))
-        if driver.poll() is None and kills < 12:
-            children = workers_of(driver)
-            driver.kill()
-            kills += 1
-            psutil.wait_procs(children, timeout=20)
-        assert driver.stderr is not None
-        said = driver.stderr.read().decode()
-        driver.stderr.close()
-        code = driver.wait(120)
-        if code == 0:
-            break
-        assert code == -signal.SIGKILL, said
-    assert kills >= 3
+    kills = kill_often(tmp_path, "killed", server, random.Random(4))
+    assert kills >= 5
     assert merged(tmp_path, "killed") == expected
     total = arrivals(server).total()
     lost = total - answered(tmp_path, "killed")

@@ -98,11 +98,7 @@ class Scene:
         self.start()
         if self.nursery.wait(seconds) is not None:
             return False
-        try:
-            return self.nursery.kill() == -9
-        except ProcessLookupError:  # it ended in this very moment
-            assert self.nursery.wait(60) == 0
-            return False
+        return self.nursery.kill() == -9
 
     def kill_at(self, stage: str) -> None:
         """Start, and kill while the server stalls."""

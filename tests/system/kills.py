@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 from tests.recipes.gardener import SEEDS
 from tests.system.nursery import Nursery
 from tests.system.processes import arrivals, committed, write_config
@@ -84,7 +85,12 @@ def config_for(case: Case, home: Path, server: ServerProcess, order: str, concur
 def run_until(
     nursery: Nursery, server: ServerProcess, config: Path, calls: int, delay_s: float
 ) -> bool:
-    """Start or resume; kill once the server has seen so many calls, a moment later."""
+    """Start or resume; kill once the server has seen so many calls, a moment later.
+
+    The server keeps that call and all later ones waiting, so that the run cannot have ended by then
+    unless it needs none of them. Whether it was killed.
+    """
+    server.hold(calls)
     nursery.start("run", config, "--quiet", "--yes")
     code = None
     while code is None and int(str(server.counters(bodies=False)["requests"])) < calls:
@@ -113,11 +119,12 @@ def kill_often(
     """Kill a run at random moments and hold each session to what was committed before it."""
     rng, tally, out = random.Random(seed), Tally(), config.parent / "run"
     seen: Counter[str] = Counter()
-    # In arrival order a run may need fewer calls than the whole one did: none is killed so late
-    # that it may have ended.
-    for moment in sorted(rng.sample(range(whole * 7 // 10), kills)):
+    for moment in sorted(rng.sample(range(whole * 9 // 10), kills)):
         before = committed(out, MODEL)
-        tally.kills += run_until(nursery, server, config, moment + tally.lost, rng.uniform(0, 0.04))
+        delay_s = rng.uniform(0, 0.04)
+        while not run_until(nursery, server, config, moment + tally.lost, delay_s):
+            extend(config)
+        tally.kills += 1
         after, total = committed(out, MODEL), arrivals(server)
         sent, new = total - seen, after - before
         assert not before - after, "a committed call is gone"
@@ -127,7 +134,15 @@ def kill_often(
         tally.lost += lost
         tally.most_lost = max(tally.most_lost, lost)
         seen = total
+    server.hold(None)
     return tally
+
+
+def extend(config: Path) -> None:
+    """Raise the target by a quarter: in arrival order a run may need fewer calls than another."""
+    form = yaml.safe_load(config.read_bytes())
+    assert form["order"] == "arrival" and "target" in form, "the run ended before its time"
+    write_config(config, {**form, "target": form["target"] * 5 // 4})
 
 
 def run_whole(nursery: Nursery, config: Path) -> None:

@@ -7,6 +7,7 @@ Modules that are named as arguments are imported, too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -69,8 +70,9 @@ class Nursery:
         return self._line()
 
     def kill(self) -> int:
-        """SIGKILL the command, and say how it ended."""
-        os.kill(self._child, signal.SIGKILL)
+        """SIGKILL the command, and say how it ended: by that, or a moment before."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._child, signal.SIGKILL)
         return self._line()
 
     def _line(self) -> int:

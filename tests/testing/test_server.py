@@ -220,3 +220,16 @@ async def test_requests_that_arrive_in_pieces_or_back_to_back_are_answered_in_or
         writer.close()
         await writer.wait_closed()
         assert server.counters.request_count == 2
+
+
+async def test_calls_from_a_number_on_wait_until_they_are_let_go() -> None:
+    async with LocalServer() as server, aiohttp.ClientSession() as session:
+        server.hold(2)
+        calls = [asyncio.create_task(post(session, server, chat(str(n)))) for n in range(3)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        while server.counters.request_count < 3:
+            await asyncio.sleep(0)
+        assert server.counters.in_flight == 2
+        server.hold(None)
+        await asyncio.gather(*calls)
+        assert server.counters.in_flight == 0

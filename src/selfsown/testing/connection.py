@@ -8,6 +8,7 @@ address only and is no server for anything else.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
 from collections.abc import Callable
@@ -47,6 +48,7 @@ class Turn:
 
     reply: Planned
     delay_s: float = 0.0
+    """`math.inf`: not before `Connection.release`."""
     done: Callable[[int | None], None] | None = None
     """Called once with the status sent, or None if the client went away."""
 
@@ -86,6 +88,11 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._finish(None)
 
+    def release(self) -> None:
+        """Send the reply that is held back, if there is one."""
+        if self._turn is not None and self._turn.delay_s == math.inf:
+            self._send()
+
     def abort(self) -> None:
         """Drop the connection at once."""
         if self._transport is not None:
@@ -108,6 +115,8 @@ class Connection(asyncio.Protocol):
         self._buffer = self._buffer[end + 4 + length :]
         method, _, rest = head.partition(" ")
         turn = self._turn = self._handle(Incoming(method, rest.partition(" ")[0], head, body))
+        if turn.delay_s == math.inf:
+            return
         if turn.delay_s > 0:
             self._timer = asyncio.get_running_loop().call_later(turn.delay_s, self._send)
         else:

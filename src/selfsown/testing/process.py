@@ -104,6 +104,10 @@ class ServerProcess:
         """Whether the request that is to stall has come."""
         return self._ask("/_batches", "GET")["stall"] == "stalled"
 
+    def hold(self, number: int | None) -> None:
+        """Let calls from this number on wait (`LocalServer.hold`)."""
+        self._ask("/_hold", "POST", b"" if number is None else str(number).encode())
+
     def reset(self) -> None:
         """Start the counters over."""
         self._ask("/_reset", "POST")

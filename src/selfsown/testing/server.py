@@ -9,13 +9,16 @@ As a process of its own: `python -m selfsown.testing.server --port 0 --rate-limi
 one JSON line with its URL, and ends by itself when its parent dies or its time is up (see
 `selfsown.testing.process`). Answers, latencies and faults are functions of seed, request and how
 often it was seen, so concurrency does not change them. Counters are at `GET /_counters`
-(`?bodies=0` for the short form) and start over at `POST /_reset`. It also speaks OpenAI's and
+(`?bodies=0` for the short form) and start over at `POST /_reset`. `POST /_hold` with a number N
+lets the N-th call since then and all later ones wait until the next such order (empty: none), so
+that a client can be killed at an exact moment. It also speaks OpenAI's and
 Anthropic's batch APIs; what was submitted is at `GET /_batches`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -110,6 +113,7 @@ class LocalServer:
         self._window_start = 0.0
         self._window_count = 0
         self._port = self.options.port
+        self._hold_from: int | None = None
         self.desk = BatchDesk(self.options.batches, self.options.seed, self._made)
         """Batches and their files."""
         self._pages = BatchPages(self.desk, self._batched_answer)
@@ -145,6 +149,15 @@ class LocalServer:
         await asyncio.sleep(0)  # lets the aborted transports close their sockets
         await server.wait_closed()
 
+    def hold(self, number: int | None) -> None:
+        """Answer what is held back; keep the call of this number (from 1) and later ones waiting.
+
+        Calls count from the start or the last reset. None: keep none.
+        """
+        self._hold_from = number
+        for connection in list(self._connections):
+            connection.release()
+
     async def __aenter__(self) -> LocalServer:
         await self.start()
         return self
@@ -176,6 +189,9 @@ class LocalServer:
         if path == "/_stall" and incoming.method == "POST":
             self.desk.stall = incoming.body.decode()
             return Turn(Planned(200, b"{}"))
+        if path == "/_hold" and incoming.method == "POST":
+            self.hold(int(incoming.body) if incoming.body else None)
+            return Turn(Planned(200, b"{}"))
         if path == "/_reset" and incoming.method == "POST":
             self.counters.reset()
             return Turn(Planned(200, b"{}"))
@@ -198,7 +214,12 @@ class LocalServer:
         if fault:
             self.counters.by_fault[fault] += 1
             reply = faulty_reply(fault, reply.body, options.retry_after_s)
-        return Turn(reply, options.latency_s(body_hash, occurrence), self.counters.leave)
+        return Turn(reply, self._delay_s(body_hash, occurrence), self.counters.leave)
+
+    def _delay_s(self, body_hash: str, occurrence: int) -> float:
+        if self._hold_from is not None and self.counters.request_count >= self._hold_from:
+            return math.inf
+        return self.options.latency_s(body_hash, occurrence)
 
     def _refusal(self, incoming: Incoming, headers: dict[str, str]) -> Planned | None:
         """A 401 or 429 that needs no look at the body; fills in rate-limit headers."""
