@@ -61,6 +61,18 @@ def test_retry_failed_asks_exactly_those_again_and_is_not_part_of_the_resume_com
     assert "--retry-failed" not in run["resume"]
 
 
+def test_a_key_on_the_command_line_is_in_no_file_of_the_run(
+    selfsown: Program, complete: list[str], tmp_path: Path
+) -> None:
+    given = ["--model", "generator=http://u:canary-1@127.0.0.1:9/v1?key=canary-2#m"]
+    key = ["--set", "models.generator.api_key=canary-3"]
+    code, stdout, stderr = selfsown("run", *complete, *given, *key, "-o", "out", "--json")
+    assert code == 3, "nobody is there"
+    assert "canary" not in stdout + stderr
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert files and not [path for path in files if b"canary" in path.read_bytes()]
+
+
 def test_a_growing_run_is_extended_through_its_own_config(
     selfsown: Program, grow: list[str], tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from selfsown.core.errors import (
     ConfigError,
     EnvironmentFailure,
     JournalDamaged,
+    MissingExtra,
 )
 from selfsown.core.journal import JOURNAL_NAME, TABLES, Journal, Row
 from selfsown.scale import keeping
@@ -298,6 +299,14 @@ def test_a_store_is_for_one_job(tmp_path: Path) -> None:
     assert "`--store` of its own" in changed.value.fix
     kept = {path: path.read_bytes() for path in before}
     assert kept == before
+
+
+def test_the_password_of_a_store_is_in_no_message() -> None:
+    for url in ("ssh://u:canary@h/x", "nonsense://u:canary@h/x"):
+        with pytest.raises((ConfigError, MissingExtra)) as found:
+            Store(url).create("a", b"")
+        assert "canary" not in f"{found.value.what} {found.value.why} {found.value.fix}"
+        assert "…@h/x" in found.value.what
 
 
 def test_a_store_that_cannot_be_opened_is_said_before_anything_is_dealt_out(

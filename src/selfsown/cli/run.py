@@ -186,9 +186,14 @@ def program() -> str:
 
 
 def resume_command(ctx: click.Context) -> str:
-    """The command that resumes: the same again, without what must happen only once."""
-    arguments = [word for word in ctx.meta.get(ARGUMENTS, ()) if word not in _ONCE]
-    return f"{program()} {shlex.join(arguments)}"
+    """The command that resumes: the same again, without what must happen only once.
+
+    It is written into the run directory, so keys that were typed are hidden in it.
+    """
+    from selfsown.core.hidden import hide_argument_secrets
+
+    arguments = (word for word in ctx.meta.get(ARGUMENTS, ()) if word not in _ONCE)
+    return f"{program()} {shlex.join(hide_argument_secrets(arguments))}"
 
 
 def require_directory(config: RunConfig) -> None:

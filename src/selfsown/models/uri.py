@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from selfsown.core.errors import ConfigError
+from selfsown.core.hidden import hide_url_secrets
 from selfsown.core.model import Model
 from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON
@@ -58,7 +59,7 @@ def parse_uri(text: str) -> ModelURI:
         return ModelURI(scheme, "")
     if not colon or not scheme or "/" in scheme:
         raise ConfigError(
-            f"`{_hide_url_secrets(text)}` is not a model URI",
+            f"`{hide_url_secrets(text)}` is not a model URI",
             why="a model is named as `scheme:name`",
             fix="write `openai:NAME`, `http://localhost:8000/v1#NAME`, `hf:PATH` or `lab`",
         )
@@ -117,24 +118,24 @@ def _parse_http(text: str) -> ModelURI:
         host, port = url.hostname, url.port
     except ValueError:
         raise ConfigError(
-            f"model URL `{_hide_url_secrets(text)}` cannot be read",
+            f"model URL `{hide_url_secrets(text)}` cannot be read",
             why="the port must be a number from 0 to 65535 and the host a name or address",
             fix="write `http://HOST:PORT/v1#NAME`",
         ) from None  # the parser's own text may repeat a password
     if not host:
         raise ConfigError(
-            f"model URL `{_hide_url_secrets(text)}` has no host",
+            f"model URL `{hide_url_secrets(text)}` has no host",
             why="the endpoint's address is unknown",
             fix="write `http://HOST:PORT/v1#NAME`",
         )
     if "@" in url.path and "@" not in url.netloc:
         raise ConfigError(
-            f"model URL `{_hide_url_secrets(text)}` has an `@` after the host",
+            f"model URL `{hide_url_secrets(text)}` has an `@` after the host",
             why="it may belong to a password with a `/`, which would be taken for host and path",
             fix="write `/` in a password as `%2F`, and `@` in a path as `%40`",
         )
     if not url.fragment:
-        shown = _hide_url_secrets(text)
+        shown = hide_url_secrets(text)
         raise ConfigError(
             f"model URL `{shown}` names no model",
             why="an endpoint can serve several models; the part after `#` says which",
@@ -150,17 +151,3 @@ def _parse_http(text: str) -> ModelURI:
         credentials if any(credentials) else None,
         url.query,
     )
-
-
-def _hide_url_secrets(text: str) -> str:
-    """The URL without user info and query, also when it is too broken to be parsed as one.
-
-    A password may hold any delimiter, so everything before the last `@` goes.
-    """
-    head, slashes, rest = text.partition("//")
-    if not slashes:
-        return text
-    before, at, rest = rest.rpartition("@")
-    rest, mark, name = rest.partition("#")
-    hidden = "…@" if before or at else ""
-    return f"{head}//{hidden}{rest.partition('?')[0]}{mark}{name}"

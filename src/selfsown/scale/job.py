@@ -11,6 +11,7 @@ import orjson
 
 from selfsown.core.config import RunConfig
 from selfsown.core.errors import ConfigChanged, ConfigError, InputError
+from selfsown.core.hidden import hide_url_secrets
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.recipes.base import Recipe
@@ -149,11 +150,12 @@ def keep_facts(store: Store, url: str, facts: JobFacts) -> None:
     if store.create(JOB, _text(facts)):
         return
     known = JobFacts(**orjson.loads(store.read(JOB) or b""))
+    shown = hide_url_secrets(url).rstrip("/")
     if known != facts:
         raise ConfigError(
-            f"the store `{url}` holds another job: {_changes(known, facts)}",
+            f"the store `{shown}` holds another job: {_changes(known, facts)}",
             why="shards of both have the same numbers, and would be taken for each other",
-            fix=f"give each job a folder of its own, for example `--store {url.rstrip('/')}/NAME`",
+            fix=f"give each job a folder of its own, for example `--store {shown}/NAME`",
         )
 
 

@@ -15,6 +15,7 @@ from selfsown.core import errors
 from selfsown.core.config import make_config
 from selfsown.core.cost import NANO
 from selfsown.core.errors import ConfigChanged, EnvironmentFailure, SelfsownError, Suspended
+from selfsown.core.hidden import hide_url_secrets
 from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import JSON
 from selfsown.core.rundir import MANIFEST, read_manifest, write_text
@@ -118,7 +119,7 @@ def _run(task: Task, keeping: Keeping | None) -> None:
             if not task.store:
                 raise
             raise ConfigChanged(
-                f"{error.what}\nits journal is in the store `{task.store}`",
+                f"{error.what}\nits journal is in the store `{hide_url_secrets(task.store)}`",
                 why=error.why,
                 fix=f"a job of its own needs a `--store` of its own; else {error.fix}",
             ) from error
@@ -134,7 +135,7 @@ def _rows(task: Task) -> Iterator[Mapping[str, JSON]]:
     data = Store(task.store).read(task.stored_part)
     if data is None:
         raise EnvironmentFailure(
-            f"the store `{task.store}` does not have `{task.stored_part}`",
+            f"the store `{hide_url_secrets(task.store)}` does not have `{task.stored_part}`",
             why="the driver puts each shard's input there before it hands the shard out",
             fix="run the same command again",
         )

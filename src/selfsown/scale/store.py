@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsown.core.errors import ConfigError, EnvironmentFailure, MissingExtra
+from selfsown.core.hidden import hide_url_secrets
 from selfsown.core.rundir import sync_directory
 
 
@@ -28,7 +29,7 @@ class Store:
             MissingExtra: fsspec, or its driver for this kind of URL, is not installed.
             ConfigError: there is no such kind of URL.
         """
-        self._url = url
+        self._url, self._shown = url, hide_url_secrets(url)
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
@@ -40,7 +41,7 @@ class Store:
             raise _missing(url, str(error), error) from error
         except ValueError as error:
             raise ConfigError(
-                f"`--store {url}` cannot be opened: {error}",
+                f"`--store {self._shown}` cannot be opened: {_said(error, url)}",
                 why="shards keep their journals there against the loss of a node",
                 fix="give a URL that fsspec knows, for example s3://BUCKET/FOLDER",
             ) from error
@@ -87,7 +88,8 @@ class Store:
             yield
         except Exception as error:  # each driver of fsspec has errors of its own
             raise EnvironmentFailure(
-                f"the store `{self._url}` cannot be used: {type(error).__name__}: {error}",
+                f"the store `{self._shown}` cannot be used: {type(error).__name__}:"
+                f" {_said(error, self._url)}",
                 why="what is not there would be lost with this node",
                 fix="check the address and its credentials, then run the same command again",
             ) from error
@@ -112,9 +114,15 @@ def _link(path: Path, data: bytes) -> bool:
         temporary.unlink(missing_ok=True)
 
 
+def _said(error: Exception, url: str) -> str:
+    """What a driver says, without the user info of the URL."""
+    user, at, _ = url.partition("//")[2].rpartition("@")
+    return str(error).replace(user, "…") if at else str(error)
+
+
 def _missing(url: str, what: str, error: ImportError) -> MissingExtra:
     return MissingExtra(
-        f"`--store {url}` needs a package that is not installed: {what}",
+        f"`--store {hide_url_secrets(url)}` needs a package that is not installed: {what}",
         why="files elsewhere are reached through fsspec and its drivers",
         fix="pip install 'selfsown[ray]'  (and s3fs, gcsfs or adlfs for buckets)",
     )
