@@ -1,6 +1,7 @@
 """How far two raters agree: raw, Cohen's kappa on four and on two classes, Spearman, intervals.
 
-Everything is computed from the 4 x 4 table of how often rater 1 said i where rater 2 said j.
+Everything is computed from the table of how often rater 1 said i where rater 2 said j: 4 x 4 for
+our levels, and of any other size through `estimates`, which judges are calibrated with.
 Source of the choice of numbers: Self-Instruct (arXiv:2212.10560, section 5.4 and appendix), which
 reports kappa 0.58 on four classes, 0.75 on {A, B} against {C, D}, and Spearman 0.81.
 """
@@ -8,9 +9,9 @@ reports kappa 0.58 on four classes, 0.75 on {A, B} against {C, D}, and Spearman 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from selfsown.core.randomness import rng_for
 from selfsown.evaluate.intervals import LEVEL, RESAMPLES, percentile
@@ -20,9 +21,10 @@ LEVELS: Final = ("A", "B", "C", "D")
 errors; irrelevant or invalid."""
 
 Table = tuple[tuple[int, ...], ...]
-"""4 x 4 counts: row, what rater 1 said; column, what rater 2 said."""
+"""Square counts: row, what rater 1 said; column, what rater 2 said."""
 
 Statistic = Callable[[Table], float | None]
+Level = TypeVar("Level", str, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +64,50 @@ def agreement(
         clusters: the instance of each item; answers to one instance are resampled together.
         seed: of the resampling.
     """
+    found = estimates(
+        pairs,
+        clusters,
+        LEVELS,
+        {
+            "raw": raw_agreement,
+            "kappa": cohen_kappa,
+            "kappa_two_classes": lambda table: cohen_kappa(two_classes(table)),
+            "weighted_kappa": weighted_kappa,
+            "spearman": spearman,
+        },
+        seed=seed,
+    )
+    return Agreement(n=len(pairs), **found)
+
+
+def estimates(
+    pairs: Sequence[tuple[Level, Level]],
+    clusters: Sequence[str],
+    levels: Sequence[Level],
+    statistics: Mapping[str, Statistic],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Estimate]:
+    """Statistics of how two raters agree, with intervals from the same resamples.
+
+    Args:
+        pairs: levels that raters 1 and 2 gave to each item that both rated.
+        clusters: the instance of each item; answers to one instance are resampled together.
+        levels: every level that occurs, in order.
+        statistics: name -> function of the table.
+        seed: of the resampling.
+        resamples: how many tables are drawn.
+    """
+    size, place = len(levels), {level: place for place, level in enumerate(levels)}
     cells: dict[str, list[int]] = {}
     for (first, second), cluster in zip(pairs, clusters, strict=True):
-        flat = cells.setdefault(cluster, [0] * len(LEVELS) ** 2)
-        flat[LEVELS.index(first) * len(LEVELS) + LEVELS.index(second)] += 1
+        flat = cells.setdefault(cluster, [0] * size**2)
+        flat[place[first] * size + place[second]] += 1
     groups, rng = list(cells.values()), rng_for(seed, "agreement")
-    whole = _sum(groups)
-    drawn = [_sum(rng.choices(groups, k=len(groups))) for _ in range(RESAMPLES)]
-
-    def estimate(statistic: Statistic) -> Estimate:
-        return _estimate(whole, drawn, statistic)
-
-    return Agreement(
-        n=len(pairs),
-        raw=estimate(raw_agreement),
-        kappa=estimate(cohen_kappa),
-        kappa_two_classes=estimate(lambda table: cohen_kappa(two_classes(table))),
-        weighted_kappa=estimate(weighted_kappa),
-        spearman=estimate(spearman),
-    )
+    whole = _sum(groups, size)
+    drawn = [_sum(rng.choices(groups, k=len(groups)), size) for _ in range(resamples)]
+    return {name: _estimate(whole, drawn, function) for name, function in statistics.items()}
 
 
 def raw_agreement(table: Table) -> float | None:
@@ -157,8 +184,7 @@ def _estimate(whole: Table, drawn: Sequence[Table], statistic: Statistic) -> Est
     )
 
 
-def _sum(groups: Sequence[Sequence[int]]) -> Table:
-    """The table of all groups, each given as its 16 cells."""
+def _sum(groups: Sequence[Sequence[int]], size: int) -> Table:
+    """The table of all groups, each given as its cells row by row."""
     flat = [sum(cell) for cell in zip(*groups, strict=True)]
-    size = len(LEVELS)
     return tuple(tuple(flat[row * size : (row + 1) * size]) for row in range(size))
