@@ -1,7 +1,8 @@
 """Every extension point on one screen, as lazy import strings: nothing loads before it is used.
 
 A package outside adds one with an entry point of the group `selfsown.plugins`, named
-`<point>.<name>`, where the point is `models`, `recipes`, `filters` or `exporters`:
+`<point>.<name>`, where the point is `models`, `recipes`, `filters`, `exporters`, `pickers` or
+`pair_exporters`:
 
     [project.entry-points."selfsown.plugins"]
     "models.mycloud" = "my_package.backend:open_mycloud"
@@ -59,6 +60,26 @@ EXPORTERS: Final[dict[str, str]] = {
     "text": "selfsown.export.text:to_text",
 }
 """Export format -> function from `selfsown.export.example.Example` to a trainer's row."""
+
+PICKERS: Final[dict[str, str]] = {
+    "max_min": "selfsown.preference.pickers:max_min",
+    "max_random": "selfsown.preference.pickers:max_random",
+    "max_max": "selfsown.preference.pickers:max_max",
+    "random": "selfsown.preference.pickers:first_two",
+    "length_penalised": "selfsown.preference.pickers:length_penalised",
+    "rho_window": "selfsown.preference.pickers:rho_window",
+}
+"""Picker name -> function from its options to a `selfsown.preference.pickers.Choose`."""
+
+PAIR_EXPORTERS: Final[dict[str, str]] = {
+    "records": "selfsown.preference.formats:to_records",
+    "trl": "selfsown.preference.formats:to_trl",
+    "trl-chat": "selfsown.preference.formats:to_trl_chat",
+    "axolotl": "selfsown.preference.formats:to_axolotl",
+    "llama-factory": "selfsown.preference.formats:to_llama_factory",
+    "llama-factory-alpaca": "selfsown.preference.formats:to_llama_factory_alpaca",
+}
+"""Format of pairs -> function from `selfsown.preference.records.Pair` to a trainer's row."""
 
 PLUGIN_GROUP: Final = "selfsown.plugins"
 

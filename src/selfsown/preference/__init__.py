@@ -1,0 +1,1 @@
+"""Answers, their scores, and the preference pairs that are made of them."""

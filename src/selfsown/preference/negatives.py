@@ -1,0 +1,204 @@
+"""Pairs from the rejected records of a run: what it threw away, against what it kept for that.
+
+A pair needs a record that was rejected for a fault of its answer (`reasons.py`) and an accepted
+answer to the same prompt. Every rejected record becomes a pair or is listed with why it does not:
+rejected records in = pairs + left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from selfsown.core.request import JSON, short_id
+from selfsown.curate.instances import Instance, without_empty_marker
+from selfsown.export.example import Example, Fields, read_example
+from selfsown.export.export import Admit
+from selfsown.export.provenance import ProvenanceIndex
+from selfsown.export.run_files import Row, RunFiles, integer, mapping, record_id, string
+from selfsown.preference.reasons import bare_reason, why_not
+from selfsown.preference.records import Pair, Prompt, fault_of, is_same_text, plain_text
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A rejected record that gives no pair."""
+
+    id: str
+    stage: str
+    reason: str
+    """Why the run rejected it."""
+    why: str
+    """Why it is no negative.
+
+    - `not_the_answer`: it was not rejected for a fault of the answer.
+    - `not_wanted`: its reason was asked to be left out.
+    - `unknown_reason`: nobody has said what this reason means.
+    - `no_answer`: the record holds no prompt with an answer.
+    - `no_accepted_answer`: nothing was accepted for its prompt.
+    - `accepted_too`: the same answer was accepted for the same prompt.
+    - `repeated`: an earlier pair has the same texts.
+    - `blank_text`: one of the two says nothing.
+    - `benchmark_overlap`: the pair repeats an item of an evaluation suite.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A pair with the provenance rows of its two records; empty where the run has none."""
+
+    pair: Pair
+    chosen: Mapping[str, JSON]
+    rejected: Mapping[str, JSON]
+
+
+class _Key(NamedTuple):
+    """A prompt, as far as it decides what a right answer is; case counts."""
+
+    instruction: str
+    input: str
+    system: str
+
+
+class _Accepted(NamedTuple):
+    id: str
+    example: Example
+
+
+class NegativeSource:
+    """Makes the pairs of one run; reads its rejected records twice and its accepted ones once.
+
+    Memory: the accepted records whose prompts have an honest negative, and one hash per pair.
+    """
+
+    def __init__(
+        self,
+        run: RunFiles,
+        fields: Fields,
+        index: ProvenanceIndex,
+        reasons: Collection[str],
+        admit: Admit | None = None,
+    ) -> None:
+        """Read what was accepted.
+
+        Args:
+            run: a run directory; `fields.instruction` names a field of its records.
+            fields: where prompt and answer are.
+            index: provenance of the run.
+            reasons: those of honest negatives.
+            admit: asked about each of the two examples of a pair; None admits all.
+        """
+        self._run, self._fields, self._index = run, fields, index
+        self._reasons, self._admit = frozenset(reasons), admit or (lambda record: True)
+        self._accepted = self._accepted_answers(
+            {_key(example) for row in run.rows("rejected") if (example := self._answer(row))}
+        )
+        self._seen: set[tuple[_Key, str, str]] = set()
+
+    def outcomes(self) -> Iterator[Negative | LeftOut]:
+        """What becomes of every rejected record, in file order."""
+        for row in self._run.rows("rejected"):
+            found = self._outcome(row)
+            if isinstance(found, str):
+                name, stage = string(row.get("id")), string(row.get("stage"))
+                yield LeftOut(name, stage, string(row.get("reason")), found)
+            else:
+                yield found
+
+    def _outcome(self, row: Row) -> Negative | str:
+        """The pair of a rejected record, or why there is none."""
+        reason = string(row.get("reason"))
+        if bare_reason(reason) not in self._reasons:
+            return why_not(reason)
+        rejected = self._answer(row)
+        if rejected is None:
+            return "no_answer"
+        answers = self._accepted.get(_key(rejected), [])
+        if not answers:
+            return "no_accepted_answer"
+        if any(is_same_text(one.example.output, rejected.output) for one in answers):
+            return "accepted_too"
+        chosen = answers[0]
+        texts = (_key(rejected), plain_text(chosen.example.output), plain_text(rejected.output))
+        if texts in self._seen:
+            return "repeated"
+        fault = fault_of(chosen.example.output, rejected.output)
+        if fault is not None:
+            return fault
+        if not all(self._admit(_columns(one)) for one in (chosen.example, rejected)):
+            return "benchmark_overlap"
+        self._seen.add(texts)
+        return self._negative(row, chosen, rejected.output, reason)
+
+    def _negative(self, row: Row, chosen: _Accepted, rejected: str, reason: str) -> Negative:
+        name = string(row.get("id"))
+        origins = [self._index.find(one) or {} for one in (chosen.id, name)]
+        shared = origins[0]
+        pair = Pair(
+            prompt=_prompt(chosen.example),
+            chosen=chosen.example.output,
+            rejected=rejected,
+            chosen_id=chosen.id,
+            rejected_id=name,
+            round=integer(shared.get("round")),
+            policy=string(mapping(shared.get("models")).get("generator")),
+            judge=string(shared.get("recipe")) or self._run.recipe,
+            picker="rejected_record",
+            reason=reason,
+        )
+        return Negative(pair, *origins)
+
+    def _answer(self, row: Row) -> Example | None:
+        """What a rejected record asks and answers; None if it is no negative or has no answer."""
+        record = dict(mapping(row.get("record")))
+        has_both = all(
+            isinstance(record.get(name), str) and str(record[name]).strip()
+            for name in (self._fields.instruction, self._fields.output)
+        )
+        if bare_reason(string(row.get("reason"))) not in self._reasons or not has_both:
+            return None
+        for name in (self._fields.input, self._fields.system):
+            if name and not isinstance(record.get(name), str):
+                return None
+        return read_example(record, self._fields, f"rejected record `{string(row.get('id'))}`")
+
+    def _accepted_answers(self, wanted: Collection[_Key]) -> dict[_Key, list[_Accepted]]:
+        """Prompt -> accepted answers in file order, for the prompts that have a negative."""
+        found: dict[_Key, list[_Accepted]] = {}
+        file = self._run.path / "accepted.jsonl"
+        for number, row in enumerate(self._run.rows("accepted") if wanted else (), start=1):
+            example = read_example(row, self._fields, f"`{file}` line {number}")
+            if (key := _key(example)) in wanted:
+                found.setdefault(key, []).append(_Accepted(record_id(row), example))
+        return found
+
+
+def _key(example: Example) -> _Key:
+    """Inputs such as "N/A" mean none: accepted records have them emptied, rejected ones not."""
+    given = without_empty_marker(Instance(example.input.strip(), example.output)).input
+    texts = (example.instruction, given, example.system)
+    return _Key(*(plain_text(text) for text in texts))
+
+
+def _prompt(example: Example) -> Prompt:
+    parts: dict[str, JSON] = {
+        "prompt": example.instruction,
+        "input": example.input,
+        "system": example.system,
+    }
+    return Prompt(
+        id=short_id(parts, prefix="p-"),
+        text=example.instruction,
+        input=example.input,
+        system=example.system,
+    )
+
+
+def _columns(example: Example) -> dict[str, JSON]:
+    return {
+        "instruction": example.instruction,
+        "input": example.input,
+        "output": example.output,
+        "system": example.system,
+    }

@@ -1,0 +1,114 @@
+"""Which reasons of a rejection make an honest negative: an answer that is worse *as an answer*.
+
+A rejected record is a negative only where the answer is what was at fault. Most rejections are not
+about it: a question that is too like others, an answer that a limit cut off, a text that nobody
+could take apart. Training against those would teach that the topic is wrong, or that long answers
+are. Every reason that selfsown gives stands in one of the two tables; one that stands in neither,
+of a filter or recipe from outside, is not used until a person names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from selfsown.core.errors import InputError
+from selfsown.core.nearest import did_you_mean
+
+HONEST: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "votes_disagree": "the model's own further answers say something else",
+        "conflicting_outputs": "most answers to the same input say something else",
+        "refusal": "it refuses what was answered elsewhere",
+        "boilerplate": "it is a pleasantry and no answer",
+        "leaked_markup": "chat-template tokens stand in the text",
+        "merged_tasks": "it runs into the next task",
+        "control_characters": "broken characters",
+        "replacement_characters": "broken characters",
+        "mojibake": "characters decoded twice",
+        "long_run": "one character again and again",
+        "repetitive": "it repeats itself",
+        "noise": "letters that are no words",
+        "mostly_symbols": "symbols instead of words",
+        "low_entropy": "hardly any different characters",
+    }
+)
+"""Reason -> why an answer that was rejected for it is worse than an accepted one."""
+
+NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("rouge_l_too_similar", "near_duplicate", "duplicate", "beyond_cap"),
+            "it is one too many of its kind, not worse",
+        ),
+        **dict.fromkeys(
+            ("benchmark_overlap",), "it is what an evaluation asks, which is never trained on"
+        ),
+        **dict.fromkeys(
+            ("cut_off", "empty", "empty_output", "no_output"),
+            "a limit or an empty reply, not what the model would say",
+        ),
+        **dict.fromkeys(
+            (
+                *("nothing_read", "unread_classification", "no_instance_read", "preamble"),
+                *("no_instance_kept", "no_label", "second_output", "not_a_list", "empty_item"),
+            ),
+            "the engine could not take the text apart",
+        ),
+        **dict.fromkeys(
+            (
+                *("keyword", "write_a_program", "bad_first_character", "non_ascii_start"),
+                *("needs_media", "asks_for_drawing", "asks_for_action", "needs_file", "needs_web"),
+                *("degenerate_conditional", "other_language", "too_short", "too_long", "prompt"),
+                "rule",
+            ),
+            "a rule about the question, or about length",
+        ),
+        **dict.fromkeys(
+            ("output_is_input", "ends_with_colon"), "such an answer may well be the right one"
+        ),
+    }
+)
+"""Reason -> why a record that was rejected for it is no negative."""
+
+MERGE_PREFIX: Final = "merge_"
+"""Reasons of a merge begin so; what follows is the reason that a run would have given."""
+
+
+def honest_reasons(also: Collection[str] = (), without: Collection[str] = ()) -> frozenset[str]:
+    """The reasons whose records become negatives.
+
+    Args:
+        also: further ones, which a person vouches for.
+        without: known ones that are left out.
+
+    Raises:
+        InputError: `without` names a reason that would not have been used.
+    """
+    reasons = frozenset(HONEST) | frozenset(also)
+    for reason in without:
+        if reason not in reasons:
+            raise InputError(
+                f"the reason `{reason}` is not used for negatives anyway",
+                why=f"used are: {', '.join(sorted(reasons))}",
+                fix=did_you_mean(reason, reasons) or "leave it away",
+            )
+    return reasons - frozenset(without)
+
+
+def bare_reason(reason: str) -> str:
+    """The reason that a run would have given for what a merge dropped."""
+    return reason.removeprefix(MERGE_PREFIX)
+
+
+def why_not(reason: str) -> str:
+    """Why records of a reason that is not used are no negatives.
+
+    `not_the_answer` for one that is known, else `unknown_reason`. Known ones that were asked to be
+    left out count as `not_wanted`.
+    """
+    bare = bare_reason(reason)
+    if bare in HONEST:
+        return "not_wanted"
+    return "not_the_answer" if bare in NOT_THE_ANSWER else "unknown_reason"
