@@ -9,6 +9,7 @@ reports kappa 0.58 on four classes, 0.75 on {A, B} against {C, D}, and Spearman 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -154,6 +155,17 @@ def spearman(table: Table) -> float | None:
     return covariance / math.sqrt(spread) if spread else None
 
 
+def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Spearman's correlation of numbers of any kind; None if either side is always the same."""
+    centre = (len(pairs) + 1) / 2
+    first, second = (
+        [rank - centre for rank in _ranks([pair[side] for pair in pairs])] for side in (0, 1)
+    )
+    covariance = math.fsum(x * y for x, y in zip(first, second, strict=True))
+    spread = math.fsum(x * x for x in first) * math.fsum(y * y for y in second)
+    return covariance / math.sqrt(spread) if spread else None
+
+
 def _kappa(table: Table, weight: Callable[[int, int], float]) -> float | None:
     """1 minus observed over expected disagreement; None where none can be expected."""
     rows = [sum(row) for row in table]
@@ -162,6 +174,14 @@ def _kappa(table: Table, weight: Callable[[int, int], float]) -> float | None:
     observed = math.fsum(weight(i, j) * table[i][j] for i in size for j in size)
     expected = math.fsum(weight(i, j) * rows[i] * columns[j] for i in size for j in size)
     return 1 - observed * total / expected if expected else None
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """The mid-rank of each value, in the order given."""
+    counts = Counter(values)
+    levels = sorted(counts)
+    ranks = dict(zip(levels, _mid_ranks([counts[level] for level in levels]), strict=True))
+    return [ranks[value] for value in values]
 
 
 def _mid_ranks(counts: Sequence[int]) -> list[float]:
