@@ -49,7 +49,7 @@ after more and more of them. It is never less than a round trip."""
 _SOON: Final = 0.5
 """Share of the time of an answer below which refusals come soon."""
 _SIGMAS: Final = 3.0
-_STRAY_SIGMAS: Final = 1.5
+_STRAY_SIGMAS: Final = 0.75
 """Standard deviations above the expected: for a wall or a change of weather, and for a step up,
 which is cheap to take back."""
 _LONE_PROBES: Final = 3
@@ -163,7 +163,7 @@ class AdaptiveLimit:
             self._meet_wall(in_flight)
             return False
         usual = self._tolerance.share * self._seen
-        rests = len(self._depths) > 1 + usual + math.sqrt(usual)
+        rests = len(self._depths) > 1 + usual + 2 * math.sqrt(usual)
         if self._seen >= self._window:
             self._judge()
         return rests and self._rest()
@@ -309,7 +309,9 @@ class AdaptiveLimit:
         return self._rest()
 
     def _rest(self) -> bool:
-        self._held = min(self._places, self._held + 1)
+        if self._held >= self._places:
+            return False
+        self._held += 1
         self.room = self._places - self._held
         return True
 
