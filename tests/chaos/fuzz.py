@@ -1,11 +1,13 @@
 """Inputs that nobody meant: every reader gives a value or one of our errors, and in good time.
 
 A case is made by hypothesis: text of fragments that mean something to the reader, noise between
-them, or JSON of any shape under keys that the reader knows.
+them; a good text with a few places cut, doubled or replaced; or JSON of any shape under keys that
+the reader knows.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -18,24 +20,37 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.chaos.plan import Plan, Table
 
+from selfsown.core.batch_model import BatchResult
 from selfsown.core.config import RunConfig, apply_set, make_config, read_config
 from selfsown.core.errors import SelfsownError
 from selfsown.core.inputs import read_rows
+from selfsown.core.journal import checksum
 from selfsown.core.model import AttemptFailed
 from selfsown.core.request import Request, clean_text, message
+from selfsown.curate.decontaminate import DecontaminationIndex, Item
+from selfsown.curate.index_file import IndexFile, write_index
 from selfsown.evaluate.metrics import METRICS
 from selfsown.evaluate.predictions import FIELDS, read_predictions
+from selfsown.evaluate.results import read_results, results_of_predictions, write_results
 from selfsown.evaluate.suite import Instance
+from selfsown.evaluate.suite_file import read_suite_file
 from selfsown.export.example import fields_for, read_example
 from selfsown.export.formats import FORMATS, find_format
+from selfsown.loop.config import LoopConfig, make_loop_config
 from selfsown.models.anthropic import read_message
+from selfsown.models.batch_anthropic import _state as anthropic_state
+from selfsown.models.batch_listing import listed, stamp_seconds
 from selfsown.models.judging import usable
+from selfsown.models.lineage import LINEAGE, read_lineage
 from selfsown.models.openai_format import decode, read_completion
 from selfsown.models.rate_headers import rate_state, retry_after_s
 from selfsown.models.script_file import read_script
 from selfsown.models.structured import SchemaMissed, parse_structured
+from selfsown.models.uri import open_model
 from selfsown.recipes.seeds.reader import inspect_seeds, read_seeds
 from selfsown.recipes.self_instruct import parse, published
+from selfsown.scale.segments import Chain, read_header, restore
+from selfsown.scale.store import Store
 
 CASES = 10_000
 LONGEST_S = 2.0
@@ -54,6 +69,21 @@ def fragments(*meant: str, most: int = 14) -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from((*meant, *HOSTILE)) | st.text(max_size=6), max_size=most).map(
         "".join
     )
+
+
+def edited(*texts: str, noise: tuple[str, ...] = ()) -> st.SearchStrategy[str]:
+    """A good text after up to three edits: pieces cut out, doubled, or replaced."""
+    pieces = st.sampled_from((*noise, *HOSTILE, "")) | st.text(max_size=4)
+    edits = st.lists(st.tuples(st.integers(0, 999), st.integers(0, 30), pieces), max_size=3)
+
+    def apply(text: str, edits: list[tuple[int, int, str]]) -> str:
+        for at, size, piece in edits:
+            start = at * len(text) // 1000
+            doubled = text[start : start + size] if not size % 2 else ""
+            text = text[:start] + doubled + piece + text[start + size * (not doubled) :]
+        return text
+
+    return st.builds(apply, st.sampled_from(texts), edits)
 
 
 def shaped(*names: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -196,6 +226,88 @@ def exports(home: Path, row: Mapping[str, Any]) -> None:
         assert example.instruction in held and example.output in held, f"{name} loses text"
 
 
+def suite_files(home: Path, text: str) -> None:
+    path = home / "suite.jsonl"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    read_suite_file(path)
+
+
+def result_files(home: Path, case: tuple[int, int, bytes]) -> None:
+    path, broken = home / "whole.json", home / "broken.json"
+    if not path.exists():
+        given = home / "given.jsonl"
+        given.write_text(json.dumps({name: "x" for name in FIELDS}) + "\n")
+        write_results(path, results_of_predictions(given))
+    data, (at, size, piece) = path.read_bytes(), case
+    start = at * len(data) // 1000
+    broken.write_bytes(data[:start] + piece + data[start + size :])
+    read_results(broken)
+
+
+def loop_configs(home: Path, case: Mapping[str, Any]) -> None:
+    make_loop_config(case).identity()
+
+
+def lineages(home: Path, text: str) -> None:
+    (home / LINEAGE).write_bytes(text.encode("utf-8", "surrogatepass"))
+    read_lineage(home)
+
+
+def indexes(home: Path, case: tuple[int, int, bytes]) -> None:
+    path, broken = home / "whole.index", home / "broken.index"
+    if not path.exists():
+        index = DecontaminationIndex()
+        for number in range(4):
+            index.add(Item("mmlu", str(number), "question", f"Name {number} rivers. " * 9, True))
+        write_index(path, index.own)
+    at, size, piece = case
+    data = path.read_bytes()
+    start = at * len(data) // 1000
+    broken.write_bytes(data[:start] + piece + data[start + size :])
+    held = IndexFile(broken)
+    assert [held.item(number).id for number in range(4)] == ["0", "1", "2", "3"]
+
+
+def segments(home: Path, case: tuple[str, int, bytes]) -> None:
+    text, at, piece = case
+    data = gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0)
+    start = at * len(data) // 1000
+    folder, name = home / "store/s/segments", "000001-000000000001.gz"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data[:start] + piece if at % 2 else data)
+    store, path = Store(str(home / "store")), home / "restored.sqlite"
+    read_header(store, "s", name)
+    for old in home.glob("restored.sqlite*"):
+        old.unlink()
+    restore(store, "s", Chain(1, (name,), 1), path)
+
+
+PROVIDERS = {
+    name: open_model({"uri": f"{name}:m", "api_key": "k"}, environ={})
+    for name in ("openai", "anthropic")
+}
+
+
+def batch_results(home: Path, case: tuple[str, Any]) -> None:
+    line = decode(json.dumps(case[1]).encode())
+    if isinstance(line, dict):
+        api: Any = PROVIDERS[case[0]]
+        api.read_batched(BatchResult("k", line), CHAT).completion.text.encode()
+
+
+def batch_states(home: Path, case: tuple[str, Any]) -> None:
+    page = decode(json.dumps(case[1]).encode())
+    if not isinstance(page, dict):
+        return
+    for batch in (page, *listed(page)):
+        stamp_seconds(str(batch.get("created_at")))
+        if case[0] == "openai":
+            api: Any = PROVIDERS["openai"]
+            api._state(batch)
+        else:
+            anthropic_state(batch)
+
+
 def strings(value: Any) -> list[str]:
     """All texts in a JSON value."""
     if isinstance(value, str):
@@ -246,6 +358,78 @@ REPLY = st.binary(max_size=60) | shaped("choices", "usage", "model", "error") | 
     anything | shaped("prompt_tokens", "completion_tokens", "prompt_tokens_details"),
     anything,
 )  # fmt: skip
+GOOD_YAML = """recipe: self-instruct
+models:
+  generator: {uri: scripted, price: {input: 1, output: 2}, extra: {top_k: 3}}
+seeds: starter
+target: 20
+order: strict
+options: {layout: completion, answer_votes: 3}
+limits: {concurrency: 5, resend: 0.01}
+budget: {usd: 1.5}
+out: runs/x
+"""
+GOOD_TOML = """recipe = "complete"
+rows = "rows.jsonl"
+seed = 3
+[options]
+prompt = "Say {{ n }}"
+[models.generator]
+uri = "scripted"
+"""
+GOOD_SUITE = (
+    '{"instruction": "Do it.", "input": "x", "references": ["a", "b"], "category": "c"}\n'
+    '{"id": "t", "instruction": "Do.", "instances": [{"input": "x", "output": "y"}]}\n'
+    '{"task": "task1_x", "definition": ["Do."], "category": ["QA"], "instances":'
+    ' [{"input": "x", "outputs": ["y"]}]}\n'
+)
+GOOD_LINEAGE = json.dumps(
+    {"version": 1, "kind": "model", "model_hash": "x", "model_depth": 1, "human_share": 0.5,
+     "base": "lab", "base_hash": "y", "base_depth": 0, "training_depth": 1, "epochs": 1.0}
+)  # fmt: skip
+GOOD_SEGMENT = (
+    '{"shard":0,"attempt":1,"first":1,"last":1,"whole":true}\n'
+    + '["sessions",1,"' + checksum(1, "sessions", ("t", "n")).hex() + '",["t","n"]]\n'
+)  # fmt: skip
+TURN = shaped("content", "refusal", "reasoning") | st.builds(
+    lambda text, more: {"content": text, **more}, ANSWER_TEXT, shaped("refusal", "role")
+)
+SAID = shaped("content", "usage", "model") | st.builds(
+    lambda text, more: {"content": [{"type": "text", "text": text}], **more},
+    ANSWER_TEXT, shaped("usage", "model", "stop_reason"),
+)  # fmt: skip
+BATCH_RESULT = st.builds(
+    lambda response, error: {"custom_id": "k", **response, **error},
+    shaped("response", "result", "error")
+    | st.fixed_dictionaries(
+        {"response": st.fixed_dictionaries(
+            {"status_code": st.sampled_from((200, 400, 500)) | anything,
+             "body": shaped("choices", "error", "usage") | st.builds(
+                 lambda turn: {"choices": [{"message": turn, "finish_reason": "stop"}]}, TURN)})}
+    )
+    | st.fixed_dictionaries(
+        {"result": st.fixed_dictionaries(
+            {"type": st.sampled_from(("succeeded", "errored", "expired", "canceled")) | anything},
+            optional={"message": SAID,
+                      "error": shaped("error", "type", "message") | st.builds(
+                          lambda inner: {"error": inner}, shaped("type", "message"))})}
+    ),
+    st.just({}) | shaped("code", "message").map(lambda error: {"error": error}),
+)  # fmt: skip
+COUNTS = shaped("total", "completed", "failed", "processing", "succeeded", "expired", "errored")
+BATCH_STATE = st.fixed_dictionaries(
+    {"id": st.just("b") | anything},
+    optional={
+        "status": st.sampled_from(("failed", "completed", "validating")) | anything,
+        "processing_status": st.sampled_from(("ended", "in_progress")) | anything,
+        "request_counts": COUNTS | anything,
+        "created_at": st.integers() | st.just("2026-11-20T15:00:00Z") | anything,
+        "errors": anything | st.builds(
+            lambda one: {"data": [one]}, shaped("line", "code", "message")),
+    },
+)  # fmt: skip
+PROVIDER = st.sampled_from(tuple(PROVIDERS))
+LOOP = {"seeds": "lab:25", "suites": ["lab-plain"], "out": "x"}
 NAMES = tuple(RunConfig.model_fields)
 LIMITS = ("concurrency", "attempts", "timeout_s", "resend", "requests_per_minute", "down_after_s")
 MODEL = shaped("uri", "api_key", "price", "headers", "extra")
@@ -269,7 +453,7 @@ SCRIPT_TEXT = fragments(
 )  # fmt: skip
 SUFFIXES = st.sampled_from((".jsonl", ".json", ".csv", ".txt"))
 TARGETS = (
-    Target("seed files", st.tuples(SEED_TEXT, SUFFIXES), seed_file),
+    Target("seed files", st.tuples(SEED_TEXT | edited(GOOD * 3), SUFFIXES), seed_file),
     Target(
         "seed rows",
         st.lists(
@@ -280,7 +464,13 @@ TARGETS = (
         seed_rows,
     ),
     Target("row files", st.tuples(SEED_TEXT, SUFFIXES), row_file),
-    Target("config files", st.tuples(YAML_TEXT, st.sampled_from((".yaml", ".toml"))), config_file),
+    Target(
+        "config files",
+        st.tuples(YAML_TEXT, st.sampled_from((".yaml", ".toml")))
+        | st.tuples(edited(GOOD_YAML, noise=("\n", ": ", "{", "- ", "1e999")), st.just(".yaml"))
+        | st.tuples(edited(GOOD_TOML, noise=("\n", "=", "[", '"')), st.just(".toml")),
+        config_file,
+    ),
     Target("config values", CONFIG, config_values),
     Target("--set", fragments("a", "=", ".", "limits.", "2001-99-99", "[", most=6), assignment),
     Target(
@@ -312,8 +502,52 @@ TARGETS = (
         st.dictionaries(
             st.sampled_from(("instruction", "input", "output", "completion", "system")),
             ANSWER_TEXT | ANSWER_TEXT | anything,
+        )
+        | st.fixed_dictionaries(
+            {"instruction": ANSWER_TEXT, "output": ANSWER_TEXT},
+            optional={"input": ANSWER_TEXT, "system": ANSWER_TEXT},
         ),
         exports,
+    ),
+    Target("suite files", SEED_TEXT | edited(GOOD_SUITE), suite_files),
+    Target(
+        "result files",
+        st.tuples(
+            st.integers(0, 999), st.integers(0, 12),
+            st.sampled_from((b"null", b"0", b"[]", b"{}", b'"a"', b"")) | st.binary(max_size=4),
+        ),
+        result_files,
+    ),
+    Target(
+        "loop configs",
+        st.builds(
+            lambda top, model: {**LOOP, **top, **model},
+            shaped(*LoopConfig.model_fields),
+            st.just({}) | MODEL.map(lambda model: {"models": {"labeler": model}}),
+        ),
+        loop_configs,
+    ),
+    Target("selfsown.json of a model", JSON_TEXT | edited(GOOD_LINEAGE), lineages),
+    Target(
+        "index files",
+        st.tuples(st.integers(0, 999), st.integers(0, 300), st.binary(max_size=20)),
+        indexes,
+    ),
+    Target(
+        "segments",
+        st.tuples(
+            edited(GOOD_SEGMENT, noise=("{}", "[]", "null", "\n")),
+            st.integers(0, 999), st.binary(max_size=20),
+        ),
+        segments,
+    ),
+    Target("batch results", st.tuples(PROVIDER, BATCH_RESULT), batch_results),
+    Target(
+        "batch states",
+        st.tuples(
+            PROVIDER, BATCH_STATE | st.lists(BATCH_STATE, max_size=2).map(lambda d: {"data": d})
+        ),
+        batch_states,
     ),
 )  # fmt: skip
 

@@ -89,7 +89,6 @@ def answered(home: Path, name: str) -> int:
 def kill_often(home: Path, name: str, server: ServerProcess, rng: random.Random) -> int:
     """Start a job again and again, kill workers and driver each time, and let it end; how often.
 
-
     The server keeps calls waiting from a random one on, so the kills fall amid work. Of 240 calls
     no more than 45 come before each, so there are at least five.
     """

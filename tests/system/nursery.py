@@ -49,6 +49,7 @@ class Nursery:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.system.nursery", *modules],
             env=environment(**variables),
+            bufsize=0,  # a line that was read ahead would be one that `wait` cannot see
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if quiet else None,

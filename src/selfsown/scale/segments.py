@@ -129,7 +129,10 @@ def segment_name(attempt: int, first: int) -> str:
 
 def read_header(store: Store, home: str, name: str) -> Header:
     """The header of a segment."""
-    return Header(**orjson.loads(_lines(store, home, name)[0]))
+    try:
+        return Header(**orjson.loads(_lines(store, home, name)[0]))
+    except (ValueError, TypeError, IndexError) as error:
+        raise _damaged(f"{home}/segments/{name}", "it has no header") from error
 
 
 def restore(store: Store, home: str, chain: Chain, path: Path) -> None:
@@ -174,9 +177,13 @@ def _insert(
 
 def _rows(store: Store, home: str, name: str) -> Iterator[tuple[str, int, Sequence[Value]]]:
     for line in _lines(store, home, name)[1:]:
-        table, seq, sum_, plain = orjson.loads(line)
-        values = tuple(bytes.fromhex(v["x"]) if isinstance(v, dict) else v for v in plain)
-        if table not in TABLES or checksum(seq, table, values).hex() != sum_:
+        try:
+            table, seq, sum_, plain = orjson.loads(line)
+            values = tuple(bytes.fromhex(v["x"]) if isinstance(v, dict) else v for v in plain)
+            holds = table in TABLES and checksum(seq, table, values).hex() == sum_
+        except (ValueError, TypeError, KeyError) as error:
+            raise _damaged(f"{home}/segments/{name}", "a line is no row") from error
+        if not holds:
             raise _damaged(f"{home}/segments/{name}", f"row {seq} fails its checksum")
         yield table, seq, values
 
