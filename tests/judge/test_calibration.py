@@ -1,4 +1,4 @@
-"""Claim: calibration covers the truth, finds each known fault of a judge, and the gate refuses it."""
+"""Claim: calibration covers the truth and finds every known fault; the gate refuses such judges."""
 
 from __future__ import annotations
 

@@ -83,6 +83,25 @@ def read_labels(path: Path) -> list[Label]:
     return labels
 
 
+def judged_labels(path: Path) -> list[Label]:
+    """The labels of a file in which every row says what the judge said.
+
+    Raises:
+        InputError: as `read_labels`, or a row has no verdict.
+    """
+    labels = read_labels(path)
+    unasked = [label.id for label in labels if not label.asked]
+    if unasked:
+        raise InputError(
+            f"`{path}`: row `{unasked[0]}` does not say what the judge said"
+            + (f", nor do {len(unasked) - 1} more" if len(unasked) > 1 else ""),
+            why="agreement is between labels of people and of a judge",
+            fix="add `verdict` and `verdict_swapped` (pairs) or `judged` (scores), null where it"
+            " could not be read",
+        )
+    return labels
+
+
 def numbered(path: Path) -> Iterator[tuple[int, Mapping[str, JSON]]]:
     """The rows of a file with their numbers from 1."""
     return enumerate(read_rows(path), 1)
