@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -126,6 +128,32 @@ async def test_a_growing_pool_in_batches_replays_and_in_strict_order_is_that_wit
     assert again.identical
     if order == "strict":
         assert data(tmp_path / "live") == data(tmp_path / "batched")
+
+
+@contextmanager
+def abandoned() -> Iterator[list[str]]:
+    """Names of async generators that were left to the garbage collector, and to a loop's end."""
+    hooks, names = sys.get_asyncgen_hooks(), []
+
+    def finalizer(generator: Any) -> None:
+        names.append(generator.__qualname__)
+        hooks.finalizer(generator)
+
+    sys.set_asyncgen_hooks(hooks.firstiter, finalizer)
+    try:
+        yield names
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_look_into_results_is_ended_where_it_stops(
+    tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(looks=1, lost_reply=1.0) as found:
+        with abandoned() as names:
+            await complete(settings(found, provider, monkeypatch), tmp_path / "run")
+        assert not names
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -7,7 +7,7 @@ and raise `AttemptFailed`; patience, journal and budget live above (`selfsown.co
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, runtime_checkable
 
@@ -132,8 +132,8 @@ class BatchModel(Protocol):
     async def batch_state(self, remote: str) -> BatchState:
         """Look at a batch."""
 
-    def batch_results(self, remote: str) -> AsyncIterator[BatchResult]:
-        """The results of an ended batch, in any order."""
+    def batch_results(self, remote: str) -> AsyncGenerator[BatchResult, None]:
+        """The results of an ended batch, in any order. It may be closed before its end."""
 
     def read_batched(self, result: BatchResult, request: Request) -> Answer:
         """The answer in a result; what `attempt` would have made of it.

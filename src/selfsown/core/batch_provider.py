@@ -7,7 +7,8 @@ was lost may belong to a batch that is there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Final, TypeVar, cast
 
 from selfsown.core.batch_book import Batch
@@ -136,16 +137,18 @@ class Provider:
         Raises:
             EnvironmentFailure: the provider does not have them any more.
         """
-        async for _ in self.results(remote):
-            return
+        async with aclosing(self.results(remote)) as results:
+            async for _ in results:
+                return
 
-    async def results(self, remote: str) -> AsyncIterator[BatchResult]:
+    async def results(self, remote: str) -> AsyncGenerator[BatchResult, None]:
         """The results of an ended batch; from the start again after a break, so some come twice."""
         pauses, began = _Pauses(self._settings), self._clock.monotonic()
         while True:
             try:
-                async for result in self.api.batch_results(remote):
-                    yield result
+                async with aclosing(self.api.batch_results(remote)) as results:
+                    async for result in results:
+                        yield result
                 return
             except AttemptFailed as failure:
                 self._judge(failure, began)

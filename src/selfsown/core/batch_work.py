@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from typing import Final
 
 from selfsown.core.attempt import Call
@@ -132,8 +133,9 @@ class Work:
         for reading in range(_READINGS):
             if reading:
                 await self._clock.sleep(pause_s)
-            async for result in self.provider.results(self.batch.remote):
-                self._sort(result)
+            async with aclosing(self.provider.results(self.batch.remote)) as results:
+                async for result in results:
+                    self._sort(result)
             absent = self.batch.left - self._handled - self._unasked.keys()
             if not absent:
                 break

@@ -7,7 +7,8 @@ one that is under way may be ours until it ends.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from selfsown.core.batch_model import (
@@ -98,12 +99,13 @@ class AnthropicBatches(HttpModel):
         """Look at a batch."""
         return _state(await self._ask_api("GET", f"{_PATH}/{remote}"))
 
-    async def batch_results(self, remote: str) -> AsyncIterator[BatchResult]:
+    async def batch_results(self, remote: str) -> AsyncGenerator[BatchResult, None]:
         """The results; read from the endpoint's own address, whatever URL the batch names."""
-        async for line in self._json_lines(f"{_PATH}/{remote}/results"):
-            custom = line.get("custom_id")
-            if isinstance(custom, str):
-                yield BatchResult(custom, line)
+        async with aclosing(self._json_lines(f"{_PATH}/{remote}/results")) as lines:
+            async for line in lines:
+                custom = line.get("custom_id")
+                if isinstance(custom, str):
+                    yield BatchResult(custom, line)
 
     async def cancel_batch(self, remote: str) -> None:
         """Ask to cancel; what is under way is still answered."""
@@ -139,8 +141,9 @@ class AnthropicBatches(HttpModel):
     async def _holds(self, remote: str, intent: str) -> bool:
         """Whether an ended batch is the one with our id, by its first result."""
         try:
-            async for result in self.batch_results(remote):
-                return key_of(result.custom_id, intent) is not None
+            async with aclosing(self.batch_results(remote)) as results:
+                async for result in results:
+                    return key_of(result.custom_id, intent) is not None
         except AttemptFailed as failure:
             if failure.kind != "not_found":  # archived: older than anything looked for
                 raise

@@ -7,7 +7,8 @@ Calls that succeeded and calls that failed come back in two files, in any order.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from selfsown.core.batch_model import (
@@ -102,16 +103,17 @@ class OpenAIBatches(HttpModel):
         """Look at a batch."""
         return self._state(await self._ask_api("GET", f"/batches/{remote}"))
 
-    async def batch_results(self, remote: str) -> AsyncIterator[BatchResult]:
+    async def batch_results(self, remote: str) -> AsyncGenerator[BatchResult, None]:
         """The lines of the output file, then those of the error file."""
         batch = await self._ask_api("GET", f"/batches/{remote}")
         for name in ("output_file_id", "error_file_id"):
             file = batch.get(name)
             if isinstance(file, str) and file:
-                async for line in self._json_lines(f"/files/{file}/content"):
-                    custom = line.get("custom_id")
-                    if isinstance(custom, str):
-                        yield BatchResult(custom, line)
+                async with aclosing(self._json_lines(f"/files/{file}/content")) as lines:
+                    async for line in lines:
+                        custom = line.get("custom_id")
+                        if isinstance(custom, str):
+                            yield BatchResult(custom, line)
 
     async def cancel_batch(self, remote: str) -> None:
         """Ask to cancel; what is under way is still answered."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -139,17 +140,18 @@ class HttpModel:
         )
         return self._payload(reply)
 
-    async def _json_lines(self, path: str) -> AsyncIterator[Mapping[str, JSON]]:
+    async def _json_lines(self, path: str) -> AsyncGenerator[Mapping[str, JSON], None]:
         """The JSON objects of a reply in JSONL, one at a time; what is no object is left out.
 
         Raises:
             AttemptFailed: for every failure.
         """
         self._require_key()
-        async for line in self._wire.lines(path):
-            value = decode(line)
-            if isinstance(value, dict):
-                yield value
+        async with aclosing(self._wire.lines(path)) as lines:
+            async for line in lines:
+                value = decode(line)
+                if isinstance(value, dict):
+                    yield value
 
     def _require_key(self) -> None:
         if self._missing_key:

@@ -14,7 +14,8 @@ import io
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -160,7 +161,7 @@ class Wire:
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise translate(error, timeout_s, self._secrets) from error
 
-    async def lines(self, path: str) -> AsyncIterator[bytes]:
+    async def lines(self, path: str) -> AsyncGenerator[bytes, None]:
         """The lines of a reply of any size, one at a time, without their newlines.
 
         Raises:
@@ -183,8 +184,9 @@ class Wire:
                     raise status_failure(
                         response.status, response.headers, body, decode(body), self._secrets
                     )
-                async for line in _lines_of(response):
-                    yield line
+                async with aclosing(_lines_of(response)) as lines:
+                    async for line in lines:
+                        yield line
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise translate(error, _STREAM_SILENCE_S, self._secrets) from error
 
@@ -299,7 +301,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(pieces)
 
 
-async def _lines_of(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _lines_of(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     rest = b""
     async for piece in response.content.iter_any():
         *whole, rest = (rest + piece).split(b"\n")
