@@ -116,7 +116,7 @@ def test_lazy_import_strings_of_the_extension_points_exist() -> None:
     for target in (target for table in tables for target in table.values()):
         module, _, attribute = target.partition(":")
         file = ROOT / "src" / (module.replace(".", "/") + ".py")
-        assert re.search(rf"^(def )?{attribute}\b", file.read_text(), re.MULTILINE), target
+        assert re.search(rf"^(def |class )?{attribute}\b", file.read_text(), re.MULTILINE), target
 
 
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "misc"])

@@ -1,8 +1,8 @@
 """Every extension point on one screen, as lazy import strings: nothing loads before it is used.
 
 A package outside adds one with an entry point of the group `selfsown.plugins`, named
-`<point>.<name>`, where the point is `models`, `recipes`, `filters`, `exporters`, `pickers` or
-`pair_exporters`:
+`<point>.<name>`, where the point is `models`, `recipes`, `filters`, `judges`, `exporters`,
+`pickers` or `pair_exporters`:
 
     [project.entry-points."selfsown.plugins"]
     "models.mycloud" = "my_package.backend:open_mycloud"
@@ -50,6 +50,15 @@ FILTERS: Final[dict[str, str]] = {
     "write_a_program": "selfsown.curate.rules:write_a_program",
 }
 """Filter name -> function decorated with `selfsown.curate.steps.filter_step`."""
+
+JUDGES: Final[dict[str, str]] = {
+    "oracle": "selfsown.judge.oracle:Oracle",
+    "pairwise": "selfsown.judge.pairwise:Pairwise",
+    "reference": "selfsown.judge.reference:Reference",
+    "rubric": "selfsown.judge.rubric:Rubric",
+    "verifiable": "selfsown.judge.verifiable:Verifiable",
+}
+"""Judge name -> function from its options to a `selfsown.judge.base.Judge`."""
 
 EXPORTERS: Final[dict[str, str]] = {
     "messages": "selfsown.export.messages:to_messages",
