@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Final, Literal
 
 from selfsown.core.errors import CallFailed
 from selfsown.core.request import JSON, Completion
@@ -95,6 +95,11 @@ def outcome(judgement: Judgement) -> Outcome | None:
 class Pairwise:
     """A model that compares an item's answer with its rival, both ways round."""
 
+    name: ClassVar[str] = "pairwise"
+    source: ClassVar[Source] = "judge"
+    scale: ClassVar[Scale] = UNIT
+    """1.0 for the answer, 0.0 for its rival."""
+
     explain: bool = True
     """Reasons before the verdict; without, one letter is asked for."""
     logprobs: int = 0
@@ -113,32 +118,9 @@ class Pairwise:
         self._asking()
 
     @property
-    def name(self) -> str:
-        """The name in configs."""
-        return "pairwise"
-
-    @property
     def options(self) -> Mapping[str, JSON]:
-        """Its effective options; the template by its hash."""
-        return {
-            "explain": self.explain,
-            "logprobs": self.logprobs,
-            "retries": self.retries,
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "template_id": self._asking().template_id,
-            "role": self.role,
-        }
-
-    @property
-    def source(self) -> Source:
-        """A model decides."""
-        return "judge"
-
-    @property
-    def scale(self) -> Scale:
-        """1.0 for the answer, 0.0 for its rival."""
-        return UNIT
+        """Its effective options."""
+        return asdict(self)
 
     @property
     def roles(self) -> tuple[str, ...]:

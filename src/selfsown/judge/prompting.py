@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Final
 
 from selfsown.core.errors import CallFailed, ConfigError
-from selfsown.core.request import JSON, Completion, Request, message, short_id
+from selfsown.core.request import JSON, Completion, Request, message
 from selfsown.core.templates import render, template
 from selfsown.judge.base import Asker
 
@@ -64,11 +64,6 @@ class Asking:
     def text(self) -> str:
         """The template in force."""
         return self.template if self.template is not None else prompt_text(self.prompt)
-
-    @property
-    def template_id(self) -> str:
-        """A hash of the template: judgements under another wording are other judgements."""
-        return short_id(self.text)
 
     def request(self, chat: bool, values: Mapping[str, str | bool | None]) -> Request:
         """The request for some texts, each fenced in.

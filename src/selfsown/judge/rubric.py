@@ -13,8 +13,8 @@ are read and when a candidate counts as scored (`selfsown.judge.scores`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Final
 
 from selfsown.core.errors import CallFailed
 from selfsown.core.request import JSON, Completion
@@ -28,6 +28,10 @@ SAMPLES: Final = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rubric:
     """A model that grades one answer from 0 to 5, several times."""
+
+    name: ClassVar[str] = "rubric"
+    source: ClassVar[Source] = "judge"
+    scale: ClassVar[Scale] = POINTS
 
     samples: int = SAMPLES
     """Judgements per candidate."""
@@ -44,31 +48,9 @@ class Rubric:
         self._asking()
 
     @property
-    def name(self) -> str:
-        """The name in configs."""
-        return "rubric"
-
-    @property
     def options(self) -> Mapping[str, JSON]:
-        """Its effective options; the template by its hash."""
-        return {
-            "samples": self.samples,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "max_tokens": self.max_tokens,
-            "template_id": self._asking().template_id,
-            "role": self.role,
-        }
-
-    @property
-    def source(self) -> Source:
-        """A model decides."""
-        return "judge"
-
-    @property
-    def scale(self) -> Scale:
-        """0 to 5 points."""
-        return POINTS
+        """Its effective options."""
+        return asdict(self)
 
     @property
     def roles(self) -> tuple[str, ...]:
