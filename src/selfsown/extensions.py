@@ -52,6 +52,9 @@ FILTERS: Final[dict[str, str]] = {
 """Filter name -> function decorated with `selfsown.curate.steps.filter_step`."""
 
 JUDGES: Final[dict[str, str]] = {
+    "correctness": "selfsown.judge.correctness:Correctness",
+    "factuality": "selfsown.judge.factuality:Factuality",
+    "instruction_following": "selfsown.judge.following:InstructionFollowing",
     "oracle": "selfsown.judge.oracle:Oracle",
     "pairwise": "selfsown.judge.pairwise:Pairwise",
     "reference": "selfsown.judge.reference:Reference",

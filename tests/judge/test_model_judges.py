@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import pytest
+from tests.judge.asking import Model, Says, refused
 
-from selfsown.core.errors import CallFailed, ConfigError
-from selfsown.core.request import Completion, Request
+from selfsown.core.errors import ConfigError
+from selfsown.core.request import Completion
 from selfsown.judge.base import Item, Judgement
 from selfsown.judge.pairwise import Pairwise, Verdict, outcome, parse_verdict, soft_preference
 from selfsown.judge.prompting import fenced, prompt_text
 from selfsown.judge.rubric import Rubric
 from selfsown.judge.scores import parse_score
 
-Result = TypeVar("Result")
-Says = Callable[[str, int], str | Completion]
 ITEM = Item(
     prompt="Name a river.", answer="The Elbe.", rival="Rivers are long, and there are many."
 )
-
-
-class Model:
-    """Answers a judge's calls by a function of what it is shown and the sample's number."""
-
-    def __init__(self, says: Says, *, chat: bool = True) -> None:
-        self.says, self.chat = says, chat
-        self.asked: list[tuple[Request, int]] = []
-
-    async def ask(self, role: str, request: Request, sample: int = 0) -> Completion:
-        assert role == "judge"
-        self.asked.append((request, sample))
-        said = self.says(request.prompt or request.messages[0].text, sample)
-        return said if isinstance(said, Completion) else Completion(said)
-
-    async def gather(self, *branches: Awaitable[Result]) -> list[Result]:
-        return list(await asyncio.gather(*branches))
-
-    def is_chat(self, role: str) -> bool:
-        return self.chat
-
-
-def refused(_shown: str, _sample: int) -> str:
-    raise CallFailed("content_filter", "refused")
 
 
 async def graded(says: Says, **options: int) -> Judgement:

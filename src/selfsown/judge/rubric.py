@@ -64,7 +64,7 @@ class Rubric:
         answers = await run.gather(
             *(asking.ask(run, values, sample) for sample in range(self.samples))
         )
-        return mean_of([_sample(answer, self.scale) for answer in answers], self.scale)
+        return mean_of([score_of(answer, self.scale) for answer in answers], self.scale)
 
     def _asking(self) -> Asking:
         return Asking(
@@ -91,7 +91,8 @@ def mean_of(parts: Sequence[Judgement], scale: Scale) -> Judgement:
     )
 
 
-def _sample(answer: Completion | CallFailed, scale: Scale) -> Judgement:
+def score_of(answer: Completion | CallFailed, scale: Scale) -> Judgement:
+    """One sample as a judgement: the score that it ends with, or missing with the reason."""
     if isinstance(answer, CallFailed):
         return Judgement(
             value=None, source="judge", scale=scale, reason=f"call_failed: {answer.kind}"
