@@ -78,7 +78,7 @@ def export(
     from selfsown.export.lengths import format_table
     from selfsown.report.words import plural
 
-    cleaned_of = _suites(run_dir, suites, is_off=no_decontaminate)
+    cleaned_of = suites_for(run_dir, suites, is_off=no_decontaminate)
     sieve = Sieve(suite_index(cleaned_of)) if cleaned_of else None
     result = export_run(
         run_dir,
@@ -115,8 +115,8 @@ def export(
         click.echo(file.path)
 
 
-def _suites(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suite]:
-    """The suites that the export is cleaned of: those named, else those at hand."""
+def suites_for(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suite]:
+    """The suites that an export of a run is cleaned of: those named, else those at hand."""
     from selfsown.evaluate.open_suite import open_suites, suites_at_hand
     from selfsown.export.run_files import mapping, open_run, string
     from selfsown.train.decontamination import has_lab_tokenizer

@@ -71,13 +71,13 @@ def check_all_scored(candidates: Iterable[Candidate], scored: Iterable[Scored]) 
     new = [name for name in after if name not in before]
     changed = [name for name, one in after.items() if name in before and before[name] != one]
     for names, what in (
-        (lost, "have no scores"),
-        (new, "have scores and were never written"),
-        (changed, "are not what they were when they were written"),
+        (lost, "candidates without scores"),
+        (new, "scores of candidates that were never written"),
+        (changed, "candidates that changed on the way"),
     ):
         if names:
             raise ConservationError(
-                f"{len(names)} candidates {what}, the first is `{names[0]}`",
+                f"{what}: {len(names)}, the first is `{names[0]}`",
                 why=f"{len(before)} candidates were written and {len(after)} scored; every one of"
                 " them is to be scored once, also where its score is missing",
                 fix="score exactly the file of candidates that this round wrote",

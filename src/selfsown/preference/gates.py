@@ -238,8 +238,8 @@ def _missed(tally: Tally, floors: Floors) -> Iterator[Warned]:
     if tally.pair_yield is not None and tally.pair_yield < floors.pair_yield:
         yield Warned(
             "pair_yield",
-            f"{tally.pairs} pairs came of {tally.prompts} prompts ({tally.pair_yield:.0%}), the"
-            f" floor is {floors.pair_yield:.0%}",
+            f"pairs of {tally.prompts} prompts: {tally.pairs} ({tally.pair_yield:.0%}), the floor"
+            f" is {floors.pair_yield:.0%}",
             "the few prompts that still give pairs are not like the others",
             "see the reasons of what was dropped; a smaller `min_margin` drops less",
         )

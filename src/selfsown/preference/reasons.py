@@ -53,6 +53,7 @@ NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
             (
                 *("nothing_read", "unread_classification", "no_instance_read", "preamble"),
                 *("no_instance_kept", "no_label", "second_output", "not_a_list", "empty_item"),
+                *("second_input", "empty_label", "ran_on"),
             ),
             "the engine could not take the text apart",
         ),

@@ -1,0 +1,210 @@
+"""Every rejected record of a run becomes a pair or is listed with why not; reasons are explicit."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+import selfsown
+from selfsown.core.errors import CheckFailed, InputError, TooFewRecords
+from selfsown.preference.export import PairOptions, pairs_of_run
+from selfsown.preference.files import read_pairs
+from selfsown.preference.reasons import HONEST, NOT_THE_ANSWER, honest_reasons
+
+_MADE = runpy.run_path(str(Path(__file__).parent / "rejected_run.py"))
+REJECTED, write_run = _MADE["REJECTED"], _MADE["write_run"]
+PACKAGE = Path(selfsown.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = write_run(tmp_path_factory.mktemp("runs") / "small")
+    return path
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_each_rejected_record_becomes_what_its_reason_and_its_prompt_say(
+    run: Path, tmp_path: Path
+) -> None:
+    result = pairs_of_run(run, tmp_path / "pairs.jsonl")
+    left = {(row["reason"], row["id"]): row["why"] for row in lines(result.left_out_path)}
+    by_id = {row["id"]: row for row in lines(run / "rejected.jsonl")}
+    outcomes = {one.rejected_id: "pair" for one in read_pairs(result.path)}
+    outcomes |= {name: why for (_, name), why in left.items()}
+    expected = {(r, i, x, o): why for r, i, x, o, why in REJECTED}
+    for name, row in by_id.items():
+        record = row["record"]
+        if row["stage"] == "instructions":  # no answer: also where the reason is an honest one
+            why = "no_answer" if row["reason"] == "boilerplate" else "not_the_answer"
+            assert outcomes[name] == why
+        else:
+            key = (row["reason"], record["instruction"], record["input"], record["output"])
+            assert outcomes[name] == expected[key], key
+
+
+def test_rejected_records_in_are_pairs_and_listed_drops(run: Path, tmp_path: Path) -> None:
+    result = pairs_of_run(run, tmp_path / "pairs.jsonl")
+    rejected = lines(run / "rejected.jsonl")
+    assert result.rejected == len(rejected) == result.pair_count + result.left_out_count
+    assert result.by_reason == dict(sorted(Counter(row["reason"] for row in rejected).items()))
+    assert result.left_out_count == len(lines(result.left_out_path))
+    assert result.pair_count == len(lines(result.path)) == len(lines(result.provenance)) == 3
+
+
+def test_a_pair_says_what_it_was_made_of(run: Path, tmp_path: Path) -> None:
+    result = pairs_of_run(run, tmp_path / "pairs.jsonl")
+    by_reason = {one.reason: one for one in read_pairs(result.path)}
+    pair = by_reason["conflicting_outputs"]
+    assert (pair.prompt.text, pair.prompt.input) == ("Add the numbers.", "2 3")
+    assert (pair.chosen, pair.rejected) == ("5", "seven")
+    assert (pair.reward_chosen, pair.margin) == (None, None)
+    assert (pair.judge, pair.picker) == ("self-instruct", "rejected_record")
+    assert "#tiny" in pair.policy
+    assert by_reason["repetitive"].prompt.input == "", "`N/A` means no input"
+    known = {row["id"]: row for row in lines(run / "provenance.jsonl")}
+    for number, (row, told) in enumerate(
+        zip(lines(result.path), lines(result.provenance), strict=True), start=1
+    ):
+        assert told["line"] == number
+        assert told["id"] == f"{row['chosen_id']}>{row['rejected_id']}"
+        assert told["chosen"] == known[row["chosen_id"]]
+        assert told["rejected"] == known[row["rejected_id"]]
+        assert told["origin"] == "model"
+
+
+def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
+    def written(name: str) -> list[bytes]:
+        made = pairs_of_run(run, tmp_path / name)
+        return [path.read_bytes() for path in (made.path, made.provenance, made.left_out_path)]
+
+    assert written("a.jsonl") == written("b.jsonl")
+
+
+def test_a_reason_from_outside_counts_when_a_person_vouches_for_it(
+    run: Path, tmp_path: Path
+) -> None:
+    options = PairOptions(also=("too_loud",), without=("repetitive", "refusal"))
+    result = pairs_of_run(run, tmp_path / "pairs.jsonl", options)
+    assert result.pairs == {"votes_disagree": 1, "conflicting_outputs": 1, "too_loud": 1}
+    assert result.left_out["repetitive"] == {"not_wanted": 1}
+    assert result.left_out["garble_of_theirs"] == {"unknown_reason": 1}
+
+
+def test_leaving_out_a_reason_that_is_not_used_is_an_error() -> None:
+    assert "refusal" not in honest_reasons(without=["refusal"])
+    with pytest.raises(InputError, match="`duplicate` is not used") as caught:
+        honest_reasons(without=["duplicate"])
+    assert "votes_disagree" in caught.value.why
+
+
+def test_what_an_evaluation_asks_is_in_no_pair(run: Path, tmp_path: Path) -> None:
+    result = pairs_of_run(
+        run, tmp_path / "pairs.jsonl", admit=lambda row: row["output"].strip() not in ("6", "seven")
+    )
+    assert result.left_out["conflicting_outputs"] == {"benchmark_overlap": 1}
+    assert result.pairs == {"repetitive": 1}
+    assert result.rejected == result.pair_count + result.left_out_count
+
+
+def test_a_run_without_a_pair_is_an_error_that_says_why_and_leaves_no_file(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", accepted=(("Sing.", "", "la la la"),))
+    with pytest.raises(TooFewRecords, match="votes_disagree: no_accepted_answer 4") as caught:
+        pairs_of_run(run, tmp_path / "pairs.jsonl")
+    assert caught.value.why
+    assert "--also" in caught.value.fix
+    assert not list(tmp_path.glob("*pairs*"))
+
+
+def test_a_rejected_record_that_vanished_from_the_file_is_noticed(
+    run: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    kept = (copy / "rejected.jsonl").read_bytes().splitlines()[:-1]
+    (copy / "rejected.jsonl").write_bytes(b"\n".join(kept) + b"\n")
+    with pytest.raises(CheckFailed, match="has 14 records, the manifest says 15"):
+        pairs_of_run(copy, tmp_path / "pairs.jsonl")
+    assert not list(tmp_path.glob("*pairs*"))
+
+
+def test_what_cannot_be_read_or_written_is_refused_before_anything_is(tmp_path: Path) -> None:
+    unfinished = write_run(tmp_path / "half", status="suspended")
+    out = tmp_path / "pairs.jsonl"
+    with pytest.raises(InputError, match="is suspended"):
+        pairs_of_run(unfinished, out)
+    assert pairs_of_run(unfinished, out, PairOptions(unfinished=True)).pair_count == 3
+    with pytest.raises(InputError, match="exists"):
+        pairs_of_run(unfinished, out, PairOptions(unfinished=True))
+    bare = write_run(tmp_path / "bare", accepted=())
+    with pytest.raises(InputError, match="has no accepted records"):
+        pairs_of_run(bare, tmp_path / "none.jsonl")
+    with pytest.raises(InputError, match="the folder"):
+        pairs_of_run(unfinished, tmp_path / "no" / "x.jsonl", PairOptions(unfinished=True))
+
+
+def test_records_that_do_not_say_what_was_asked_need_a_field_named(tmp_path: Path) -> None:
+    runs = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
+    run = runs["write_complete"](tmp_path / "rows", rows=3)
+    with pytest.raises(InputError, match="do not say what was asked") as caught:
+        pairs_of_run(run, tmp_path / "pairs.jsonl")
+    assert "--prompt-field" in caught.value.fix
+
+
+def test_no_reason_is_in_both_tables() -> None:
+    assert not HONEST.keys() & NOT_THE_ANSWER.keys()
+
+
+def test_every_reason_that_the_package_gives_stands_in_one_of_the_tables() -> None:
+    rooms = ("curate", "recipes")
+    given = {
+        reason
+        for room in rooms
+        for path in (PACKAGE / room).rglob("*.py")
+        for reason in _reasons_in(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert {"votes_disagree", "rouge_l_too_similar", "cut_off", "mojibake"} <= given
+    assert given - HONEST.keys() - NOT_THE_ANSWER.keys() == set()
+
+
+def _reasons_in(tree: ast.Module) -> set[str]:
+    """Texts given as the reason to `drop`, `reject`, `Loss` and the like, or named REASON."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            place = {"drop": 0, "reject": 0, "Loss": 1, "Dropped": 1}.get(name)
+            if place is not None and len(node.args) > place:
+                found |= _words(node.args[place])
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(getattr(one, "id", "") in ("REASON", "DISAGREE") for one in targets):
+                found |= _words(node.value)
+        elif isinstance(node, ast.FunctionDef) and "reason" in (ast.get_docstring(node) or ""):
+            found |= {
+                word
+                for inner in ast.walk(node)
+                if isinstance(inner, ast.Return) and inner.value is not None
+                for word in _words(inner.value)
+            }
+    return found
+
+
+def _words(node: ast.AST) -> set[str]:
+    """The lower-case words in an expression, but for those that something is compared with."""
+    if isinstance(node, ast.Compare):
+        return set()
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        is_word = node.value.replace("_", "").isalpha() and node.value.islower()
+        return {node.value} if is_word else set()
+    return {word for inner in ast.iter_child_nodes(node) for word in _words(inner)}
