@@ -51,7 +51,10 @@ class Check(ABC):
 
     @property
     def required_text(self) -> str:
-        """Text that every answer that meets the check holds, letter case aside; may be empty."""
+        """Text that an answer that meets the check holds, letter case aside; may be empty.
+
+        Of a choice it is every alternative, so that no other check takes one away.
+        """
         return ""
 
     @property

@@ -50,7 +50,7 @@ _CONFLICTS: Final[dict[str, frozenset[str]]] = {
     _UPPER: frozenset({_LOWER, _CAPITALS, _CHOICE, _SECTIONS}),
     _LOWER: frozenset({_CAPITALS, _CHOICE, _SECTIONS, _POSTSCRIPT}),
     # Each line of these is a sentence, or more.
-    _SENTENCES: frozenset({_PARAGRAPHS, _NTH, _BULLETS, _CHOICE, _SECTIONS, _TITLE, _TWO}),
+    _SENTENCES: frozenset({_PARAGRAPHS, _NTH, _BULLETS, _CHOICE, _SECTIONS, _TITLE, _TWO, _REPEAT}),
     # Hundreds of words with hardly an "e": possible, and no test of following instructions.
     _LETTER: frozenset({_WORDS, _SENTENCES}),
     # Blank lines would divide what these put on lines of their own.

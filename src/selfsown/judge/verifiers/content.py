@@ -116,3 +116,8 @@ class ConstrainedResponse(Check):
         found = [option.strip() for option in self.options if option.strip() in text]
         longest = [one for one in found if not any(one != two and one in two for two in found)]
         return len(longest) == 1
+
+    @property
+    def required_text(self) -> str:
+        """All statements."""
+        return "\n".join(self.options)
