@@ -54,12 +54,14 @@ Improve:
   evaluate  Score a model on suites.
   suites    List, fetch and show suites.
   rate      Let people rate answers blindly.
+  judge     How far can a judge be trusted?
   guard     Measure a run beside human text.
   loop      Rounds of all that; again: resume.
   mad       Simulate models that feed on themselves.
 
 Use:
   export  Write accepted records for a trainer.
+  pairs   Rejected records as preference pairs.
   serve   Serve a local model over HTTP.
 
 Check:

@@ -57,6 +57,7 @@ VERBS: Final = (
     Verb("Improve", "evaluate", "selfsown.cli.evaluate:evaluate", "Score a model on suites."),
     Verb("Improve", "suites", "selfsown.cli.suites:suites", "List, fetch and show suites."),
     Verb("Improve", "rate", "selfsown.cli.rate:rate", "Let people rate answers blindly."),
+    Verb("Improve", "judge", "selfsown.cli.judge:judge", "How far can a judge be trusted?"),
     Verb("Improve", "guard", "selfsown.cli.guard:guard", "Measure a run beside human text."),
     Verb("Improve", "loop", "selfsown.cli.loop:loop", "Rounds of all that; again: resume."),
     Verb("Improve", "mad", "selfsown.cli.mad:mad", "Simulate models that feed on themselves."),
