@@ -180,8 +180,8 @@ def test_the_filter_compares_with_accepted_texts_only_and_says_how_much_is_share
         "threshold": 0.75,
         "words": 1,
         "method": "exact",
-        "bands": 16,
-        "rows": 8,
+        "bands": 20,
+        "rows": 7,
     }
     assert rule("Name three green birds").ok
     assert rule("Name three green birds").ok  # it was not accepted

@@ -11,6 +11,7 @@ import click
 
 from selfsown.cli.main import shown
 from selfsown.cli.option_sets import out_file
+from selfsown.curate.minhash import BANDS, ROWS
 
 if TYPE_CHECKING:
     from selfsown.cleaning.near_duplicates import Deduplicated
@@ -48,10 +49,14 @@ if TYPE_CHECKING:
     help="What finds candidates: exact misses none; auto is exact up to 64 shingles.",
 )
 @click.option(
-    "--bands", default=16, show_default=True, type=click.IntRange(min=1), help="Of minhash."
+    "--bands", default=BANDS, show_default=True, type=click.IntRange(min=1), help="Of minhash."
 )
 @click.option(
-    "--rows", default=8, show_default=True, type=click.IntRange(min=1), help="Per band, of minhash."
+    "--rows",
+    default=ROWS,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Of a band.",
 )
 @click.option(
     "--semantic",
