@@ -103,6 +103,19 @@ def test_a_capacity_that_only_a_few_calls_exceed_is_not_taken_for_a_storm() -> N
     assert max(limits[20:]) <= 16
 
 
+@pytest.mark.parametrize("failure_s", [0.2, AT_ONCE])
+def test_calls_that_are_stuck_do_not_hide_what_a_storm_is(failure_s: float) -> None:
+    answered: list[int] = []
+
+    def look(now: float, caller: Caller, model: SimulatedModel) -> None:
+        answered.append(model.answered)
+
+    weather = Weather(failing=storm(10, 1.5), failure_s=failure_s, retry_after_s=0.5, stuck=2)
+    caller_gets(weather, 15.0, look=look)
+    usual = answered[99] / 99
+    assert answered[145] - answered[115] >= 0.8 * 30 * usual
+
+
 # --- the limit alone -----------------------------------------------------------------------------
 
 

@@ -36,6 +36,8 @@ class Weather:
     refusal_s: float = 0.01
     """How long it takes to refuse a call beyond the capacity."""
     latency_s: float = 0.2
+    stuck: int = 0
+    """The first so many calls take a minute."""
 
     def endpoint(self, clock: FakeClock, seed: int) -> SimulatedModel:
         """A model under this weather."""
@@ -59,7 +61,9 @@ class Weather:
         return SimulatedModel(
             clock,
             fault=fault,
-            latency=lambda number: self.latency_s * rng.lognormvariate(0, 0.2),
+            latency=lambda number: (
+                60.0 if number <= self.stuck else self.latency_s * rng.lognormvariate(0, 0.2)
+            ),
             retry_after_s=self.retry_after_s,
         )
 

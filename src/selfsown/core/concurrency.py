@@ -66,8 +66,8 @@ class AdaptiveLimit:
     """
 
     __slots__ = (
-        "_base", "_before", "_ceiling", "_deepest", "_depths", "_doubling", "_drained", "_fed",
-        "_full_at", "_goal", "_grown_at", "_held", "_lag", "_loaded", "_mark", "_need",
+        "_answers", "_base", "_before", "_ceiling", "_deepest", "_depths", "_doubling", "_drained",
+        "_fed", "_full_at", "_goal", "_grown_at", "_held", "_lag", "_loaded", "_mark", "_need",
         "_patient", "_pause", "_places", "_prior", "_probes", "_put_at", "_row", "_row_from",
         "_seen", "_since", "_start", "_step", "_storm", "_stray_from", "_strays", "_suspects",
         "_tolerance", "_trial", "_walled", "_window", "limit", "room", "serial",
@@ -106,6 +106,7 @@ class AdaptiveLimit:
         self._before = 0  # the limit before it began to fall; 0: no experiment is under way
         self._since = _NEVER  # an answer to a call from here on ends a wall or a storm
         self._walled = self._drained = False
+        self._answers = False  # whether there has been any answer
         self._probes = 0
         self._storm = 0  # refusals in this storm; 0: none
         self._suspects = False  # the last round trip had too many refusals
@@ -278,6 +279,7 @@ class AdaptiveLimit:
         self._before = self._goal = self._before or self.limit
         self.limit = max(1, min(self.limit - 1, max(shallow - 1, answered, self.limit // 2)))
         self._walled, self._drained, self._probes = True, False, 0
+        self._answers = self._answers or self._seen > len(self._depths)
         self._since = self.serial + 1
         self._trial = None
         self._held = 0
@@ -296,6 +298,9 @@ class AdaptiveLimit:
         if in_flight == 0 or self._probes >= _LONE_PROBES:
             self._drained = True
             self._stay(self.limit)
+        elif self._answers and in_flight <= self.limit // 8:  # they may be stuck: one place looks
+            self._stay(in_flight + 1)
+            return self._rest()
         else:
             self._stay(max(1, min(self._places, in_flight)))
         return False
@@ -319,6 +324,7 @@ class AdaptiveLimit:
         """A call was answered that was sent after the wall was met, or in the storm."""
         depth_matters = not (self._storm or self._drained)
         places = self._places if depth_matters else self._before
+        self._answers = True
         self._walled = self._drained = self._patient = self._suspects = False
         self._storm = self._held = 0
         self._since = _NEVER
@@ -342,6 +348,7 @@ class AdaptiveLimit:
             self._new_round(_SHORT_ROUND)
             return
         self.limit = max(self._places, self.limit // 2)
+        self._answers = self._answers or seen > count
         # refusals come sooner than answers: calls that were sent and are not back count as well
         under_way = (1 - self._lag) * max(0, self.serial - self._start - seen)
         if self._trial is not None:
