@@ -13,12 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
+from selfsown.core.request import JSON
 from selfsown.curate.language import _LANGUAGE_OF_SCRIPT, _WORDS
+from selfsown.judge.base import Asker, Item
+from selfsown.judge.verifiable import Verifiable
 from selfsown.judge.verifiers.check import Check
-from selfsown.judge.verifiers.compose import compatible, compose, conflict
-from selfsown.judge.verifiers.kinds import KINDS, check_from
+from selfsown.judge.verifiers.compose import asked, compatible, compose, conflict
+from selfsown.judge.verifiers.kinds import KINDS, check_from, row_of
 from selfsown.judge.verifiers.scores import Tally, all_met, four_numbers, loose, strict
 
+NOBODY: Asker = None  # type: ignore[assignment]  # programs ask nothing
 PROMPT = "Name a river, please."
 FILLER = ("the", "of", "and", "is", "in", "was", "for", "with", "by")
 LETTERS_OF_SCRIPT = {
@@ -144,6 +148,17 @@ def test_compositions_are_a_function_of_their_seed_and_reach_every_kind() -> Non
     assert compose(Random(3), 3, prompt=PROMPT) == compose(Random(3), 3, prompt=PROMPT)
     seen = {check.kind for seed in range(300) for check in compose(Random(seed), 2, prompt=PROMPT)}
     assert seen == set(KINDS)
+
+
+async def test_a_composed_task_is_a_row_whose_reward_is_free() -> None:
+    checks = compose(Random(5), 3, prompt=PROMPT)
+    row: dict[str, JSON] = {"checks": [row_of(check) for check in checks]}
+    task = asked(PROMPT, checks)
+    assert all(check.sentence in task.split("\n") for check in checks)
+    judge = Verifiable(value="all")
+    for answer, reward in [(written(checks), 1.0), ("", 0.0)]:
+        found = await judge.judge(NOBODY, Item(prompt=task, answer=answer, metadata=row))
+        assert found.value == reward
 
 
 def test_conflicts_hold_both_ways_and_json_goes_with_little() -> None:

@@ -94,6 +94,31 @@ async def test_the_oracle_grades_the_micro_world() -> None:
     right = await judged("oracle", prompt=prompt, answer=task.answer, metadata=row)
     wrong = await judged("oracle", prompt=prompt, answer="no such thing", metadata=row)
     assert (right.value, right.source, wrong.value) == (1.0, "oracle", 0.0)
+    row["instruction"] = prompt
+    both = await judged(
+        "oracle", prompt=f"{prompt}\n{task.input}", answer=task.answer, metadata=row
+    )
+    assert both.value == 1.0
+
+
+async def test_a_noisy_oracle_errs_at_its_rate_and_always_on_the_same_items() -> None:
+    rng = Random(2)
+    tasks = [sample_item(rng, sample_instruction(rng)) for _ in range(1500)]
+
+    async def says(options: dict[str, JSON]) -> list[float | None]:
+        judge = judge_named("oracle", options)
+        items = [
+            Item(prompt=one.instruction.text, answer=one.answer, metadata={"input": one.input})
+            for one in tasks
+        ]
+        return [(await judge.judge(NOBODY, item)).value for item in items]
+
+    noisy = await says({"noise": 0.2})
+    wrong = sum(value == 0.0 for value in noisy) / len(noisy)
+    assert abs(wrong - 0.2) < 0.04  # 3.9 standard errors
+    assert noisy == await says({"noise": 0.2})
+    assert noisy != await says({"noise": 0.2, "seed": 1})
+    assert set(await says({})) == {1.0}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +207,8 @@ def test_every_registered_judge_meets_the_protocol(name: str) -> None:
         ("verifiable", {"checks": [{"kind": "no:such"}]}, "no check `no:such`"),
         ("reference", {"tolerance": 2}, "`tolerance` is 2"),
         ("reference", {"compare": "number", "tolerance": "1"}, "`tolerance` is `1`"),
-        ("oracle", {"noise": 0.1}, "no option `noise`"),
+        ("oracle", {"noise": 1.1}, "`noise` is 1.1"),
+        ("oracle", {"nois": 0.1}, "did you mean `noise`"),
     ],
 )
 def test_what_no_judge_can_use_is_refused(

@@ -54,7 +54,8 @@ class Item:
     rival: str | None = None
     """The answer to compare with: for judges of pairs."""
     metadata: Mapping[str, JSON] = field(default_factory=lambda: _NOTHING)
-    """Anything else of the row: `checks` for verifiers, `input` for the lab's oracle, sources."""
+    """Anything else of the row: `checks` for verifiers, `instruction` and `input` for the lab's
+    oracle (where `prompt` is both in one), `references`, `sources`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,8 +87,8 @@ def compose(
 ) -> tuple[Check, ...]:
     """`n` random checks that one answer to `prompt` can meet at once.
 
-    Their sentences, put behind the prompt, make a task whose reward is free; some kinds can be held
-    out to see whether what was learnt carries over.
+    Their sentences behind the prompt (`asked`) make a task whose reward is free, since judge
+    `verifiable` decides it; some kinds can be held out to see whether what was learnt carries over.
 
     Args:
         rng: where randomness comes from.
@@ -116,6 +116,11 @@ def compose(
         why="each kind is used once, and many exclude each other",
         fix="ask for fewer checks, or allow more kinds",
     )
+
+
+def asked(prompt: str, checks: Sequence[Check]) -> str:
+    """The prompt with the sentences of the checks behind it, each on a line."""
+    return "\n".join([prompt.strip(), "", *(check.sentence for check in checks)])
 
 
 def _attempt(rng: Random, n: int, prompt: str, kinds: Sequence[str]) -> list[Check]:
