@@ -150,11 +150,13 @@ class AdaptiveLimit:
             return self._refused_at_wall(serial, in_flight)
         if self._storm:
             return self._refused_in_storm()
-        if self._stray_from <= serial < self._grown_at:
+        soon = self._lag < _SOON  # else a step lasts as long as a round trip, and counts
+        if soon and self._stray_from <= serial < self._grown_at:
             return False  # of a step that was taken back
         if self._base and serial >= self._grown_at:
             self._count_stray()
-            return False
+            if soon:
+                return False
         if serial < self._mark:
             return False
         self._seen += 1
