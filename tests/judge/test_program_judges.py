@@ -5,6 +5,7 @@ They are found by name like filters, and one of one's own is 30 lines.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from random import Random
@@ -15,6 +16,7 @@ import pytest
 from selfsown import extensions
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
+from selfsown.core.run import Run
 from selfsown.judge.base import UNIT, Asker, Item, Judge, Judgement, Scale, Source
 from selfsown.judge.reference import last_number
 from selfsown.judge.registry import judge_named, judges_from
@@ -216,6 +218,15 @@ def test_what_no_judge_can_use_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         judge_named(name, options)
+
+
+@pytest.mark.parametrize("verb", ["ask", "gather", "is_chat"])
+def test_a_run_has_the_verbs_that_judges_use(verb: str) -> None:
+    wanted = inspect.signature(getattr(Asker, verb)).parameters
+    found = inspect.signature(getattr(Run, verb)).parameters
+    assert [(one.name, one.kind, one.default) for one in found.values()] == [
+        (one.name, one.kind, one.default) for one in wanted.values()
+    ]
 
 
 def test_a_judgement_outside_its_scale_cannot_be_made() -> None:

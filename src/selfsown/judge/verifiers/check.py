@@ -67,7 +67,7 @@ def variants(answer: str) -> Iterator[str]:
     """The eight readings of a loose verdict, the answer itself first.
 
     As it is and without asterisks, and of each the whole, without its first line (a greeting),
-    without its last line (an offer of more), and without both. Source: IFEval, section 2.2.
+    without its last line (an offer of more), and without both. Source: the release of IFEval.
     """
     for text in (answer, answer.replace("*", "")):
         lines = text.strip().split("\n")

@@ -31,7 +31,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class FourNumbers:
-    """The accuracies that IFEval reports (section 2.2)."""
+    """The accuracies that IFEval (arXiv:2311.07911) reports."""
 
     prompt_strict: Tally
     instruction_strict: Tally
