@@ -99,6 +99,8 @@ class Pairwise:
     source: ClassVar[Source] = "judge"
     scale: ClassVar[Scale] = UNIT
     """1.0 for the answer, 0.0 for its rival."""
+    compares: ClassVar[bool] = True
+    """It takes both answers of a pair."""
 
     explain: bool = True
     """Reasons before the verdict; without, one letter is asked for."""

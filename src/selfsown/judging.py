@@ -1,0 +1,96 @@
+"""A judge asked about labelled answers by a journaled run: its config, its answers, what they show.
+
+The directory is a run directory; `calibration.json` in it says what came of it. A judge that asks
+no model needs neither directory nor run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from selfsown.core.config import RunConfig, make_config
+from selfsown.core.request import JSON, Completion, Request
+from selfsown.core.rundir import read_lines
+from selfsown.judge.base import Judge, Judgement, Result
+from selfsown.judge.calibration import Calibration
+from selfsown.judge.labels import Label
+from selfsown.judge.stored import item_of, judgement_of
+from selfsown.judge.verdicts import label_rows, with_verdicts
+
+CALIBRATION: Final = "calibration.json"
+RECIPE_NAME: Final = "selfsown.recipes.judging:RECIPE"
+"""By its place: it makes no data, so it is not among the recipes that users choose from."""
+
+
+def judging_config(judge: Judge, model: str, out: str | Path, **settings: Any) -> RunConfig:
+    """The config of a run that asks a judge.
+
+    Failed calls count as missing judgements, so no rate of them stops the run.
+
+    Raises:
+        ConfigError: an unknown key, or a value out of range.
+    """
+    base = {
+        "recipe": RECIPE_NAME,
+        "models": dict.fromkeys(judge.roles, model),
+        "options": {"judge": judge.name, "options": dict(judge.options)},
+        "out": str(out),
+        "max_failure_rate": 1.0,
+    }
+    return make_config({**base, **settings}, source="judging")
+
+
+async def ajudged_by_program(labels: Sequence[Label], judge: Judge) -> list[Label]:
+    """The labels with what a judge that asks no model says of them; nothing is written."""
+    rows = list(label_rows(labels, judge))
+    judgements = {str(row["id"]): await judge.judge(_Nobody(), item_of(row)) for row in rows}
+    return with_verdicts(labels, judge, judgements)
+
+
+def judgements_of(directory: Path) -> dict[str, Judgement]:
+    """Id of a row -> its judgement, of a finished judging run; rows that failed are left out."""
+    found: dict[str, Judgement] = {}
+    for row in read_lines(directory / "accepted.jsonl"):
+        assert isinstance(row, dict)
+        form = row["judgement"]
+        assert isinstance(form, dict)
+        found[str(row["id"])] = judgement_of(form)
+    return found
+
+
+def calibration_form(
+    found: Calibration, missed: Sequence[str], judge: Judge | None = None, model: str = ""
+) -> dict[str, JSON]:
+    """A calibration as JSON, with whose it is and which bounds it misses."""
+    form: dict[str, JSON] = asdict(found)
+    if judge is not None:
+        form = {"judge": judge.name, "options": dict(judge.options), "model": model, **form}
+    return {**form, "refusals": list(missed)}
+
+
+def write_calibration(directory: Path, form: Mapping[str, JSON]) -> Path:
+    """Put a calibration into its run directory."""
+    path = directory / CALIBRATION
+    path.write_bytes(orjson.dumps(dict(form), option=orjson.OPT_INDENT_2) + b"\n")
+    return path
+
+
+class _Nobody:
+    """The run of a judge that asks no model."""
+
+    async def ask(self, role: str, request: Request, sample: int = 0) -> Completion:
+        self._refuse(role)
+
+    async def gather(self, *branches: Awaitable[Result]) -> list[Result]:
+        return [await branch for branch in branches]
+
+    def is_chat(self, role: str) -> bool:
+        self._refuse(role)
+
+    def _refuse(self, role: str) -> NoReturn:
+        raise AssertionError(f"a judge without roles asks `{role}`")
