@@ -30,7 +30,7 @@ def test_the_counts_of_every_reason_are_shown_and_add_up(
     assert printed == f"{out}\n"
     assert "votes_disagree" in err
     assert "accepted_too 1, no_accepted_answer 1, repeated 1" in err
-    assert "rejected records: 15 in, 3 pairs, 12 left out" in err
+    assert "rejected records: 16 in, 3 pairs, 13 left out" in err
 
 
 def test_json_has_the_same_counts(
@@ -39,7 +39,7 @@ def test_json_has_the_same_counts(
     command = ["pairs", str(run), "-o", str(tmp_path / "p.jsonl"), "--format", "trl-chat"]
     assert main([*command, "--json", "--also", "too_loud", "--no-decontaminate"]) == 0
     said = orjson.loads(capsys.readouterr().out)
-    assert said["rejected"] == said["pairs"] + said["left_out"] == 15
+    assert said["rejected"] == said["pairs"] + said["left_out"] == 16
     assert said["by_reason"]["too_loud"] == {"records": 1, "pairs": 1, "left_out": {}}
     rows = [orjson.loads(line) for line in Path(said["path"]).read_bytes().splitlines()]
     assert len(rows) == said["pairs"] == 4
@@ -55,7 +55,10 @@ def test_a_pair_that_a_suite_asks_is_left_out(
     out = tmp_path / "pairs.jsonl"
     assert main(["pairs", str(run), "-o", str(out), "--suite", str(suite), "--json"]) == 0
     said = orjson.loads(capsys.readouterr().out)
-    assert said["by_reason"]["conflicting_outputs"]["left_out"] == {"benchmark_overlap": 1}
+    assert said["by_reason"]["conflicting_outputs"]["left_out"] == {
+        "benchmark_overlap": 1,
+        "tied": 1,
+    }
     assert said["clean_of"] == ["quiz"]
 
 

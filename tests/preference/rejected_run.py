@@ -17,7 +17,8 @@ ACCEPTED: Final = (
 REJECTED: Final = (
     # reason, instruction, input, output, what becomes of it
     ("votes_disagree", "Add the numbers.", "2 3", "6", "pair"),
-    ("conflicting_outputs", "Add the  numbers.", "2 3", "seven", "pair"),
+    ("conflicting_outputs", "Add the  numbers.", "2 3", "seven", "pair"),  # 5 is given twice
+    ("conflicting_outputs", "Spell the word.", "cat", "cat", "tied"),
     ("repetitive", "Name a colour.", "N/A", "blue blue blue blue blue blue blue blue", "pair"),
     ("refusal", "Spell the word.", "dog", "I cannot do that.", "no_accepted_answer"),
     ("votes_disagree", "Spell the word.", "CAT", "C A T", "no_accepted_answer"),

@@ -110,7 +110,7 @@ def test_what_an_evaluation_asks_is_in_no_pair(run: Path, tmp_path: Path) -> Non
     result = pairs_of_run(
         run, tmp_path / "pairs.jsonl", admit=lambda row: row["output"].strip() not in ("6", "seven")
     )
-    assert result.left_out["conflicting_outputs"] == {"benchmark_overlap": 1}
+    assert result.left_out["conflicting_outputs"] == {"benchmark_overlap": 1, "tied": 1}
     assert result.pairs == {"repetitive": 1}
     assert result.rejected == result.pair_count + result.left_out_count
 
@@ -133,7 +133,7 @@ def test_a_rejected_record_that_vanished_from_the_file_is_noticed(
     shutil.copytree(run, copy)
     kept = (copy / "rejected.jsonl").read_bytes().splitlines()[:-1]
     (copy / "rejected.jsonl").write_bytes(b"\n".join(kept) + b"\n")
-    with pytest.raises(CheckFailed, match="has 14 records, the manifest says 15"):
+    with pytest.raises(CheckFailed, match="has 15 records, the manifest says 16"):
         pairs_of_run(copy, tmp_path / "pairs.jsonl")
     assert not list(tmp_path.glob("*pairs*"))
 

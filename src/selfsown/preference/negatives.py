@@ -7,17 +7,19 @@ rejected records in = pairs + left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from selfsown.core.request import JSON, short_id
-from selfsown.curate.instances import Instance, without_empty_marker
+from selfsown.curate.instances import Instance, folded, without_empty_marker
 from selfsown.export.example import Example, Fields, read_example
 from selfsown.export.export import Admit
 from selfsown.export.provenance import ProvenanceIndex
 from selfsown.export.run_files import Row, RunFiles, integer, mapping, record_id, string
-from selfsown.preference.reasons import bare_reason, why_not
+from selfsown.preference.reasons import ONLY_IF_OUTVOTED, bare_reason, why_not
 from selfsown.preference.records import Pair, Prompt, fault_of, is_same_text, plain_text
 
 
@@ -38,6 +40,8 @@ class LeftOut:
     - `no_answer`: the record holds no prompt with an answer.
     - `no_accepted_answer`: nothing was accepted for its prompt.
     - `accepted_too`: the same answer was accepted for the same prompt.
+    - `tied`: as many records of its prompt give its answer as give the chosen one, and the reason
+      is one that only a majority makes honest.
     - `repeated`: an earlier pair has the same texts.
     - `blank_text`: one of the two says nothing.
     - `benchmark_overlap`: the pair repeats an item of an evaluation suite.
@@ -67,7 +71,7 @@ class _Accepted(NamedTuple):
 
 
 class NegativeSource:
-    """Makes the pairs of one run; reads its rejected records twice and its accepted ones once.
+    """Makes the pairs of one run; reads its rejected records three times, its accepted ones once.
 
     Memory: the accepted records whose prompts have an honest negative, and one hash per pair.
     """
@@ -91,9 +95,14 @@ class NegativeSource:
         """
         self._run, self._fields, self._index = run, fields, index
         self._reasons, self._admit = frozenset(reasons), admit or (lambda record: True)
-        self._accepted = self._accepted_answers(
-            {_key(example) for row in run.rows("rejected") if (example := self._answer(row))}
-        )
+        wanted = {
+            _key(example)
+            for row in run.rows("rejected")
+            if bare_reason(string(row.get("reason"))) in self._reasons
+            and (example := self._answer(row)) is not None
+        }
+        self._accepted = self._accepted_answers(wanted)
+        self._counts = self._answer_counts(wanted)
         self._seen: set[tuple[_Key, str, str]] = set()
 
     def outcomes(self) -> Iterator[Negative | LeftOut]:
@@ -109,7 +118,8 @@ class NegativeSource:
     def _outcome(self, row: Row) -> Negative | str:
         """The pair of a rejected record, or why there is none."""
         reason = string(row.get("reason"))
-        if bare_reason(reason) not in self._reasons:
+        bare = bare_reason(reason)
+        if bare not in self._reasons:
             return why_not(reason)
         rejected = self._answer(row)
         if rejected is None:
@@ -120,6 +130,8 @@ class NegativeSource:
         if any(is_same_text(one.example.output, rejected.output) for one in answers):
             return "accepted_too"
         chosen = answers[0]
+        if bare in ONLY_IF_OUTVOTED and not self._is_outvoted(rejected, chosen.example):
+            return "tied"
         texts = (_key(rejected), plain_text(chosen.example.output), plain_text(rejected.output))
         if texts in self._seen:
             return "repeated"
@@ -150,13 +162,13 @@ class NegativeSource:
         return Negative(pair, *origins)
 
     def _answer(self, row: Row) -> Example | None:
-        """What a rejected record asks and answers; None if it is no negative or has no answer."""
+        """What a rejected record asks and answers; None if it does not hold both."""
         record = dict(mapping(row.get("record")))
         has_both = all(
             isinstance(record.get(name), str) and str(record[name]).strip()
             for name in (self._fields.instruction, self._fields.output)
         )
-        if bare_reason(string(row.get("reason"))) not in self._reasons or not has_both:
+        if not has_both:
             return None
         for name in (self._fields.input, self._fields.system):
             if name and not isinstance(record.get(name), str):
@@ -172,6 +184,24 @@ class NegativeSource:
             if (key := _key(example)) in wanted:
                 found.setdefault(key, []).append(_Accepted(record_id(row), example))
         return found
+
+    def _answer_counts(self, wanted: Collection[_Key]) -> Counter[tuple[_Key, str]]:
+        """(prompt, answer) -> how many records say so, accepted and rejected ones."""
+        accepted = (one.example for answers in self._accepted.values() for one in answers)
+        rejected = (self._answer(row) for row in self._run.rows("rejected"))
+        return Counter(
+            _said(one)
+            for one in chain(accepted, rejected)
+            if one is not None and _key(one) in wanted
+        )
+
+    def _is_outvoted(self, rejected: Example, chosen: Example) -> bool:
+        return self._counts[_said(rejected)] < self._counts[_said(chosen)]
+
+
+def _said(example: Example) -> tuple[_Key, str]:
+    """Spellings of one answer are one vote, as where the conflict was found."""
+    return _key(example), folded(example.output)
 
 
 def _key(example: Example) -> _Key:

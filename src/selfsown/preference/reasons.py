@@ -36,6 +36,11 @@ HONEST: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Reason -> why an answer that was rejected for it is worse than an accepted one."""
 
+ONLY_IF_OUTVOTED: Final = frozenset({"conflicting_outputs"})
+"""Reasons that say of two answers that they differ. Such a record is a negative only where more
+records of the run give the chosen answer than give its own: on a tie the first is kept, which in
+six ties on the lab was the right one three times."""
+
 NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(
