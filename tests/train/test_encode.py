@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from selfsown.core.randomness import rng_for
 from selfsown.export.example import Example
-from selfsown.train.encode import Pair, TemplateMismatch, encode, strip_field_name
+from selfsown.models.answer_tokens import TemplateMismatch
+from selfsown.train.encode import Pair, encode, strip_field_name
 
 SAMPLE = (
     Path(__file__).parents[2] / "../shared/data/self_instruct/gpt3_generated_sample_1000.jsonl.gz"

@@ -20,7 +20,6 @@ from selfsown.train.fit import (
     Devices,
     Fitted,
     fit,
-    labels_of,
     step_counts,
 )
 from selfsown.train.mixture import Row
@@ -28,6 +27,7 @@ from selfsown.train.prepare import prepare
 from selfsown.train.records import read_sources
 from selfsown.train.settings import Settings, SourceConfig, TrainConfig, resolve
 from selfsown.train.tokens import Encoder
+from selfsown.train.trainable import Completions, labels_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 
@@ -69,7 +69,7 @@ def tune(
     return fit(
         base,
         encoder.tokenizer,
-        rows,
+        Completions(rows),
         settings,
         checkpoints=folder / "checkpoints",
         save_to=folder / "model",

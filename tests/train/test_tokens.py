@@ -13,9 +13,9 @@ from selfsown.core.randomness import rng_for
 from selfsown.export.example import Example
 from selfsown.lab.seed_tasks import make_seeds
 from selfsown.train.encode import Pair, encode
-from selfsown.train.fit import NO_LOSS, labels_of
 from selfsown.train.mixture import Row
 from selfsown.train.tokens import Encoder
+from selfsown.train.trainable import NO_LOSS, labels_of
 
 CHAT = (
     "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}\n{% endfor %}"

@@ -1,4 +1,4 @@
-"""`selfsown train`: tune a model on a run, an export or a file."""
+"""`selfsown train`: tune a model on a run, an export or a file, or on preference pairs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.option("--base", metavar="MODEL", help="`lab`, a model folder, or a name in the HF cache.")
 @click.option("-o", "--out", type=click.Path(), help="Folder of the tuned model.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML or TOML file.")
+@click.option("--objective", help="sft, or dpo or reward: then DIR is a file of pairs. [sft]")
+@click.option("--reference", metavar="MODEL", help="Of DPO: initial, previous, ema or a model.")
+@click.option("--beta", type=float, help="Of DPO: how close it stays to the reference. [0.1]")
 @click.option("--preset", help="default, paper or lab.")
 @click.option("--encoding", help="published, task, plain, task+plain or chat.")
 @click.option("--data", multiple=True, metavar="PATH", help="More records; may be repeated.")
@@ -54,6 +57,9 @@ def train(
     loss is taken on completions only. Records that repeat an item of an evaluation suite are left
     out, counted and listed. Every value that was not given comes from the preset;
     training.json in the model's folder says which and why.
+
+    With `--objective dpo` the model learns which of two answers is better, from lines with prompt,
+    chosen and rejected; with `--objective reward` a model is made that scores answers.
     """
     from selfsown.core.config import put, read_assignment, read_config, validated
     from selfsown.train.settings import TrainConfig
@@ -140,8 +146,21 @@ def _sentence(result: TrainResult) -> str:
     return (
         f"train       {said['steps']} steps   {said['seconds']} s   {said['cpu_seconds']} CPU-s\n"
         f"model       sha256 {result.model_hash[:16]}   depth {result.model_depth}\n"
-        f"wrote `{result.out}`; ask it as `hf:{result.out}`"
+        + _where(result)
     )
+
+
+def _where(result: TrainResult) -> str:
+    """Where the model lies and what it is for; of pairs, what was learned of those held out."""
+    pairs = result.record.get("pairs")
+    found = pairs.get("held_out_at_end") if isinstance(pairs, Mapping) else None
+    told = ""
+    if isinstance(found, Mapping) and isinstance(found["accuracy"], float):
+        told = f"held out    {found['pairs']} pairs   {found['accuracy']:.1%} right\n"
+    config = result.record.get("config")
+    is_reward = isinstance(config, Mapping) and config.get("objective") == "reward"
+    use = "it scores answers" if is_reward else f"ask it as `hf:{result.out}`"
+    return f"{told}wrote `{result.out}`; {use}"
 
 
 def _emit(config: TrainConfig, trainer: str, as_json: bool) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -28,26 +28,34 @@ from selfsown.core.clock import SystemClock
 from selfsown.core.config import difference
 from selfsown.core.errors import EnvironmentFailure, InputError, SelfsownError
 from selfsown.core.request import JSON
-from selfsown.core.rundir import locked, write_text
+from selfsown.core.rundir import locked, write_lines, write_text
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.lineage import ModelLineage, write_lineage
 from selfsown.train.checkpoints import TrainingDiverged
 from selfsown.train.decontamination import EARLIER, TRAINED_ON, decontamination_of, trained_on
-from selfsown.train.fit import Devices, Fitted, Report, fit
+from selfsown.train.fit import Devices, Fitted, fit
 from selfsown.train.mixture import depth_after, human_token_share
-from selfsown.train.plan import RECORD, Plan, identity_of, read_plan
+from selfsown.train.pairs import prepare_pairs
+from selfsown.train.plan import RECORD, Plan, find_reference, identity_of, read_plan
+from selfsown.train.preference import ChosenCollapsed, Preferences
 from selfsown.train.prepare import Prepared, prepare
 from selfsown.train.records import read_sources
+from selfsown.train.reference import KEY, POLICY
+from selfsown.train.reward import Rewards
 from selfsown.train.tokens import Encoder
+from selfsown.train.trainable import Completions, Report, Trainable
 
 FAILURE: Final = "failure"
 """Key of the line that names a failure."""
 CHECKPOINTS: Final = "checkpoints"
+STEPS: Final = "steps.jsonl"
+"""Of trainings on pairs: what the log says of each step."""
 ORPHANED: Final = 70
 """Exit status after the parent's death."""
 WATCH_PARENT: Final = "SELFSOWN_TRAIN_WATCH_PARENT"
 """Set by the parent: end when standard input closes."""
 _PART: Final = "model.part"
+_APART: Final = ("losses", "outcome")
 _TOKENIZER: Final = "tokenizer"
 _LOCK_TRIES, _LOCK_WAIT_S = 20, 0.5
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
@@ -97,8 +105,7 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
     if is_first:
         _keep_tokenizer(plan)
     encoder = Encoder(plan.tokenizer, plan.base)
-    sources = read_sources(plan.config.data, seeds=plan.config.seeds)
-    prepared = prepare(sources, plan.settings, encoder, plan.cleaned_of.index())
+    prepared, trainable = _prepared(plan, encoder)
     if is_first:
         prepared.write_left_out(plan.work)
         report({"rows": len(prepared.rows), "left_out": prepared.reasons})
@@ -106,7 +113,7 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
     fitted = fit(
         plan.base,
         encoder.tokenizer,
-        prepared.rows,
+        trainable,
         plan.settings,
         checkpoints=plan.work / CHECKPOINTS,
         save_to=part,
@@ -118,7 +125,21 @@ def run(plan: Plan, report: Report, *, is_first: bool = True) -> None:
         _publish(plan, prepared, fitted, time.monotonic() - started)
 
 
-def _publish(plan: Plan, prepared: Prepared, fitted: Fitted, seconds: float) -> None:
+def _prepared(plan: Plan, encoder: Encoder) -> tuple[Prepared[Any], Trainable]:
+    """The rows, and what is done with them."""
+    settings, index = plan.settings, plan.cleaned_of.index()
+    if settings.objective == "sft":
+        sources = read_sources(plan.config.data, seeds=plan.config.seeds)
+        records = prepare(sources, settings, encoder, index)
+        return records, Completions(records.rows)
+    pairs = prepare_pairs(plan.config.data, settings, encoder, index)
+    if settings.objective == "reward":
+        return pairs.trained, Rewards(pairs, settings)
+    assert plan.reference is not None
+    return pairs.trained, Preferences(pairs, settings, plan.reference)
+
+
+def _publish(plan: Plan, prepared: Prepared[Any], fitted: Fitted, seconds: float) -> None:
     """Complete the model, move it to its place, and write the record."""
     part = plan.work / _PART
     try:
@@ -139,6 +160,8 @@ def _publish(plan: Plan, prepared: Prepared, fitted: Fitted, seconds: float) -> 
             fix="free space on that disk, then run the same command again",
         ) from error
     record = _record(plan, prepared, fitted, lineage, seconds)
+    if fitted.outcome.steps:
+        write_lines(plan.work / STEPS, (orjson.dumps(line) for line in fitted.outcome.steps))
     write_text(plan.out / RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2).decode() + "\n")
     remove_leftovers(plan)
 
@@ -162,7 +185,8 @@ def _keep_tokenizer(plan: Plan) -> None:
 def _refuse_changed_inputs(plan: Plan) -> None:
     """Stop if base, tokenizer, data or suites are not what was planned, now that they are read."""
     cleaned_of = decontamination_of(plan.config, plan.tokenizer)
-    now = identity_of(plan.config, plan.settings, plan.base, plan.tokenizer, cleaned_of)
+    reference = find_reference(plan.config, plan.base)
+    now = identity_of(plan.config, plan.settings, plan.base, plan.tokenizer, cleaned_of, reference)
     lines = difference(dict(plan.identity), dict(now))
     if lines:
         raise InputError(
@@ -172,7 +196,7 @@ def _refuse_changed_inputs(plan: Plan) -> None:
         )
 
 
-def _lineage(plan: Plan, prepared: Prepared, own_hash: str, fitted: Fitted) -> ModelLineage:
+def _lineage(plan: Plan, prepared: Prepared[Any], own_hash: str, fitted: Fitted) -> ModelLineage:
     return ModelLineage(
         model_hash=own_hash,
         model_depth=depth_after(plan.base_depth, prepared.rows),
@@ -185,7 +209,7 @@ def _lineage(plan: Plan, prepared: Prepared, own_hash: str, fitted: Fitted) -> M
     )
 
 
-def _epochs(plan: Plan, prepared: Prepared, fitted: Fitted) -> float:
+def _epochs(plan: Plan, prepared: Prepared[Any], fitted: Fitted) -> float:
     """Passes over the mixture that were made."""
     if not plan.settings.max_steps:
         return plan.settings.epochs
@@ -193,7 +217,7 @@ def _epochs(plan: Plan, prepared: Prepared, fitted: Fitted) -> float:
 
 
 def _record(
-    plan: Plan, prepared: Prepared, fitted: Fitted, lineage: ModelLineage, seconds: float
+    plan: Plan, prepared: Prepared[Any], fitted: Fitted, lineage: ModelLineage, seconds: float
 ) -> dict[str, JSON]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     epochs = lineage.epochs
@@ -220,7 +244,7 @@ def _record(
         ),
         EARLIER: list(plan.earlier),
         "result": {
-            **{key: value for key, value in asdict(fitted).items() if key != "losses"},
+            **{key: value for key, value in asdict(fitted).items() if key not in _APART},
             "losses": [list(pair) for pair in fitted.losses],
             "seconds": round(seconds, 3),
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
@@ -228,8 +252,25 @@ def _record(
         },
         "config": plan.config.model_dump(mode="json"),
         "identity": dict(plan.identity),
+        **fitted.outcome.record,
+        **_anchor(plan),
         "versions": {name: version(name) for name in _PACKAGES},
         "ended": SystemClock().stamp(),
+    }
+
+
+def _anchor(plan: Plan) -> dict[str, JSON]:
+    """Reference and start of a DPO training: which weights, and where they lay."""
+    reference = plan.reference
+    if reference is None:
+        return {}
+    return {
+        KEY: {
+            "kind": reference.kind,
+            "folder": str(reference.folder.resolve()),
+            "model_hash": reference.model_hash,
+        },
+        POLICY: {"folder": str(plan.base.resolve()), "model_hash": plan.base_hash},
     }
 
 
@@ -253,6 +294,7 @@ def _named(error: Exception, folder: Path) -> dict[str, JSON] | None:
         return None
     kinds = (
         (TrainingDiverged, "diverged"),
+        (ChosenCollapsed, "collapsed"),
         (InputError, "input"),
         (EnvironmentFailure, "environment"),
     )

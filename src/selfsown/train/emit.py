@@ -62,6 +62,12 @@ def emit(config: TrainConfig, trainer: Trainer) -> Emitted:
     Raises:
         InputError: config, base or data cannot be used, or a file is there already.
     """
+    if config.objective != "sft":
+        raise InputError(
+            f"files for {trainer} are written of records, not for objective `{config.objective}`",
+            why="preference pairs are exported in the columns that the trainers read",
+            fix="leave out `--emit`, or use objective `sft`",
+        )
     plan = make_plan(config)
     encoder = Encoder(plan.tokenizer, plan.base)
     sources = read_sources(config.data, seeds=config.seeds)
@@ -87,7 +93,7 @@ def emit(config: TrainConfig, trainer: Trainer) -> Emitted:
     )
 
 
-def _axolotl(plan: Plan, prepared: Prepared) -> dict[str, JSON]:
+def _axolotl(plan: Plan, prepared: Prepared[Row]) -> dict[str, JSON]:
     settings = plan.settings
     form: dict[str, JSON] = {
         "base_model": _base_name(plan),
@@ -127,7 +133,7 @@ def _axolotl(plan: Plan, prepared: Prepared) -> dict[str, JSON]:
     return form
 
 
-def _llama_factory(plan: Plan, prepared: Prepared) -> dict[str, JSON]:
+def _llama_factory(plan: Plan, prepared: Prepared[Row]) -> dict[str, JSON]:
     settings = plan.settings
     form: dict[str, JSON] = {
         "model_name_or_path": _base_name(plan),

@@ -1,19 +1,19 @@
 """From a record to the text that is trained on: a prompt, and the completion that carries the loss.
 
-Three families of layouts. The *published* ones of Self-Instruct (arXiv:2212.10560, released code):
-seven with an input, six without, one drawn per record. The lab's two, in which its suites ask. And
-the chat template of the base model.
+Four families of layouts. The *published* ones of Self-Instruct (arXiv:2212.10560, released code):
+seven with an input, six without, one drawn per record. The lab's two, in which its suites ask. The
+chat template of the base model. And none: a request, and its answer behind it.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from selfsown.export.example import Example
+from selfsown.models.answer_tokens import AnswerEncoding, ChatTemplate, Question, answer_texts
 from selfsown.train.settings import Encoding
 
 WITH_INPUT: Final = (
@@ -35,12 +35,7 @@ WITHOUT_INPUT: Final = (
     "Task: {i}\n\n",
 )
 """The same for records without one."""
-_TASK: Final = ("Task: {i}\nInput: {x}\nOutput:", "Task: {i}\nOutput:")
-_PLAIN: Final = ("{i}\n{x}\n\n", "{i}\n\n")
 _FIELD_NAME: Final = re.compile(r"(\w+):")
-
-ChatTemplate = Callable[[Sequence[Mapping[str, str]], bool], str]
-"""Turns of `role` and `content`, and whether an answer is to follow, -> text."""
 
 
 class Pair(NamedTuple):
@@ -48,10 +43,6 @@ class Pair(NamedTuple):
 
     prompt: str
     completion: str
-
-
-class TemplateMismatch(ValueError):
-    """A chat template writes the conversation with its answer otherwise than up to the answer."""
 
 
 def encode(
@@ -74,15 +65,15 @@ def encode(
     Raises:
         TemplateMismatch: see there.
     """
-    if example.system and encoding != "chat":  # these layouts have no place for it: it comes first
-        example = replace(example, instruction=f"{example.system}\n\n{example.instruction}")
     if encoding == "published":
+        if example.system:  # these layouts have no place for it: it comes first
+            example = replace(example, instruction=f"{example.system}\n\n{example.instruction}")
         return [_published(example, rng, strip_field_names)]
-    if encoding == "chat":
-        assert chat_template is not None
-        return [_chat(example, chat_template)]
-    layouts = {"task": (_TASK,), "plain": (_PLAIN,), "task+plain": (_TASK, _PLAIN)}[encoding]
-    return [_filled(example, with_input, without) for with_input, without in layouts]
+    question = Question(example.instruction, example.input, example.system)
+    forms: tuple[AnswerEncoding, ...] = (
+        ("task", "plain") if encoding == "task+plain" else (encoding,)
+    )
+    return [Pair(*answer_texts(question, example.output, form, chat_template)) for form in forms]
 
 
 def strip_field_name(text: str) -> str:
@@ -105,22 +96,7 @@ def _published(example: Example, rng: random.Random, quirk: bool) -> Pair:
     return _pair(layout, example.instruction, text, example.output)
 
 
-def _filled(example: Example, with_input: str, without: str) -> Pair:
-    layout = with_input if example.input.strip() else without
-    return _pair(layout, example.instruction, example.input, example.output)
-
-
 def _pair(layout: str, instruction: str, text: str, output: str) -> Pair:
     prompt = layout.format(i=instruction.strip(), x=text.strip())
     lead = " " if prompt.endswith("Output:") else ""
     return Pair(prompt, lead + output.strip())
-
-
-def _chat(example: Example, template: ChatTemplate) -> Pair:
-    turns = [{"role": "system", "content": example.system}] if example.system else []
-    turns.append({"role": "user", "content": example.request})
-    asked = template(turns, True)
-    whole = template([*turns, {"role": "assistant", "content": example.output}], False)
-    if not whole.startswith(asked) or len(whole) == len(asked):
-        raise TemplateMismatch
-    return Pair(asked, whole[len(asked) :])

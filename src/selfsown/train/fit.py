@@ -1,8 +1,8 @@
-"""Supervised fine-tuning through TRL's SFTTrainer: the one place that touches torch.
+"""One training through a trainer of TRL, whatever it is for (`trainable.py` says what there is).
 
-Rows come with their tokens and labels, so TRL neither tokenises nor truncates; the loss is taken on
-completion tokens alone. Checkpoints are counted only once they are whole. A loss or weight that is
-no number stops the training before it reaches a checkpoint.
+Rows come with their tokens, so TRL neither tokenises nor truncates. Checkpoints are counted only
+once they are whole. A loss or weight that is no number stops the training before it reaches a
+checkpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,19 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from selfsown.core.errors import InputError
-from selfsown.core.request import JSON
 from selfsown.train.checkpoints import diverged, last_checkpoint, mark_whole, step_of, unwritable
-from selfsown.train.mixture import Row
 from selfsown.train.settings import Settings
+from selfsown.train.trainable import Outcome, Report, Trainable, Training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-    from trl import SFTTrainer
 
-Report = Callable[[Mapping[str, JSON]], None]
-
-NO_LOSS: Final = -100
-"""The label of tokens that carry no loss."""
 _CHECKPOINTS_KEPT: Final = 2
 _FREQUENT_LOG_STEPS: Final = 1_000
 
@@ -56,12 +50,14 @@ class Fitted:
     parameters: int
     device: str
     process_count: int
+    outcome: Outcome
+    """What the training measured of itself beside the loss."""
 
 
 def fit(
     base: Path,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[Row],
+    trainable: Trainable,
     settings: Settings,
     *,
     checkpoints: Path,
@@ -75,7 +71,7 @@ def fit(
     Args:
         base: folder of the model.
         tokenizer: of the model; gives the id for padding, which is masked.
-        rows: one epoch.
+        trainable: what is trained, and the rows of one epoch.
         settings: all values.
         checkpoints: folder for checkpoints; must belong to the same training.
         save_to: is made anew; a Hugging Face folder without tokenizer files.
@@ -86,6 +82,7 @@ def fit(
     Raises:
         InputError: the base cannot be loaded, or the batch does not fit the number of devices.
         TrainingDiverged: a loss or weight is not finite.
+        CheckFailed: the trainable stopped the training.
         EnvironmentFailure: a checkpoint or the model cannot be written.
     """
     import torch
@@ -96,17 +93,20 @@ def fit(
     if devices.threads is not None:
         torch.set_num_threads(devices.threads)
     transformers.set_seed(settings.seed)
-    model = _load(base)
+    model = trainable.load(base)
     uses_cache = model.config.get_text_config().use_cache
     when_loaded()
-    trainer = _trainer(model, tokenizer, rows, settings, checkpoints, devices, report)
+    trainer = _trainer(model, tokenizer, trainable, settings, checkpoints)
     checkpoint = last_checkpoint(checkpoints, clean=trainer.is_world_process_zero())
+    trainable.begin(Training(trainer, checkpoint, report))
+    trainer.add_callback(_watcher(trainer, settings, devices.checkpoint_every_s, report))
     start = step_of(checkpoint) if checkpoint else 0
     total = sum(parameter.numel() for parameter in trainer.model.parameters())
     trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     model.config.get_text_config().use_cache = uses_cache  # training turns it off
     _save(trainer, base, settings, save_to)
+    outcome = trainable.end(save_to)
     history = trainer.state.log_history
     return Fitted(
         steps=trainer.state.global_step,
@@ -116,12 +116,8 @@ def fit(
         parameters=total,
         device=str(trainer.args.device),
         process_count=trainer.accelerator.num_processes,
+        outcome=outcome,
     )
-
-
-def labels_of(row: Row) -> list[int]:
-    """Labels of a row: its completion's tokens, and `NO_LOSS` before them."""
-    return [NO_LOSS] * row.prompt_tokens + list(row.input_ids[row.prompt_tokens :])
 
 
 def step_counts(row_count: int, settings: Settings, process_count: int) -> tuple[int, int]:
@@ -133,39 +129,33 @@ def step_counts(row_count: int, settings: Settings, process_count: int) -> tuple
     return steps, max(settings.warmup_steps, math.ceil(settings.warmup_ratio * steps))
 
 
-def _load(base: Path) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    try:
-        return AutoModelForCausalLM.from_pretrained(
-            str(base), dtype=torch.float32, local_files_only=True
-        )
-    except Exception as error:  # whatever transformers and safetensors raise for a broken folder
-        raise InputError(
-            f"the model in `{base}` cannot be loaded: {str(error).partition(chr(10))[0]}",
-            why="its weights are what is tuned",
-            fix="give a folder with config.json and *.safetensors of a causal language model",
-        ) from error
-
-
 def _trainer(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[Row],
+    trainable: Trainable,
     settings: Settings,
     checkpoints: Path,
-    devices: Devices,
-    report: Report,
-) -> SFTTrainer:
+) -> Any:
     import datasets
-    from trl import SFTTrainer
 
     datasets.disable_progress_bars()
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    common = _arguments(trainable.row_count, settings, checkpoints)
+    return _guarded(trainable.trainer_class(), settings, checkpoints)(
+        model=model,
+        args=trainable.arguments(common),
+        train_dataset=datasets.Dataset.from_dict(trainable.columns()),
+        processing_class=tokenizer,
+        peft_config=_lora(settings, trainable) if settings.method == "lora" else None,
+        **trainable.extras(),
+    )
 
-    class Trainer(SFTTrainer):  # type: ignore[misc]  # trl is not typed
-        """SFTTrainer that stops at the first loss or weight that is no number."""
 
+def _guarded(trainer_class: Any, settings: Settings, checkpoints: Path) -> Any:
+    """The trainer, stopping at the first loss or weight that is no number."""
+
+    class Trainer(trainer_class):  # type: ignore[misc]  # trl is not typed
         def training_step(self, *args: Any, **given: Any) -> Any:
             loss = super().training_step(*args, **given)
             if not loss.isfinite():
@@ -187,28 +177,13 @@ def _trainer(
                 shutil.rmtree(checkpoints / f"checkpoint-{step}", ignore_errors=True)
                 raise unwritable(checkpoints, f"the checkpoint of step {step}", error) from error
 
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    trainer = Trainer(
-        model=model,
-        args=_arguments(len(rows), settings, checkpoints),
-        train_dataset=datasets.Dataset.from_dict(
-            {
-                "input_ids": [list(row.input_ids) for row in rows],
-                "labels": [labels_of(row) for row in rows],
-            }
-        ),
-        processing_class=tokenizer,
-        peft_config=_lora(settings) if settings.method == "lora" else None,
-    )
-    trainer.add_callback(_watcher(trainer, settings, devices.checkpoint_every_s, report))
-    return trainer
+    return Trainer
 
 
-def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
+def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> dict[str, Any]:
+    """The values that all trainers of TRL have."""
     import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
-    from trl import SFTConfig
 
     processes = PartialState().num_processes
     if settings.batch_size % (settings.micro_batch_size * processes):
@@ -219,7 +194,7 @@ def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
             fix="set `micro_batch_size` to the batch divided by the processes, or a part of it",
         )
     steps, warmup = step_counts(row_count, settings, processes)
-    return SFTConfig(
+    return dict(
         output_dir=str(checkpoints),
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=settings.batch_size // (settings.micro_batch_size * processes),
@@ -240,9 +215,6 @@ def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
         seed=settings.seed,
         data_seed=settings.seed,
         max_length=None,
-        packing=False,
-        completion_only_loss=True,
-        dataset_kwargs={"skip_prepare_dataset": True},
         save_strategy="no",
         save_total_limit=_CHECKPOINTS_KEPT,
         logging_steps=1 if steps <= _FREQUENT_LOG_STEPS else 10,
@@ -253,7 +225,7 @@ def _arguments(row_count: int, settings: Settings, checkpoints: Path) -> Any:
     )
 
 
-def _lora(settings: Settings) -> Any:
+def _lora(settings: Settings, trainable: Trainable) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
@@ -261,11 +233,11 @@ def _lora(settings: Settings) -> Any:
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        **trainable.adapters(),
     )
 
 
-def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Report) -> Any:
+def _watcher(trainer: Any, settings: Settings, every_s: float, report: Report) -> Any:
     import torch
     from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
     from transformers import TrainerCallback
@@ -307,7 +279,7 @@ def _watcher(trainer: SFTTrainer, settings: Settings, every_s: float, report: Re
     return Watcher()
 
 
-def _save(trainer: SFTTrainer, base: Path, settings: Settings, folder: Path) -> None:
+def _save(trainer: Any, base: Path, settings: Settings, folder: Path) -> None:
     """Write the tuned model as the base is stored; adapters are merged and also kept apart."""
     import torch
 

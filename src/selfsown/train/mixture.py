@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from selfsown.core.errors import InputError
 from selfsown.train.encode import Pair
@@ -31,6 +32,18 @@ class Row:
     """The first so many tokens carry no loss."""
     origin: Origin
     model_depth: int
+
+
+class Written(Protocol):
+    """A row of any kind of training: who wrote it."""
+
+    @property
+    def origin(self) -> Origin:
+        """Human or machine."""
+
+    @property
+    def model_depth(self) -> int:
+        """Trainings on machine data behind the model that wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +132,7 @@ def human_token_share(shares: Sequence[Share]) -> float:
     return sum(share.tokens for share in shares if share.origin == "human") / total
 
 
-def depth_after(base_depth: int, rows: Sequence[Row]) -> int:
+def depth_after(base_depth: int, rows: Sequence[Written]) -> int:
     """The depth of a model tuned on these rows: trainings on machine data that stand behind it."""
     machine = [row.model_depth for row in rows if row.origin == "machine"]
     return 1 + max(base_depth, *machine) if machine else base_depth

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -27,7 +27,9 @@ from selfsown.train.decontamination import (
     decontamination_of,
     trainings_in,
 )
+from selfsown.train.pairs import read_pairs
 from selfsown.train.records import source_digests
+from selfsown.train.reference import Reference, make_reference
 from selfsown.train.settings import Settings, TrainConfig, resolve
 
 WORK: Final = "training"
@@ -53,6 +55,8 @@ class Plan:
     """Evaluation suites, of which no record repeats an item."""
     earlier: Sequence[Mapping[str, JSON]]
     """Data and suites of the trainings behind the base, latest first, as their records say."""
+    reference: Reference | None
+    """What DPO stays close to; None for anything else."""
     identity: Mapping[str, JSON]
     """Equal identities give equal weights at equal numbers of threads and processes."""
 
@@ -78,7 +82,10 @@ def make_plan(config: TrainConfig) -> Plan:
     lineage = read_lineage(base)
     cleaned_of = decontamination_of(config, tokenizer)
     settings, sources = resolve(config, has_chat_template=has_chat_template(tokenizer))
-    identity = identity_of(config, settings, base, tokenizer, cleaned_of)
+    if settings.objective != "sft":
+        read_pairs(config.data)  # what is no pair is said now, before anything is loaded
+    reference = find_reference(config, base)
+    identity = identity_of(config, settings, base, tokenizer, cleaned_of, reference)
     return Plan(
         config=config,
         settings=settings,
@@ -89,6 +96,7 @@ def make_plan(config: TrainConfig) -> Plan:
         tokenizer=tokenizer,
         cleaned_of=cleaned_of,
         earlier=trainings_in(read_training(base)),
+        reference=reference,
         identity=identity,
     )
 
@@ -119,9 +127,10 @@ def identity_of(
     base: Path,
     tokenizer: Path,
     cleaned_of: Decontamination,
+    reference: Reference | None,
 ) -> dict[str, JSON]:
     """What decides the weights, by content, as it lies on disk now."""
-    return {
+    found: dict[str, JSON] = {
         "version": _VERSION,
         "base": model_hash(base),
         "tokenizer": model_hash(tokenizer),
@@ -129,6 +138,27 @@ def identity_of(
         "suites": cleaned_of.identity(),
         "settings": settings.as_record(),
     }
+    return found if reference is None else {**found, "reference": reference.identity}
+
+
+def find_reference(config: TrainConfig, base: Path) -> Reference | None:
+    """The reference policy of a DPO training; None for any other training.
+
+    Raises:
+        InputError: it cannot be used; see `make_reference`.
+    """
+    if config.objective != "dpo":
+        return None
+    wanted = config.reference
+    if wanted == "ema" and config.method == "lora":
+        raise ConfigError(
+            "reference `ema` moves with all weights, and the method is `lora`",
+            why="adapters have no weights of their own that a reference could follow",
+            fix="set `method: full`, or reference `initial` or `previous`",
+        )
+    is_kind = wanted in (None, "initial", "previous", "ema")
+    named = None if is_kind else find_base(str(wanted))
+    return make_reference(wanted, base, named, read_training(base))
 
 
 def find_base(name: str) -> Path:
@@ -198,6 +228,7 @@ def write_plan(plan: Plan) -> Path:
         "tokenizer": str(plan.tokenizer),
         "cleaned_of": asdict(plan.cleaned_of),
         "earlier": plan.earlier,
+        "reference": _reference_form(plan.reference),
     }
     path = plan.work / PLAN
     with translated_os_errors(path):
@@ -222,8 +253,21 @@ def read_plan(path: Path) -> Plan:
             tuple(UsedSuite(**one) for one in form["cleaned_of"]["suites"]),
         ),
         earlier=form["earlier"],
+        reference=_reference_of(form["reference"]),
         identity=form["identity"],
     )
+
+
+def _reference_form(reference: Reference | None) -> JSON:
+    if reference is None:
+        return None
+    return {**reference.identity, "folder": str(reference.folder)}
+
+
+def _reference_of(form: Any) -> Reference | None:
+    if form is None:
+        return None
+    return Reference(form["kind"], Path(form["folder"]), form["model"])
 
 
 def refuse_change(plan: Plan) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import orjson
 
@@ -20,11 +20,14 @@ from selfsown.core.rundir import write_lines
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
 from selfsown.evaluate.overlap import row_overlaps
 from selfsown.export.example import Example
-from selfsown.train.encode import Pair, TemplateMismatch, encode
+from selfsown.models.answer_tokens import TemplateMismatch
+from selfsown.train.encode import Pair, encode
 from selfsown.train.mixture import Part, Row, Share, mix, scale_human
 from selfsown.train.records import Record, Source
 from selfsown.train.settings import Settings
 from selfsown.train.tokens import Encoder
+
+_Rows = TypeVar("_Rows")
 
 LEAST_RECORDS = 2
 LEFT_OUT: Final = "left_out.jsonl"
@@ -42,10 +45,10 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Generic[_Rows]):
     """The training set of one epoch."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[_Rows, ...]
     shares: tuple[Share, ...]
     left_out: tuple[LeftOut, ...]
     record_count: int
@@ -72,7 +75,7 @@ def prepare(
     settings: Settings,
     encoder: Encoder,
     index: DecontaminationIndex | None = None,
-) -> Prepared:
+) -> Prepared[Row]:
     """The rows to train on.
 
     Args:

@@ -14,8 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
+from selfsown.train.objectives import (
+    LAB_VALUES,
+    LORA_VALUES,
+    NOT_OF,
+    VALUES,
+    Loss,
+    Objective,
+    refuse_misfit,
+)
 
-Encoding = Literal["published", "task", "plain", "task+plain", "chat"]
+Encoding = Literal["published", "task", "plain", "task+plain", "chat", "verbatim"]
 Method = Literal["full", "lora"]
 Preset = Literal["default", "paper", "lab"]
 
@@ -56,6 +65,33 @@ class TrainConfig(BaseModel):
     )
     human_share: float | None = Field(
         None, gt=0, lt=1, description="Wanted share of human tokens; scales the human sources."
+    )
+    objective: Objective = Field(
+        "sft", description="Completions (sft), preference pairs (dpo), or a reward model of pairs."
+    )
+    reference: str | None = Field(
+        None,
+        description="What DPO stays close to: `initial`, `previous`, `ema` or a model."
+        " Empty: initial.",
+    )
+    beta: float | None = Field(None, gt=0, description="DPO: strength of the tie to the reference.")
+    loss: Loss | None = Field(None, description="DPO: the loss, as TRL names it.")
+    sft_weight: float | None = Field(
+        None, ge=0, description="DPO: weight of the chosen answers' own loss, beside the pairs'."
+    )
+    label_smoothing: float | None = Field(
+        None, ge=0, lt=0.5, description="DPO: share of pairs that are thought to be swapped."
+    )
+    ema_decay: float | None = Field(
+        None, ge=0, lt=1, description="DPO with `ema`: what the reference keeps at each step."
+    )
+    max_chosen_fall: float | None = Field(
+        None,
+        gt=0,
+        description="DPO stops when chosen answers lose more log-likelihood; nats per token.",
+    )
+    held_out: float | None = Field(
+        None, ge=0, lt=1, description="Share of the prompts whose pairs only measure."
     )
     method: Method = Field("full", description="Tune all weights, or low-rank adapters.")
     epochs: float | None = Field(None, gt=0, description="Passes over the mixture.")
@@ -121,10 +157,22 @@ class Settings:
     seed: int
     human_share: float
     """0: as the sources are."""
+    objective: Objective = "sft"
+    loss: str = ""
+    """Empty unless the objective is `dpo`; so are the five below, 0."""
+    beta: float = 0.0
+    sft_weight: float = 0.0
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
+    max_chosen_fall: float = 0.0
+    """In nats per token, against the policy that the training starts from."""
+    held_out: float = 0.0
+    """Of the prompts; 0 for `sft`."""
 
     def as_record(self) -> dict[str, JSON]:
-        """The values by name."""
-        return dict(asdict(self))
+        """The values by name; of those for preference pairs, the ones that the objective has."""
+        left_out = NOT_OF[self.objective]
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 _ALPACA: Final = "Stanford Alpaca's published recipe (batch 128, 2e-5, cosine, 3 % warm-up)"
@@ -193,9 +241,12 @@ def resolve(config: TrainConfig, *, has_chat_template: bool) -> tuple[Settings, 
     chosen: dict[str, _Chosen] = dict(_DEFAULT)
     if config.preset == "default" and has_chat_template:
         chosen["encoding"] = ("chat", "the base has a chat template")
+    chosen |= VALUES[config.objective]
     if config.method == "lora":
-        chosen |= _LORA
+        chosen |= {**_LORA, **LORA_VALUES[config.objective]}
     chosen |= _PRESETS[config.preset]
+    if config.preset == "lab":
+        chosen |= LAB_VALUES[config.objective]
     for name in chosen:
         given = getattr(config, name, None)
         if given is not None:
@@ -211,17 +262,20 @@ def resolve(config: TrainConfig, *, has_chat_template: bool) -> tuple[Settings, 
         "micro_batch_size": (micro, "given" if config.micro_batch_size else _OURS),
         "gradient_checkpointing": (config.gradient_checkpointing, _OURS),
         "seed": (config.seed, "given"),
+        "objective": (config.objective, "given"),
         "human_share": (config.human_share or 0.0, "given" if config.human_share else "as it is"),
     }
     _refuse_contradictions(config, chosen)
+    given = {name for name in type(config).model_fields if getattr(config, name) is not None}
+    refuse_misfit(config.objective, given, {name: value for name, (value, _) in chosen.items()})
     if chosen["encoding"][0] == "chat" and not has_chat_template:
         raise ConfigError(
             "`encoding` is `chat`, and the tokenizer has no chat template",
             why="it says how turns are written for the model",
             fix="choose another encoding, or add `chat_template.jinja` to the tokenizer's folder",
         )
-    values = {name: value for name, (value, _) in chosen.items()}
-    return Settings(**values), {name: source for name, (_, source) in chosen.items()}  # type: ignore[arg-type]
+    settings = Settings(**{name: value for name, (value, _) in chosen.items()})  # type: ignore[arg-type]
+    return settings, {name: chosen[name][1] for name in settings.as_record()}
 
 
 def _refuse_contradictions(config: TrainConfig, chosen: Mapping[str, _Chosen]) -> None:

@@ -36,7 +36,7 @@ from selfsown.train.decontamination import suite_words
 from selfsown.train.plan import RECORD, Plan, make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
 
-FailureKind = Literal["crashed", "diverged", "environment"]
+FailureKind = Literal["crashed", "diverged", "collapsed", "environment"]
 Progress = Callable[[Mapping[str, JSON]], None]
 
 LOG: Final = "log.txt"
@@ -96,13 +96,14 @@ class TrainResult:
         """Turn a failure into an error, for callers that cannot go on without the model.
 
         Raises:
-            CheckFailed: the numbers diverged.
+            CheckFailed: the numbers diverged, or chosen answers became unlikely.
             EnvironmentFailure: the child crashed, the disk or memory is full, or another process
                 trains into the folder.
         """
         if self.failure is None:
             return
-        raised = CheckFailed if self.failure.kind == "diverged" else EnvironmentFailure
+        is_check = self.failure.kind in ("diverged", "collapsed")
+        raised = CheckFailed if is_check else EnvironmentFailure
         raise raised(self.failure.what, why=self.failure.why, fix=self.failure.fix)
 
 

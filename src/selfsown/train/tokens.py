@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfsown.core.errors import InputError
-from selfsown.models.hf import special_tokens
+from selfsown.models.answer_tokens import AnswerTokens
 from selfsown.models.local import largest_ordinary_id
 from selfsown.train.encode import Pair
 from selfsown.train.mixture import Row
@@ -45,22 +45,21 @@ class Encoder:
         self.vocabulary: int = config.vocab_size
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         self._folders = (tokenizer_folder, base_folder)
-        self._special = special_tokens(self.tokenizer)
-        self._refuse_misfit(largest_ordinary_id(self.tokenizer.get_vocab(), self._special))
         if self.tokenizer.eos_token_id is None:
             raise _endless(tokenizer_folder)
-        self._end: int = self.tokenizer.eos_token_id
-        self._lead = self._leading_ids()
-        self._start_text = str(self.tokenizer.decode(self._lead)) if self._lead else ""
-        self._refuse_misfit(max([self._end, *self._lead]))
+        self._tokens = AnswerTokens(self.tokenizer)
+        vocabulary = self.tokenizer.get_vocab()
+        self._refuse_misfit(largest_ordinary_id(vocabulary, self._tokens.special))
+        lead = self._tokens.lead
+        self._start_text = str(self.tokenizer.decode(lead)) if lead else ""
+        self._refuse_misfit(max([self._tokens.end, *lead]))
 
     def special_token_in(self, texts: Sequence[str]) -> str | None:
         """A special token that stands in a text as plain characters; None if there is none.
 
         The tokenizer would read it as the token itself: data could end a turn or start one.
         """
-        found = (token for token in self._special.values() if any(token in t for t in texts))
-        return min(found, default=None)
+        return self._tokens.special_token_in(texts)
 
     def chat_template(self, turns: Sequence[Mapping[str, str]], ask: bool) -> str:
         """The turns in the base's chat template.
@@ -68,18 +67,7 @@ class Encoder:
         Raises:
             InputError: the tokenizer has none, or it refuses the turns.
         """
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [dict(turn) for turn in turns], add_generation_prompt=ask, tokenize=False
-            )
-        except Exception as error:  # templates raise errors of their own, and jinja2's
-            roles = ", ".join(turn["role"] for turn in turns)
-            raise InputError(
-                f"the chat template cannot write the turns {roles}: {error}",
-                why="encoding `chat` writes every record with the template of the tokenizer",
-                fix="choose another encoding, for example `published`",
-            ) from error
-        return str(text)
+        return self._tokens.chat_template(turns, ask)
 
     def row(self, pair: Pair, *, is_chat: bool) -> TokenisedPair:
         """Tokens of a text, begin and end included.
@@ -90,30 +78,18 @@ class Encoder:
         Raises:
             InputError: a token has no embedding.
         """
-        lead = [] if is_chat else self._lead
-        prompt, whole = self._ids(pair.prompt), self._ids(pair.prompt + pair.completion)
-        answer = (
-            whole[len(prompt) :] if whole[: len(prompt)] == prompt else self._ids(pair.completion)
-        )
-        ends = (
-            not self._special.keys().isdisjoint(answer) if is_chat else answer[-1:] == [self._end]
-        )
+        ids, prompt_tokens, is_end_added = self._tokens.row(*pair, is_chat=is_chat)
         text = Pair(
             self._start_text * (not is_chat) + pair.prompt,
-            pair.completion + str(self.tokenizer.eos_token) * (not ends),
+            pair.completion + str(self.tokenizer.eos_token) * is_end_added,
         )
-        ids = [*lead, *prompt, *answer, *([] if ends else [self._end])]
         self._refuse_misfit(max(ids))
-        return TokenisedPair(text, ids, len(lead) + len(prompt))
+        return TokenisedPair(text, ids, prompt_tokens)
 
     def is_same_apart(self, row: Row) -> bool:
         """Whether prompt and completion give the row's tokens when they are tokenised apart."""
-        apart = [*self._ids(row.text.prompt), *self._ids(row.text.completion)]
+        apart = [*self._tokens.ids(row.text.prompt), *self._tokens.ids(row.text.completion)]
         return apart == list(row.input_ids)
-
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
 
     def _refuse_misfit(self, largest: int) -> None:
         if largest >= self.vocabulary:
@@ -125,12 +101,6 @@ class Encoder:
                 " together",
                 fix="give the tokenizer that the base model was trained with",
             )
-
-    def _leading_ids(self) -> list[int]:
-        """Special tokens that the tokenizer puts before a text."""
-        bare = self._ids("a")
-        whole: list[int] = self.tokenizer("a")["input_ids"]
-        return whole[: next(k for k in range(len(whole)) if whole[k : k + len(bare)] == bare)]
 
 
 def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -1,0 +1,169 @@
+"""From a prompt and an answer to tokens, the same way wherever answers are learned or scored.
+
+The prompt's tokens are those of the prompt alone, since that is what a model is given. Prompt and
+answer are tokenised together where that keeps them (so that a word after a line break is the token
+it is in running text), and apart where it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from selfsown.core.errors import InputError
+from selfsown.models.hf import special_tokens
+
+AnswerEncoding = Literal["verbatim", "task", "plain", "chat"]
+"""How a question is written: as it is, in one of the lab's layouts, or as turns of a chat."""
+
+_LAYOUTS: Final = {
+    "task": ("Task: {i}\nInput: {x}\nOutput:", "Task: {i}\nOutput:"),
+    "plain": ("{i}\n{x}\n\n", "{i}\n\n"),
+}
+"""With and without an input."""
+
+ChatTemplate = Callable[[Sequence[Mapping[str, str]], bool], str]
+"""Turns of `role` and `content`, and whether an answer is to follow, -> text."""
+
+
+class Question(NamedTuple):
+    """What is answered."""
+
+    text: str
+    """The instruction, or the whole prompt."""
+    input: str = ""
+    """What an instruction is applied to."""
+    system: str = ""
+
+
+class TemplateMismatch(ValueError):
+    """A chat template writes the conversation with its answer otherwise than up to the answer."""
+
+
+class PromptAnswer(NamedTuple):
+    """Two texts that follow each other."""
+
+    prompt: str
+    answer: str
+
+
+def answer_texts(
+    question: Question,
+    answer: str,
+    encoding: AnswerEncoding,
+    chat_template: ChatTemplate | None = None,
+) -> PromptAnswer:
+    """Prompt and answer as they become tokens.
+
+    Args:
+        question: what is answered.
+        answer: to it.
+        encoding: `verbatim` changes nothing of them, and puts them behind each other.
+        chat_template: needed for `chat`.
+
+    Raises:
+        TemplateMismatch: see there.
+    """
+    if encoding == "chat":
+        assert chat_template is not None
+        return _conversation(question, answer, chat_template)
+    if encoding == "verbatim":
+        return PromptAnswer(
+            "\n\n".join(filter(None, (question.system, request_of(question)))), answer
+        )
+    text = question.text.strip()
+    if question.system:  # these layouts have no place for it: it comes first
+        text = f"{question.system}\n\n{text}".strip()
+    with_input, without = _LAYOUTS[encoding]
+    given = question.input.strip()
+    prompt = (with_input if given else without).format(i=text, x=given)
+    lead = " " if prompt.endswith("Output:") else ""
+    return PromptAnswer(prompt, lead + answer.strip())
+
+
+def request_of(question: Question) -> str:
+    """Text and input as one user turn."""
+    return f"{question.text}\n\n{question.input}" if question.input else question.text
+
+
+def _conversation(question: Question, answer: str, template: ChatTemplate) -> PromptAnswer:
+    turns = [{"role": "system", "content": question.system}] if question.system else []
+    turns.append({"role": "user", "content": request_of(question)})
+    asked = template(turns, True)
+    whole = template([*turns, {"role": "assistant", "content": answer}], False)
+    if not whole.startswith(asked) or len(whole) == len(asked):
+        raise TemplateMismatch
+    return PromptAnswer(asked, whole[len(asked) :])
+
+
+class AnswerRow(NamedTuple):
+    """Tokens of a prompt and an answer, begin and end included."""
+
+    ids: list[int]
+    prompt_tokens: int
+    """The first so many are the prompt."""
+    is_end_added: bool
+    """The answer had no end, and the end-of-text token was put behind it."""
+
+
+class AnswerTokens:
+    """A tokenizer that has an end-of-text token."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Wrap a transformers tokenizer."""
+        self.tokenizer = tokenizer
+        self.special = special_tokens(tokenizer)
+        """Id → text of the special tokens."""
+        self.end: int = tokenizer.eos_token_id
+        self.lead = self._leading_ids()
+        """Special tokens that the tokenizer puts before a text."""
+
+    def ids(self, text: str) -> list[int]:
+        """Tokens of a text, none added."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def special_token_in(self, texts: Sequence[str]) -> str | None:
+        """A special token that stands in a text as plain characters; None if there is none.
+
+        The tokenizer would read it as the token itself: data could end a turn or start one.
+        """
+        found = (token for token in self.special.values() if any(token in t for t in texts))
+        return min(found, default=None)
+
+    def chat_template(self, turns: Sequence[Mapping[str, str]], ask: bool) -> str:
+        """The turns in the tokenizer's chat template.
+
+        Raises:
+            InputError: the tokenizer has none, or it refuses the turns.
+        """
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [dict(turn) for turn in turns], add_generation_prompt=ask, tokenize=False
+            )
+        except Exception as error:  # templates raise errors of their own, and jinja2's
+            roles = ", ".join(turn["role"] for turn in turns)
+            raise InputError(
+                f"the chat template cannot write the turns {roles}: {error}",
+                why="encoding `chat` writes everything with the template of the tokenizer",
+                fix="choose another encoding, for example `published` (records) or `task` (pairs)",
+            ) from error
+        return str(text)
+
+    def row(self, prompt: str, answer: str, *, is_chat: bool) -> AnswerRow:
+        """Tokens of prompt and answer, begin and end included.
+
+        A chat template writes begin and end itself; the end-of-text token is added to its answer
+        only where that has no special token at all.
+        """
+        lead = [] if is_chat else self.lead
+        head, whole = self.ids(prompt), self.ids(prompt + answer)
+        tail = whole[len(head) :] if whole[: len(head)] == head else self.ids(answer)
+        ends = not self.special.keys().isdisjoint(tail) if is_chat else tail[-1:] == [self.end]
+        ids = [*lead, *head, *tail, *([] if ends else [self.end])]
+        return AnswerRow(ids, len(lead) + len(head), not ends)
+
+    def _leading_ids(self) -> list[int]:
+        bare = self.ids("a")
+        whole: list[int] = self.tokenizer("a")["input_ids"]
+        return whole[: next(k for k in range(len(whole)) if whole[k : k + len(bare)] == bare)]
