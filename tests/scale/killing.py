@@ -20,7 +20,7 @@ SHARDS = 4
 ROWS = 240
 CONCURRENCY = 3
 WORKERS = 2
-MOST_KILLS = 8
+MOST_KILLS = 6
 SLOW = ("--model", MODEL, "--latency-median-s", "0.06")
 """Of the server: slow enough for workers to be amid something."""
 
