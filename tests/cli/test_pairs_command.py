@@ -30,7 +30,7 @@ def test_the_counts_of_every_reason_are_shown_and_add_up(
     assert printed == f"{out}\n"
     assert "votes_disagree" in err
     assert "accepted_too 1, no_accepted_answer 1, repeated 1" in err
-    assert "rejected records: 16 in, 3 pairs, 13 left out" in err
+    assert "records: 16 in, 3 pairs, 13 left out" in err
 
 
 def test_json_has_the_same_counts(
@@ -39,7 +39,7 @@ def test_json_has_the_same_counts(
     command = ["pairs", str(run), "-o", str(tmp_path / "p.jsonl"), "--format", "trl-chat"]
     assert main([*command, "--json", "--also", "too_loud", "--no-decontaminate"]) == 0
     said = orjson.loads(capsys.readouterr().out)
-    assert said["rejected"] == said["pairs"] + said["left_out"] == 16
+    assert said["records"] == said["pairs"] + said["left_out"] == 16
     assert said["by_reason"]["too_loud"] == {"records": 1, "pairs": 1, "left_out": {}}
     rows = [orjson.loads(line) for line in Path(said["path"]).read_bytes().splitlines()]
     assert len(rows) == said["pairs"] == 4

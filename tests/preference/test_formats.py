@@ -11,7 +11,7 @@ import pytest
 
 from selfsown.core.errors import InputError
 from selfsown.extensions import PAIR_EXPORTERS
-from selfsown.preference.export import PairOptions, pairs_of_run
+from selfsown.preference.export import PairOptions, export_pairs
 from selfsown.preference.formats import find_pair_format
 from selfsown.preference.records import Pair, Prompt
 
@@ -98,7 +98,7 @@ def test_parquet_has_the_same_rows_as_jsonl(run: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     for name in PAIR_EXPORTERS:
         made = [
-            pairs_of_run(run, tmp_path / f"{name}.{suffix}", PairOptions(format=name))
+            export_pairs(run, tmp_path / f"{name}.{suffix}", PairOptions(format=name))
             for suffix in ("jsonl", "parquet")
         ]
         rows = [orjson.loads(line) for line in made[0].path.read_bytes().splitlines()]
@@ -130,7 +130,7 @@ def test_trl_prepares_what_is_written_for_its_preference_trainer(
     from trl import DPOConfig, DPOTrainer
     from trl.data_utils import is_conversational
 
-    made = pairs_of_run(run, tmp_path / "pairs.jsonl", PairOptions(format=name))
+    made = export_pairs(run, tmp_path / "pairs.jsonl", PairOptions(format=name))
     data = datasets.Dataset.from_json(str(made.path), cache_dir=str(tmp_path / "cache"))
     assert data.column_names == ["prompt", "chosen", "rejected"]
     assert is_conversational(data[0]) == (name == "trl-chat")

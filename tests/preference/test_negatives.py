@@ -13,7 +13,7 @@ import pytest
 
 import selfsown
 from selfsown.core.errors import CheckFailed, InputError, TooFewRecords
-from selfsown.preference.export import PairOptions, pairs_of_run
+from selfsown.preference.export import PairOptions, export_pairs
 from selfsown.preference.files import read_pairs
 from selfsown.preference.reasons import HONEST, NOT_THE_ANSWER, honest_reasons
 
@@ -35,7 +35,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_each_rejected_record_becomes_what_its_reason_and_its_prompt_say(
     run: Path, tmp_path: Path
 ) -> None:
-    result = pairs_of_run(run, tmp_path / "pairs.jsonl")
+    result = export_pairs(run, tmp_path / "pairs.jsonl")
     left = {(row["reason"], row["id"]): row["why"] for row in lines(result.left_out_path)}
     by_id = {row["id"]: row for row in lines(run / "rejected.jsonl")}
     outcomes = {one.rejected_id: "pair" for one in read_pairs(result.path)}
@@ -52,16 +52,16 @@ def test_each_rejected_record_becomes_what_its_reason_and_its_prompt_say(
 
 
 def test_rejected_records_in_are_pairs_and_listed_drops(run: Path, tmp_path: Path) -> None:
-    result = pairs_of_run(run, tmp_path / "pairs.jsonl")
+    result = export_pairs(run, tmp_path / "pairs.jsonl")
     rejected = lines(run / "rejected.jsonl")
-    assert result.rejected == len(rejected) == result.pair_count + result.left_out_count
+    assert result.records == len(rejected) == result.pair_count + result.left_out_count
     assert result.by_reason == dict(sorted(Counter(row["reason"] for row in rejected).items()))
     assert result.left_out_count == len(lines(result.left_out_path))
     assert result.pair_count == len(lines(result.path)) == len(lines(result.provenance)) == 3
 
 
 def test_a_pair_says_what_it_was_made_of(run: Path, tmp_path: Path) -> None:
-    result = pairs_of_run(run, tmp_path / "pairs.jsonl")
+    result = export_pairs(run, tmp_path / "pairs.jsonl")
     by_reason = {one.reason: one for one in read_pairs(result.path)}
     pair = by_reason["conflicting_outputs"]
     assert (pair.prompt.text, pair.prompt.input) == ("Add the numbers.", "2 3")
@@ -83,7 +83,7 @@ def test_a_pair_says_what_it_was_made_of(run: Path, tmp_path: Path) -> None:
 
 def test_the_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     def written(name: str) -> list[bytes]:
-        made = pairs_of_run(run, tmp_path / name)
+        made = export_pairs(run, tmp_path / name)
         return [path.read_bytes() for path in (made.path, made.provenance, made.left_out_path)]
 
     assert written("a.jsonl") == written("b.jsonl")
@@ -93,7 +93,7 @@ def test_a_reason_from_outside_counts_when_a_person_vouches_for_it(
     run: Path, tmp_path: Path
 ) -> None:
     options = PairOptions(also=("too_loud",), without=("repetitive", "refusal"))
-    result = pairs_of_run(run, tmp_path / "pairs.jsonl", options)
+    result = export_pairs(run, tmp_path / "pairs.jsonl", options)
     assert result.pairs == {"votes_disagree": 1, "conflicting_outputs": 1, "too_loud": 1}
     assert result.left_out["repetitive"] == {"not_wanted": 1}
     assert result.left_out["garble_of_theirs"] == {"unknown_reason": 1}
@@ -107,18 +107,18 @@ def test_leaving_out_a_reason_that_is_not_used_is_an_error() -> None:
 
 
 def test_what_an_evaluation_asks_is_in_no_pair(run: Path, tmp_path: Path) -> None:
-    result = pairs_of_run(
+    result = export_pairs(
         run, tmp_path / "pairs.jsonl", admit=lambda row: row["output"].strip() not in ("6", "seven")
     )
     assert result.left_out["conflicting_outputs"] == {"benchmark_overlap": 1, "tied": 1}
     assert result.pairs == {"repetitive": 1}
-    assert result.rejected == result.pair_count + result.left_out_count
+    assert result.records == result.pair_count + result.left_out_count
 
 
 def test_a_run_without_a_pair_is_an_error_that_says_why_and_leaves_no_file(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", accepted=(("Sing.", "", "la la la"),))
     with pytest.raises(TooFewRecords, match="votes_disagree: no_accepted_answer 4") as caught:
-        pairs_of_run(run, tmp_path / "pairs.jsonl")
+        export_pairs(run, tmp_path / "pairs.jsonl")
     assert caught.value.why
     assert "--also" in caught.value.fix
     assert not list(tmp_path.glob("*pairs*"))
@@ -134,7 +134,7 @@ def test_a_rejected_record_that_vanished_from_the_file_is_noticed(
     kept = (copy / "rejected.jsonl").read_bytes().splitlines()[:-1]
     (copy / "rejected.jsonl").write_bytes(b"\n".join(kept) + b"\n")
     with pytest.raises(CheckFailed, match="has 15 records, the manifest says 16"):
-        pairs_of_run(copy, tmp_path / "pairs.jsonl")
+        export_pairs(copy, tmp_path / "pairs.jsonl")
     assert not list(tmp_path.glob("*pairs*"))
 
 
@@ -142,22 +142,22 @@ def test_what_cannot_be_read_or_written_is_refused_before_anything_is(tmp_path: 
     unfinished = write_run(tmp_path / "half", status="suspended")
     out = tmp_path / "pairs.jsonl"
     with pytest.raises(InputError, match="is suspended"):
-        pairs_of_run(unfinished, out)
-    assert pairs_of_run(unfinished, out, PairOptions(unfinished=True)).pair_count == 3
+        export_pairs(unfinished, out)
+    assert export_pairs(unfinished, out, PairOptions(unfinished=True)).pair_count == 3
     with pytest.raises(InputError, match="exists"):
-        pairs_of_run(unfinished, out, PairOptions(unfinished=True))
+        export_pairs(unfinished, out, PairOptions(unfinished=True))
     bare = write_run(tmp_path / "bare", accepted=())
     with pytest.raises(InputError, match="has no accepted records"):
-        pairs_of_run(bare, tmp_path / "none.jsonl")
+        export_pairs(bare, tmp_path / "none.jsonl")
     with pytest.raises(InputError, match="the folder"):
-        pairs_of_run(unfinished, tmp_path / "no" / "x.jsonl", PairOptions(unfinished=True))
+        export_pairs(unfinished, tmp_path / "no" / "x.jsonl", PairOptions(unfinished=True))
 
 
 def test_records_that_do_not_say_what_was_asked_need_a_field_named(tmp_path: Path) -> None:
     runs = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
     run = runs["write_complete"](tmp_path / "rows", rows=3)
     with pytest.raises(InputError, match="do not say what was asked") as caught:
-        pairs_of_run(run, tmp_path / "pairs.jsonl")
+        export_pairs(run, tmp_path / "pairs.jsonl")
     assert "--prompt-field" in caught.value.fix
 
 

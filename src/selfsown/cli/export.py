@@ -116,7 +116,10 @@ def export(
 
 
 def suites_for(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[Suite]:
-    """The suites that an export of a run is cleaned of: those named, else those at hand."""
+    """The suites that an export is cleaned of: those named, else those at hand.
+
+    `run_dir` may be a file, of which no models are known.
+    """
     from selfsown.evaluate.open_suite import open_suites, suites_at_hand
     from selfsown.export.run_files import mapping, open_run, string
     from selfsown.train.decontamination import has_lab_tokenizer
@@ -125,7 +128,7 @@ def suites_for(run_dir: Path, named: tuple[str, ...], *, is_off: bool) -> list[S
     refuse_both(named, no_decontaminate=is_off)
     if named or is_off:
         return open_suites(named)
-    models = mapping(open_run(run_dir).config.get("models"))
+    models = mapping(open_run(run_dir).config.get("models") if run_dir.is_dir() else None)
     uris = [string(mapping(one).get("uri")) or string(one) for one in models.values()]
     folders = [folder for uri in uris if (folder := local_folder(uri)) is not None]
     is_lab = any(uri.partition(":")[0] == "lab" for uri in uris)

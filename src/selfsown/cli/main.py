@@ -62,7 +62,7 @@ VERBS: Final = (
     Verb("Improve", "loop", "selfsown.cli.loop:loop", "Rounds of all that; again: resume."),
     Verb("Improve", "mad", "selfsown.cli.mad:mad", "Simulate models that feed on themselves."),
     Verb("Use", "export", "selfsown.cli.export:export", "Write accepted records for a trainer."),
-    Verb("Use", "pairs", "selfsown.cli.pairs:pairs", "Rejected records as preference pairs."),
+    Verb("Use", "pairs", "selfsown.cli.pairs:pairs", "Write preference pairs for a trainer."),
     Verb("Use", "serve", "selfsown.cli.serve:serve", "Serve a local model over HTTP."),
     Verb("Check", "replay", "selfsown.cli.replay:replay", "Rebuild a run offline and compare."),
     Verb("Check", "doctor", "selfsown.cli.doctor:doctor", "Check the set-up, or mend a run."),

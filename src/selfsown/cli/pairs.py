@@ -1,4 +1,4 @@
-"""`selfsown pairs`: what a run rejected, against what it accepted for the same prompt."""
+"""`selfsown pairs`: preference pairs of a run or a file, in the columns of a trainer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from selfsown.cli.export import suites_for
 from selfsown.cli.option_sets import out_file, suite_options
 
 if TYPE_CHECKING:
-    from selfsown.preference.export import RunPairs
+    from selfsown.preference.export import ExportedPairs
 
 
 @click.command()
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("origin", metavar="DIR|FILE", type=click.Path(path_type=Path))
 @out_file("File to write; Parquet if it ends in .parquet, else JSONL.")
 @click.option(
     "--format",
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def pairs(
-    run_dir: Path,
+    origin: Path,
     out: Path,
     format_name: str,
     also: tuple[str, ...],
@@ -67,19 +67,20 @@ def pairs(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write preference pairs from the rejected records of the run in DIR.
+    """Write the preference pairs of the run in DIR, or those of a FILE, for a trainer.
 
-    A record that was rejected for a fault of its answer, such as votes that disagree, becomes the
-    rejected side of a pair with an accepted answer to the same prompt. All others are listed with
-    why they give no pair in FILE.left_out.jsonl; where pairs came from is in FILE.provenance.jsonl.
+    The accepted records of a preference recipe are pairs. Of any other run, a record that was
+    rejected for a fault of its answer, such as votes that disagree, becomes the rejected side of a
+    pair with an accepted answer to the same prompt. Records that give no pair are listed with why
+    beside the output in .left_out.jsonl, and where pairs came from in .provenance.jsonl.
     """
     from selfsown.evaluate.overlap import row_overlaps, suite_index
-    from selfsown.preference.export import PairOptions, pairs_of_run
+    from selfsown.preference.export import PairOptions, export_pairs
 
-    cleaned_of = suites_for(run_dir, suites, is_off=no_decontaminate)
+    cleaned_of = suites_for(origin, suites, is_off=no_decontaminate)
     index = suite_index(cleaned_of) if cleaned_of else None
-    result = pairs_of_run(
-        run_dir,
+    result = export_pairs(
+        origin,
         out,
         PairOptions(
             format=format_name,
@@ -96,7 +97,7 @@ def pairs(
     _report(result, [one.name for one in cleaned_of], as_json=as_json)
 
 
-def _report(result: RunPairs, cleaned_of: list[str], *, as_json: bool) -> None:
+def _report(result: ExportedPairs, cleaned_of: list[str], *, as_json: bool) -> None:
     import orjson
 
     from selfsown.cli.summary import aligned
@@ -105,7 +106,8 @@ def _report(result: RunPairs, cleaned_of: list[str], *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(_form(result, cleaned_of), option=orjson.OPT_INDENT_2))
         return
-    table = [["rejected for", "records", "pairs", "left out"]]
+    head = "picked by" if result.is_recorded else "rejected for"
+    table = [[head, "records", "pairs", "left out"]]
     for reason, count in result.by_reason.items():
         whys = sorted(result.left_out.get(reason, {}).items())
         words = ", ".join(f"{why} {number:,}" for why, number in whys)
@@ -114,7 +116,7 @@ def _report(result: RunPairs, cleaned_of: list[str], *, as_json: bool) -> None:
     names = ", ".join(f"`{name}`" for name in cleaned_of)
     click.echo(f"clean of: {names or 'no suite'}", err=True)
     click.echo(
-        f"rejected records: {result.rejected:,} in, {plural(result.pair_count, 'pair')},"
+        f"records: {result.records:,} in, {plural(result.pair_count, 'pair')},"
         f" {result.left_out_count:,} left out, listed in `{result.left_out_path}`",
         err=True,
     )
@@ -122,13 +124,13 @@ def _report(result: RunPairs, cleaned_of: list[str], *, as_json: bool) -> None:
     click.echo(result.path)
 
 
-def _form(result: RunPairs, cleaned_of: list[str]) -> dict[str, object]:
+def _form(result: ExportedPairs, cleaned_of: list[str]) -> dict[str, object]:
     return {
         "path": str(result.path),
         "provenance": str(result.provenance),
         "left_out_path": str(result.left_out_path),
         "clean_of": cleaned_of,
-        "rejected": result.rejected,
+        "records": result.records,
         "pairs": result.pair_count,
         "left_out": result.left_out_count,
         "by_reason": {

@@ -1,28 +1,30 @@
-"""Preference pairs of a run as a trainer's file, with their provenance and all that was left out.
+"""Preference pairs as a trainer's file, with their provenance and all that was left out.
 
-Beside `FILE` lie `FILE.provenance.jsonl`, line by line where both answers of a pair came from, and
-`FILE.left_out.jsonl`, the rejected records that gave none, each with its reason. Nothing appears
-before everything is written.
+They come from a run of a preference recipe, whose accepted records are pairs; from any other run,
+whose rejected records are compared with its accepted ones; or from a file of pairs. Beside `FILE`
+lie `FILE.provenance.jsonl`, line by line where a pair came from, and `FILE.left_out.jsonl`, the
+records that gave none, each with its reason. Nothing appears before everything is written.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from selfsown.core.errors import CheckFailed, InputError, TooFewRecords
-from selfsown.core.request import JSON
 from selfsown.export.example import Fields, fields_for
 from selfsown.export.export import Admit, provenance_path
 from selfsown.export.files import open_rows, refuse_overwrite
 from selfsown.export.provenance import open_provenance
-from selfsown.export.run_files import RunFiles, integer, mapping, open_run
+from selfsown.export.run_files import DataFile, Row, RunFiles, mapping, open_run, read_jsonl
 from selfsown.preference.formats import find_pair_format
-from selfsown.preference.negatives import LeftOut, Negative, NegativeSource
+from selfsown.preference.negatives import NegativeSource
 from selfsown.preference.reasons import honest_reasons
+from selfsown.preference.recorded import LeftOut, RecordedPairs, is_pair_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +50,20 @@ class PairOptions:
 
 
 @dataclass(slots=True)
-class RunPairs:
-    """What the rejected records of a run came to."""
+class ExportedPairs:
+    """What the records came to."""
 
     path: Path
     provenance: Path
     left_out_path: Path
-    rejected: int = 0
-    """Records that the run rejected; as many as pairs and left out together."""
+    is_recorded: bool
+    """Whether the records were pairs already; else they are what a run rejected."""
+    records: int = 0
+    """As many as pairs and left out together."""
     pairs: Counter[str] = field(default_factory=Counter)
-    """Reason of the rejection -> pairs."""
+    """Reason of the rejection, or picker of recorded pairs -> pairs."""
     left_out: dict[str, Counter[str]] = field(default_factory=dict)
-    """Reason of the rejection -> why it gives no pair -> records."""
+    """The same -> why it gives no pair -> records."""
 
     @property
     def pair_count(self) -> int:
@@ -73,116 +77,151 @@ class RunPairs:
 
     @property
     def by_reason(self) -> dict[str, int]:
-        """Reason of the rejection -> records, as the manifest counts them."""
+        """Reason of the rejection, or picker -> records."""
         counts = self.pairs.copy()
         for reason, whys in self.left_out.items():
             counts[reason] += whys.total()
         return dict(sorted(counts.items()))
 
 
-def pairs_of_run(
-    run_dir: Path, out: Path, options: PairOptions | None = None, *, admit: Admit | None = None
-) -> RunPairs:
-    """Write the pairs of rejected and accepted records of a run.
+def export_pairs(
+    origin: Path, out: Path, options: PairOptions | None = None, *, admit: Admit | None = None
+) -> ExportedPairs:
+    """Write the pairs of a run or of a file.
 
     Args:
-        run_dir: a run directory.
+        origin: a run directory, or a JSONL file of pairs in the format `records`.
         out: file to write; Parquet if its name ends in `.parquet`, else JSONL.
         options: format, reasons, fields; the defaults of `PairOptions` if None.
         admit: asked about both examples of a pair; None admits all.
 
     Raises:
         InputError: the run has no accepted record or has not ended, a field or folder is missing,
-            or a file exists.
-        TooFewRecords: no rejected record gives a pair; says why, and writes no file.
+            a line is no pair, or a file exists.
+        TooFewRecords: there is no pair; says why, and writes no file.
         CheckFailed: the run's data file has other records than its manifest says.
         MissingExtra: Parquet needs a package that is not installed.
         EnvironmentFailure: the files cannot be written.
     """
     options = options or PairOptions()
     make_row = find_pair_format(options.format)
-    reasons = honest_reasons(options.also, options.without)
-    run = open_run(run_dir)
+    files = (out, provenance_path(out), left_out_path(out))
+    with contextlib.ExitStack() as stack:
+        source, check = _source(origin, options, admit, stack)
+        refuse_overwrite(files, force=options.force)
+        _refuse_no_folder(out)
+        result = ExportedPairs(*files, isinstance(source, RecordedPairs))
+        rows, told, drops = (stack.enter_context(open_rows(path)) for path in files)
+        for one in source.outcomes():
+            result.records += 1
+            if isinstance(one, LeftOut):
+                result.left_out.setdefault(one.reason, Counter())[one.why] += 1
+                drops.write(asdict(one))
+                continue
+            result.pairs[one.pair.reason or one.pair.picker or "recorded"] += 1
+            rows.write(make_row(one.pair))
+            told.write({"line": result.pair_count, **one.source})
+        check(result)
+        _check_some(origin, result)
+    return result
+
+
+def left_out_path(path: Path) -> Path:
+    """Where it is listed which records gave no pair."""
+    return path.with_name(f"{path.name}.left_out.jsonl")
+
+
+def _source(
+    origin: Path, options: PairOptions, admit: Admit | None, stack: contextlib.ExitStack
+) -> tuple[RecordedPairs | NegativeSource, Callable[[ExportedPairs], None]]:
+    """Where the pairs come from, and what is checked when all were read."""
+    if not origin.is_dir():
+        _refuse_reasons(origin, options)
+        if not origin.is_file():
+            raise InputError(
+                f"`{origin}` does not exist",
+                why="pairs are made of a run, or read from a file of pairs",
+                fix="give a run directory, or a JSONL file with `prompt`, `chosen`, `rejected`",
+            )
+        rows = partial(read_jsonl, origin)
+        return RecordedPairs(rows, f"`{origin}`", lambda name: None, admit), lambda result: None
+    run = open_run(origin)
     _refuse_unfinished(run, options)
-    fields = _fields(run, options)
-    result = RunPairs(out, provenance_path(out), left_out_path(out))
-    files = (result.path, result.provenance, result.left_out_path)
-    refuse_overwrite(files, force=options.force)
+    first = _first_accepted(run)
+    index = stack.enter_context(open_provenance(run.path))
+    if is_pair_row(first):
+        _refuse_reasons(origin, options)
+        file = run.path / "accepted.jsonl"
+        return (
+            RecordedPairs(partial(run.rows, "accepted"), f"`{file}`", index.find, admit),
+            partial(_check_against_manifest, run, "accepted"),
+        )
+    reasons = honest_reasons(options.also, options.without)
+    return (
+        NegativeSource(run, _fields(run, first, options), index, reasons, admit),
+        partial(_check_against_manifest, run, "rejected"),
+    )
+
+
+def _refuse_reasons(origin: Path, options: PairOptions) -> None:
+    if options.also or options.without:
+        raise InputError(
+            f"the records of `{origin}` are pairs already",
+            why="reasons say which rejected records become pairs",
+            fix="leave out --also and --without",
+        )
+
+
+def _refuse_no_folder(out: Path) -> None:
     if not out.parent.is_dir():
         raise InputError(
             f"the folder `{out.parent}` does not exist",
             why="the pairs are written into it",
             fix=f"mkdir -p {out.parent}",
         )
-    with contextlib.ExitStack() as stack:
-        index = stack.enter_context(open_provenance(run.path))
-        rows, sources, drops = (stack.enter_context(open_rows(path)) for path in files)
-        for one in NegativeSource(run, fields, index, reasons, admit).outcomes():
-            result.rejected += 1
-            if isinstance(one, LeftOut):
-                result.left_out.setdefault(one.reason, Counter())[one.why] += 1
-                drops.write(asdict(one))
-                continue
-            result.pairs[one.pair.reason] += 1
-            rows.write(make_row(one.pair))
-            sources.write({"line": result.pair_count, **_source(one)})
-        _check_against_manifest(run, result)
-        _check_some(run, result)
-    return result
 
 
-def left_out_path(path: Path) -> Path:
-    """Where it is listed which rejected records gave no pair."""
-    return path.with_name(f"{path.name}.left_out.jsonl")
-
-
-def _source(one: Negative) -> dict[str, JSON]:
-    """The provenance line of a pair: what holds for both answers, and each record's own."""
-    depths = [integer(origin.get("model_depth")) for origin in (one.chosen, one.rejected)]
-    return {
-        "id": f"{one.pair.chosen_id}>{one.pair.rejected_id}",
-        "origin": "model",
-        "model_depth": max(depths),
-        "reason": one.pair.reason,
-        "chosen": dict(one.chosen),
-        "rejected": dict(one.rejected),
-    }
-
-
-def _check_against_manifest(run: RunFiles, result: RunPairs) -> None:
-    """The manifest counted the rejected records when they were rejected."""
-    stated = mapping(mapping(run.data.get("files")).get("rejected.jsonl")).get("rows")
-    if isinstance(stated, int) and stated != result.rejected:
+def _check_against_manifest(run: RunFiles, name: DataFile, result: ExportedPairs) -> None:
+    """The manifest counted the records when they were written."""
+    file = f"{name}.jsonl"
+    stated = mapping(mapping(run.data.get("files")).get(file)).get("rows")
+    if isinstance(stated, int) and stated != result.records:
         raise CheckFailed(
-            f"`{run.path / 'rejected.jsonl'}` has {result.rejected} records, the manifest says"
-            f" {stated}",
-            why="every rejected record becomes a pair or is listed, so none may be missing before",
+            f"`{run.path / file}` has {result.records} records, the manifest says {stated}",
+            why="every record becomes a pair or is listed, so none may be missing before",
             fix=f"run the command of `{run.path}` again: it writes the file from the journal",
         )
 
 
-def _check_some(run: RunFiles, result: RunPairs) -> None:
+def _check_some(origin: Path, result: ExportedPairs) -> None:
     if result.pairs:
         return
     reasons = "; ".join(
         f"{reason}: " + ", ".join(f"{why} {count}" for why, count in sorted(whys.items()))
         for reason, whys in sorted(result.left_out.items())
     )
+    if result.is_recorded:
+        why, fix = "a trainer cannot learn from no pairs", "see why each was left out"
+    else:
+        why = "a pair needs an answer rejected for its fault, and an accepted one to its prompt"
+        fix = "vouch for a reason with --also REASON, or ask for more answers per prompt"
     raise TooFewRecords(
-        f"no rejected record of `{run.path}` gives a pair ({reasons or 'nothing was rejected'})",
-        why="a pair needs an answer that was rejected for its fault, and an accepted one beside it",
-        fix="vouch for a reason with --also REASON, or ask for more answers per prompt",
+        f"no record of `{origin}` gives a pair ({reasons or 'there are none'})", why=why, fix=fix
     )
 
 
-def _fields(run: RunFiles, options: PairOptions) -> Fields:
-    first: Mapping[str, JSON] | None = next(run.rows("accepted"), None)
+def _first_accepted(run: RunFiles) -> Row:
+    first = next(run.rows("accepted"), None)
     if first is None:
         raise InputError(
             f"`{run.path}` has no accepted records",
-            why="a rejected answer is compared with an accepted answer to the same prompt",
+            why="they are the pairs, or the answers that rejected ones are compared with",
             fix=f"see what was rejected and why with `selfsown report {run.path}`",
         )
+    return first
+
+
+def _fields(run: RunFiles, first: Row, options: PairOptions) -> Fields:
     fields = fields_for(
         first,
         prompt=options.prompt_field,

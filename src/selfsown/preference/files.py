@@ -59,6 +59,19 @@ def read_pairs(path: Path) -> list[Pair]:
     return _read(path, _pair)
 
 
+def pair_of(row: Row, place: str) -> Pair:
+    """The pair in a row.
+
+    Args:
+        row: one JSON line.
+        place: file and line, for the error.
+
+    Raises:
+        InputError: it is none.
+    """
+    return _pair(_Fields(row, place))
+
+
 def check_all_scored(candidates: Iterable[Candidate], scored: Iterable[Scored]) -> None:
     """Make sure that scoring lost no candidate, invented none, and left the answers as they were.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
@@ -20,41 +19,8 @@ from selfsown.export.export import Admit
 from selfsown.export.provenance import ProvenanceIndex
 from selfsown.export.run_files import Row, RunFiles, integer, mapping, record_id, string
 from selfsown.preference.reasons import ONLY_IF_OUTVOTED, bare_reason, why_not
+from selfsown.preference.recorded import LeftOut, Sourced, is_admitted, pair_id
 from selfsown.preference.records import Pair, Prompt, fault_of, is_same_text, plain_text
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A rejected record that gives no pair."""
-
-    id: str
-    stage: str
-    reason: str
-    """Why the run rejected it."""
-    why: str
-    """Why it is no negative.
-
-    - `not_the_answer`: it was not rejected for a fault of the answer.
-    - `not_wanted`: its reason was asked to be left out.
-    - `unknown_reason`: nobody has said what this reason means.
-    - `no_answer`: the record holds no prompt with an answer.
-    - `no_accepted_answer`: nothing was accepted for its prompt.
-    - `accepted_too`: the same answer was accepted for the same prompt.
-    - `tied`: as many records of its prompt give its answer as give the chosen one, and the reason
-      is one that only a majority makes honest.
-    - `repeated`: an earlier pair has the same texts.
-    - `blank_text`: one of the two says nothing.
-    - `benchmark_overlap`: the pair repeats an item of an evaluation suite.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Negative:
-    """A pair with the provenance rows of its two records; empty where the run has none."""
-
-    pair: Pair
-    chosen: Mapping[str, JSON]
-    rejected: Mapping[str, JSON]
 
 
 class _Key(NamedTuple):
@@ -94,7 +60,7 @@ class NegativeSource:
             admit: asked about each of the two examples of a pair; None admits all.
         """
         self._run, self._fields, self._index = run, fields, index
-        self._reasons, self._admit = frozenset(reasons), admit or (lambda record: True)
+        self._reasons, self._admit = frozenset(reasons), admit
         wanted = {
             _key(example)
             for row in run.rows("rejected")
@@ -105,7 +71,7 @@ class NegativeSource:
         self._counts = self._answer_counts(wanted)
         self._seen: set[tuple[_Key, str, str]] = set()
 
-    def outcomes(self) -> Iterator[Negative | LeftOut]:
+    def outcomes(self) -> Iterator[Sourced | LeftOut]:
         """What becomes of every rejected record, in file order."""
         for row in self._run.rows("rejected"):
             found = self._outcome(row)
@@ -115,7 +81,7 @@ class NegativeSource:
             else:
                 yield found
 
-    def _outcome(self, row: Row) -> Negative | str:
+    def _outcome(self, row: Row) -> Sourced | str:
         """The pair of a rejected record, or why there is none."""
         reason = string(row.get("reason"))
         bare = bare_reason(reason)
@@ -138,12 +104,13 @@ class NegativeSource:
         fault = fault_of(chosen.example.output, rejected.output)
         if fault is not None:
             return fault
-        if not all(self._admit(_columns(one)) for one in (chosen.example, rejected)):
+        found = self._negative(row, chosen, rejected.output, reason)
+        if not is_admitted(found.pair, self._admit):
             return "benchmark_overlap"
         self._seen.add(texts)
-        return self._negative(row, chosen, rejected.output, reason)
+        return found
 
-    def _negative(self, row: Row, chosen: _Accepted, rejected: str, reason: str) -> Negative:
+    def _negative(self, row: Row, chosen: _Accepted, rejected: str, reason: str) -> Sourced:
         name = string(row.get("id"))
         origins = [self._index.find(one) or {} for one in (chosen.id, name)]
         shared = origins[0]
@@ -159,7 +126,7 @@ class NegativeSource:
             picker="rejected_record",
             reason=reason,
         )
-        return Negative(pair, *origins)
+        return Sourced(pair, _source(pair, *origins))
 
     def _answer(self, row: Row) -> Example | None:
         """What a rejected record asks and answers; None if it does not hold both."""
@@ -211,6 +178,20 @@ def _key(example: Example) -> _Key:
     return _Key(*(plain_text(text) for text in texts))
 
 
+def _source(
+    pair: Pair, chosen: Mapping[str, JSON], rejected: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """The line of provenance: what holds for both answers, then each record's own."""
+    return {
+        "id": pair_id(pair),
+        "origin": "model",
+        "model_depth": max(integer(one.get("model_depth")) for one in (chosen, rejected)),
+        "reason": pair.reason,
+        "chosen": chosen,
+        "rejected": rejected,
+    }
+
+
 def _prompt(example: Example) -> Prompt:
     parts: dict[str, JSON] = {
         "prompt": example.instruction,
@@ -223,12 +204,3 @@ def _prompt(example: Example) -> Prompt:
         input=example.input,
         system=example.system,
     )
-
-
-def _columns(example: Example) -> dict[str, JSON]:
-    return {
-        "instruction": example.instruction,
-        "input": example.input,
-        "output": example.output,
-        "system": example.system,
-    }
