@@ -92,7 +92,7 @@ def bootstrap(
     """
     groups = _grouped(values, clusters)
     rng = rng_for(seed, "bootstrap")
-    means = sorted(_resampled_mean(groups, rng) for _ in range(resamples))
+    means = sorted(_resampled_means(groups, rng, resamples))
     mean = math.fsum(values) / len(values)
     return Interval(mean, percentile(means, (1 - LEVEL) / 2), percentile(means, (1 + LEVEL) / 2))
 
@@ -154,9 +154,17 @@ def _grouped(values: Sequence[float], clusters: Sequence[str] | None) -> list[_C
     return [_Cluster(math.fsum(group), len(group)) for group in members.values()]
 
 
-def _resampled_mean(groups: Sequence[_Cluster], rng: random.Random) -> float:
-    drawn = rng.choices(groups, k=len(groups))
-    return sum(group.total for group in drawn) / sum(group.size for group in drawn)
+def _resampled_means(groups: Sequence[_Cluster], rng: random.Random, count: int) -> list[float]:
+    """Means of resampled clusters; sizes are only drawn along where they differ from 1."""
+    size = len(groups)
+    if all(group.size == 1 for group in groups):
+        totals = [group.total for group in groups]
+        return [sum(rng.choices(totals, k=size)) / size for _ in range(count)]
+    means = []
+    for _ in range(count):
+        drawn = rng.choices(groups, k=size)
+        means.append(sum(group.total for group in drawn) / sum(group.size for group in drawn))
+    return means
 
 
 def _sign_flip_p(groups: Sequence[_Cluster], seed: int, flips: int) -> float:

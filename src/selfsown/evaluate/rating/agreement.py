@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Final, TypeVar
 
 from selfsown.core.randomness import rng_for
@@ -107,7 +108,7 @@ def estimates(
         flat[place[first] * size + place[second]] += 1
     groups, rng = list(cells.values()), rng_for(seed, "agreement")
     whole = _sum(groups, size)
-    drawn = [_sum(rng.choices(groups, k=len(groups)), size) for _ in range(resamples)]
+    drawn = _resampled(groups, size, rng, resamples)
     return {name: _estimate(whole, drawn, function) for name, function in statistics.items()}
 
 
@@ -202,6 +203,22 @@ def _estimate(whole: Table, drawn: Sequence[Table], statistic: Statistic) -> Est
     return Estimate(
         value, percentile(ordered, (1 - LEVEL) / 2), percentile(ordered, (1 + LEVEL) / 2)
     )
+
+
+def _resampled(groups: Sequence[Sequence[int]], size: int, rng: Random, count: int) -> list[Table]:
+    """Tables of resampled groups; where every group is one pair, by counting cells."""
+    if any(sum(group) != 1 for group in groups):
+        return [_sum(rng.choices(groups, k=len(groups)), size) for _ in range(count)]
+    cells = [group.index(1) for group in groups]
+    tables = []
+    for _ in range(count):
+        found = Counter(rng.choices(cells, k=len(cells)))
+        tables.append(
+            tuple(
+                tuple(found[row * size + column] for column in range(size)) for row in range(size)
+            )
+        )
+    return tables
 
 
 def _sum(groups: Sequence[Sequence[int]], size: int) -> Table:
