@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsown.judge.base import Scale
-from selfsown.judge.scores import combine, parse_score, score_statistics
+from selfsown.judge.scores import combine, parse_score
 
 READ = {
     "Score: 4": 4.0,
@@ -153,12 +153,3 @@ def test_samples_combine_to_the_mean_of_those_that_parsed() -> None:
     assert combine((None, None)) == (None, 0, 2, 0.0)
     assert combine(()) == (None, 0, 0, 0.0)
     assert combine((2.0, 4.0)).std == 1.0  # mean 3, both 1 away
-
-
-def test_statistics_count_samples_and_keep_the_histogram() -> None:
-    found = score_statistics([(4.0, 4.0), (2.0, None), (None, None)])
-    assert (found.candidates, found.scored, found.samples) == (3, 2, 6)
-    assert found.parse_rate == 0.5
-    assert found.histogram == {2.0: 1, 4.0: 2}
-    assert found.mean_std == 0.0
-    assert score_statistics([]).parse_rate == 0.0

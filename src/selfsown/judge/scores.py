@@ -15,6 +15,9 @@ The rules:
 4. An answer that was cut off counts only if a whole line of it is a score.
 5. A candidate is scored if at least half of its samples are (`combine`).
 
+How pairs are made of scores, and which parse and tie rates are too low, is told in
+`selfsown.preference`.
+
 Source: Self-Rewarding Language Models (arXiv:2401.10020, figure 2), which has the line
 `Score: <points>` and takes the mean of several samples.
 Differs from the paper: it gives no parser; rules 1-5 are ours.
@@ -24,9 +27,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from selfsown.judge.base import Scale
@@ -58,22 +59,6 @@ class Combined(NamedTuple):
     asked: int
     std: float
     """Population standard deviation of the parsed samples; 0.0 for one or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreStatistics:
-    """How a judge's scores look over many candidates."""
-
-    candidates: int
-    scored: int
-    """Candidates with enough parsed samples."""
-    samples: int
-    parse_rate: float
-    """Share of samples that could be read, in [0, 1]; 0.0 if there are none."""
-    mean_std: float
-    """Mean over candidates of the deviation within one, over those with at least two samples."""
-    histogram: Mapping[float, int]
-    """Parsed sample value -> how often, in increasing order."""
 
 
 def parse_score(text: str, scale: Scale = POINTS, *, cut_off: bool = False) -> float | None:
@@ -113,22 +98,6 @@ def combine(values: Sequence[float | None]) -> Combined:
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in parsed) / len(parsed))
     enough = len(parsed) >= math.ceil(len(values) / 2)
     return Combined(mean if enough else None, len(parsed), len(values), std)
-
-
-def score_statistics(candidates: Sequence[Sequence[float | None]]) -> ScoreStatistics:
-    """Parse rate, spread and histogram of the samples of many candidates."""
-    combined = [combine(samples) for samples in candidates]
-    parsed = [value for samples in candidates for value in samples if value is not None]
-    asked = sum(one.asked for one in combined)
-    spreads = [one.std for one in combined if one.parsed > 1]
-    return ScoreStatistics(
-        candidates=len(combined),
-        scored=sum(one.value is not None for one in combined),
-        samples=asked,
-        parse_rate=len(parsed) / asked if asked else 0.0,
-        mean_std=math.fsum(spreads) / len(spreads) if spreads else 0.0,
-        histogram=dict(sorted(Counter(parsed).items())),
-    )
 
 
 def _whole_score_lines(text: str) -> Iterator[str]:
