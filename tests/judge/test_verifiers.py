@@ -32,7 +32,7 @@ FLUSS = "Der Fluss ist breit und das Wasser ist kalt, aber man kann in ihm schwi
 GOLDEN = [
     Golden(
         "keywords:existence",
-        {"keywords": ["c++", "River"]},
+        {"keywords": ["c++", " River "]},
         ["By the river we wrote C++ code.", "RIVERSIDE c++"],
         ["By the riv*er* we wrote C++."],
         ["By the river we wrote ccc.", "We wrote c++.", "", "  \n"],
@@ -87,6 +87,7 @@ GOLDEN = [
             "Dr. Gray came at 3.15 p.m. yesterday. Who saw him? Nobody!",
             "* Apples\n* Pears\n* Plums",
             "A title\n\nA line.\n\nAnother line",
+            "So do I. You do. We do.",
             "\u4f60\u597d\u3002\u6211\u5f88\u597d\u3002\u518d\u89c1\uff01",
         ],
         [],
@@ -159,6 +160,8 @@ GOLDEN = [
             "- one\n- two\n\nGoodbye,\n- Ada Lovelace",
             "- one\n- two\n\nThat is all.\n\n- Ada",
             "Capitals:\n- Rome\n- Paris",
+            "Capitals,\n\n- Rome, Italy\n- Paris, France",
+            "- one,\n- Rome",
             "- Rome\n\n- Paris",
         ],
         ["* Here you are\n- one\n- two", "- one\n- two\n- Shall I go on?"],
@@ -190,7 +193,7 @@ GOLDEN = [
         {"name": "SECTION", "count": 2},
         ["SECTION 1\nOne.\nSECTION 2\nTwo.", "# SECTION 1: one\n# SECTION2: two"],
         ["SEC*TION 1\nOne.\nSECTION 2\nTwo."],
-        ["SECTION 1\nAs SECTION 1 says.", "Section 1\nSection 2", "SUBSECTION 1 SUBSECTION 2"],
+        ["SECTION 1\nAs SECTION 01 says.", "Section 1\nSection 2", "SUBSECTION 1 SUBSECTION 2"],
     ),
     Golden(
         "detectable_format:json_format",
@@ -215,7 +218,7 @@ GOLDEN = [
     ),
     Golden(
         "combination:repeat_prompt",
-        {"prompt": "Name a river."},
+        {"prompt": " Name a river.\n"},
         ["Name a river. The Rhine.", "  name a RIVER.\nThe Rhine."],
         ["Gladly!\nName a river. The Rhine.", "**Name a river.** The Rhine."],
         ["The Rhine. Name a river.", "Name a river: the Rhine."],
@@ -375,6 +378,11 @@ def test_every_language_that_can_be_asked_for_can_be_told() -> None:
         ),
         ({"kind": "language:response_language", "language": "xx"}, "`language` is `xx`"),
         ({"kind": "detectable_format:constrained_response", "options": ["a", "a"]}, "`options`"),
+        (
+            {"kind": "detectable_format:multiple_sections", "name": " ", "count": 1},
+            "`name` is",
+        ),
+        ({"kind": "detectable_format:constrained_response", "options": ["a", "a "]}, "`options`"),
         ({"kind": "combination:repeat_prompt", "prompt": " "}, "`prompt` is blank"),
         ({"kind": "startend:end_checker", "phrase": '""'}, "`phrase` is blank"),
         ({"kind": "detectable_content:postscript", "marker": ".."}, "`marker` is"),

@@ -12,7 +12,6 @@ from selfsown.judge.verifiers.check import (
     Relation,
     amount,
     compared,
-    counted,
     drawn_relation,
     require,
     require_count,
@@ -137,9 +136,13 @@ class NthParagraphFirstWord(Check):
     @property
     def sentence(self) -> str:
         """The constraint in words."""
-        number = counted(self.count, "paragraph")
+        if self.count == 1:
+            return (
+                "Write exactly 1 paragraph, without a blank line, "
+                f"and begin it with the word `{self.word}`."
+            )
         return (
-            f"Write exactly {number}, with a blank line between each two, "
+            f"Write exactly {self.count} paragraphs, with a blank line between each two, "
             f"and begin paragraph {self.nth} with the word `{self.word}`."
         )
 

@@ -9,8 +9,8 @@ WORDS: Final = tuple(
     early effort evening example family forest friend future garden gentle harbour health history
     honest kitchen ladder language lesson letter market measure memory minute mirror moment morning
     mountain narrow office paper patience pattern pencil picture plan playful practice promise
-    purpose quality quiet reason record repair river second shadow shelter silver simple slowly
-    station steady story street summer surface table teacher thread together travel useful valley
+    purpose quality quiet reason record repair river second shadow shelter silver simple slowly song
+    station steady street summer surface table teacher thread together travel useful valley
     village wander weather window winter wonder""".split()  # noqa: SIM905
 )
 """Words that fit into an answer to almost anything."""
