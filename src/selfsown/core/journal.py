@@ -154,12 +154,12 @@ class Journal:
                 fix="give the directory of a run that has been started",
             )
         enter(path)
-        try:
+        with contextlib.ExitStack() as undone:
+            undone.callback(leave, path)
             self._reader = connect(path, read_only=read_only)
+            undone.callback(self._reader.close)
             self._check_version()
-        except BaseException:
-            leave(path)
-            raise
+            undone.pop_all()
         self._lookup_sql = (
             "SELECT seq, key, kind, model, request, outcome, ok, source, created, checksum"
             " FROM outcomes WHERE key=? AND seq NOT IN (SELECT outcome_seq FROM voids)"

@@ -32,9 +32,12 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         if not path.exists():
             path.touch(mode=0o600)
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        with contextlib.ExitStack() as undone:
+            undone.callback(connection.close)
+            connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            undone.pop_all()
         return connection
 
 
