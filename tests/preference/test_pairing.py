@@ -43,8 +43,8 @@ def test_the_numbers_of_a_round_are_those_counted_by_hand() -> None:
     assert form["tie_rate"] == pytest.approx(1 / 2), "of the two prompts that can be compared"
     assert form["pair_yield"] == pytest.approx(1 / 3)
     assert form["histogram"] == {"2": 1, "3": 2, "4": 5, "5": 1}
-    assert form["mean_std"] == pytest.approx(0.5 / 5), "5 and 4 differ by 0.5 from their mean"
-    assert form["unscored"] == 1
+    assert form["mean_std"] == pytest.approx(0.5 / 4), "5 and 4 differ by 0.5 from their mean"
+    assert (form["candidates"], form["scored"]) == (6, 5)
     pair = made.pairs[0]
     assert (pair.chosen, pair.rejected, pair.margin) == ("answer A", "answer B", 2.5)
     assert (pair.chosen_id, pair.rejected_id) == ("a#0", "a#1")
@@ -83,7 +83,7 @@ def test_every_prompt_is_a_pair_or_dropped_with_its_reason(
 ) -> None:
     result = paired(*(group(str(i), *values) for i, values in enumerate(made)), picker=picker)
     assert len(result.pairs) + len(result.dropped) == len(made) == result.tally.prompts
-    assert result.tally.dropped.total() == len(result.dropped)
+    assert sum(result.tally.dropped.values()) == len(result.dropped)
     assert result.tally.pairs == len(result.pairs)
     assert all(one.reason for one in result.dropped)
 

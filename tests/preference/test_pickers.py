@@ -191,7 +191,7 @@ def test_the_window_never_makes_the_chosen_longer_nor_the_rejected_shorter(
     [
         ("max_mim", {}, "there is no picker `max_mim`"),
         ("rho_window", {"rho": 0.5}, "`rho` is 0.5"),
-        ("rho_window", {"roh": 0.1}, "has no option `roh`"),
+        ("rho_window", {"roh": 0.1}, "picker `rho_window` has no option `roh`"),
         ("length_penalised", {"penalty": -1}, "`penalty` is -1"),
         ("max_min", {"min_margin": -0.1}, "`min_margin` is -0.1"),
     ],

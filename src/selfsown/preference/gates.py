@@ -97,9 +97,10 @@ def check_judge(tally: Tally) -> None:
             why="without scores there is no better and no worse answer, hence no pair",
             fix="read some of the judge's texts; give it more tokens, or another rubric or model",
         )
-    if tally.lowest == tally.highest and tally.parsed >= LEAST_JUDGEMENTS:
+    if len(tally.histogram) == 1 and tally.parsed >= LEAST_JUDGEMENTS:
+        only = next(iter(tally.histogram))
         raise CheckFailed(
-            f"the judge said {tally.lowest:g} in all of {tally.parsed} judgements",
+            f"the judge said {only:g} in all of {tally.parsed} judgements",
             why="a judge that always says the same prefers nothing, so every prompt is a tie",
             fix="use an additive rubric, a stronger judge, or a program that checks the answers",
         )
@@ -222,8 +223,8 @@ def _missed(tally: Tally, floors: Floors) -> Iterator[Warned]:
     if tally.parse_rate is not None and tally.parse_rate < floors.parse_rate:
         yield Warned(
             "parse_rate",
-            f"{tally.parse_rate:.0%} of {tally.judgements} judgements could be read, the floor is"
-            f" {floors.parse_rate:.0%}",
+            f"{tally.parse_rate:.0%} of {tally.judgements} judgements could be read, the floor"
+            f" is {floors.parse_rate:.0%}",
             "what cannot be read is missing, and what is left may be the easy part",
             "read some of the judge's texts; give it more tokens or a clearer last line",
         )

@@ -7,14 +7,14 @@ became pairs.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from statistics import fmean, pstdev
 
 from selfsown.core.errors import ConservationError, InputError
 from selfsown.core.request import JSON
-from selfsown.preference.pickers import NoPair, Picked, Picker
+from selfsown.preference.pickers import Picked, Picker
 from selfsown.preference.records import TOLERANCE, Pair, Prompt, Scored, policy_of
 
 
@@ -39,34 +39,35 @@ class Dropped:
         }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """Counts over the prompts of one round; rates are in [0, 1], and None where nothing counts."""
 
-    prompts: int = 0
-    pairs: int = 0
-    candidates: int = 0
-    unscored: int = 0
-    """Candidates of whose judgements fewer than half could be read."""
-    judgements: int = 0
-    parsed: int = 0
-    """Judgements that could be read."""
-    comparable: int = 0
+    prompts: int
+    pairs: int
+    comparable: int
     """Prompts with at least two candidates that have a reward."""
-    ties: int = 0
+    ties: int
     """Those among them whose rewards are all equal, whatever the picker."""
-    histogram: Counter[float] = field(default_factory=Counter)
-    """Value of a judgement, to one decimal -> how often it was given."""
-    lowest: float = math.inf
-    highest: float = -math.inf
-    """Of all judgements; infinite where none could be read."""
-    dropped: Counter[str] = field(default_factory=Counter)
-    """Reason -> prompts."""
-    std_sum: float = 0.0
-    """Sum over candidates, of the spread of the judgements of each."""
-    std_count: int = 0
-    chosen_chars: int = 0
-    rejected_chars: int = 0
+    dropped: Mapping[str, int]
+    """Reason -> prompts, by name."""
+    candidates: int
+    scored: int
+    """Candidates that have a reward."""
+    judgements: int
+    histogram: Mapping[float, int]
+    """What judgements said -> how often; those that could not be read are not in it."""
+    mean_std: float
+    """Mean standard deviation of the judgements of candidates with more than one that could be
+    read; 0.0 where there are none."""
+    mean_len_chosen: float | None
+    """In characters."""
+    mean_len_rejected: float | None
+
+    @property
+    def parsed(self) -> int:
+        """Judgements that could be read."""
+        return sum(self.histogram.values())
 
     @property
     def parse_rate(self) -> float | None:
@@ -83,29 +84,28 @@ class Tally:
         """Pairs per prompt."""
         return self.pairs / self.prompts if self.prompts else None
 
-    @property
-    def mean_std(self) -> float | None:
-        """Mean over candidates of the standard deviation of a candidate's judgements."""
-        return self.std_sum / self.std_count if self.std_count else None
-
     def form(self) -> dict[str, JSON]:
-        """All numbers as JSON, rates included; the same for the same prompts in any order."""
+        """All numbers as JSON, rates included; values of the histogram to one decimal."""
+        histogram: Counter[float] = Counter()
+        for value, count in self.histogram.items():
+            histogram[round(value, 1)] += count
         return {
             "prompts": self.prompts,
             "pairs": self.pairs,
-            "dropped": dict(sorted(self.dropped.items())),
+            "dropped": dict(self.dropped),
+            "comparable": self.comparable,
+            "ties": self.ties,
             "candidates": self.candidates,
-            "unscored": self.unscored,
+            "scored": self.scored,
             "judgements": self.judgements,
             "parsed": self.parsed,
-            "ties": self.ties,
             "parse_rate": self.parse_rate,
             "tie_rate": self.tie_rate,
             "pair_yield": self.pair_yield,
             "mean_std": self.mean_std,
-            "histogram": {f"{value:g}": count for value, count in sorted(self.histogram.items())},
-            "mean_len_chosen": self.chosen_chars / self.pairs if self.pairs else None,
-            "mean_len_rejected": self.rejected_chars / self.pairs if self.pairs else None,
+            "histogram": {f"{value:g}": count for value, count in sorted(histogram.items())},
+            "mean_len_chosen": self.mean_len_chosen,
+            "mean_len_rejected": self.mean_len_rejected,
         }
 
 
@@ -126,22 +126,16 @@ def make_pairs(groups: Mapping[str, Sequence[Scored]], picker: Picker) -> Pairin
         groups: prompt id -> its scored candidates; `by_prompt` makes it.
         picker: which two.
     """
-    tally = Tally()
     pairs: list[Pair] = []
     dropped: list[Dropped] = []
     for prompt_id, scored in groups.items():
-        _count(tally, scored)
         found = picker(scored)
-        if isinstance(found, NoPair):
+        if isinstance(found, Picked):
+            pairs.append(_pair(found, picker.name))
+        else:
             able = sum(one.reward is not None for one in scored)
             dropped.append(Dropped(prompt_id, found.reason, found.margin, able))
-            tally.dropped[found.reason] += 1
-            continue
-        pairs.append(_pair(found, picker.name))
-        tally.pairs += 1
-        tally.chosen_chars += found.chosen.candidate.n_chars
-        tally.rejected_chars += found.rejected.candidate.n_chars
-    return Pairing(tuple(pairs), tuple(dropped), tally)
+    return Pairing(tuple(pairs), tuple(dropped), _tally(groups, pairs, dropped))
 
 
 def by_prompt(scored: Iterable[Scored]) -> dict[str, list[Scored]]:
@@ -173,23 +167,29 @@ def by_prompt(scored: Iterable[Scored]) -> dict[str, list[Scored]]:
     return groups
 
 
-def _count(tally: Tally, scored: Sequence[Scored]) -> None:
-    rewards = [one.reward for one in scored if one.reward is not None]
-    tally.prompts += 1
-    tally.candidates += len(scored)
-    tally.unscored += len(scored) - len(rewards)
-    if len(rewards) >= 2:
-        tally.comparable += 1
-        tally.ties += max(rewards) - min(rewards) <= TOLERANCE
-    for one in scored:
-        tally.judgements += len(one.values)
-        tally.parsed += len(one.valid)
-        tally.lowest = min(tally.lowest, *one.valid, math.inf)
-        tally.highest = max(tally.highest, *one.valid, -math.inf)
-        tally.histogram.update(round(value, 1) for value in one.valid)
-        if one.std is not None:
-            tally.std_sum += one.std
-            tally.std_count += 1
+def _tally(
+    groups: Mapping[str, Sequence[Scored]], pairs: Sequence[Pair], dropped: Sequence[Dropped]
+) -> Tally:
+    candidates = [one for scored in groups.values() for one in scored]
+    rewards = [
+        [one.reward for one in scored if one.reward is not None] for scored in groups.values()
+    ]
+    comparable = [values for values in rewards if len(values) >= 2]
+    spreads = [pstdev(one.valid) for one in candidates if len(one.valid) > 1]
+    return Tally(
+        prompts=len(groups),
+        pairs=len(pairs),
+        comparable=len(comparable),
+        ties=sum(max(values) - min(values) <= TOLERANCE for values in comparable),
+        dropped=dict(sorted(Counter(one.reason for one in dropped).items())),
+        candidates=len(candidates),
+        scored=sum(map(len, rewards)),
+        judgements=sum(len(one.values) for one in candidates),
+        histogram=Counter(value for one in candidates for value in one.valid),
+        mean_std=fmean(spreads) if spreads else 0.0,
+        mean_len_chosen=fmean(len(one.chosen) for one in pairs) if pairs else None,
+        mean_len_rejected=fmean(len(one.rejected) for one in pairs) if pairs else None,
+    )
 
 
 def _pair(found: Picked, picker: str) -> Pair:

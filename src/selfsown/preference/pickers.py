@@ -33,8 +33,10 @@ from typing import Final
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.nearest import did_you_mean
+from selfsown.core.request import JSON
 from selfsown.curate.steps import require
 from selfsown.extensions import PICKERS, load_extension
+from selfsown.judge.options import made
 from selfsown.preference.records import TOLERANCE, Scored, fault_of
 
 RHO: Final = 0.32
@@ -91,7 +93,7 @@ class Picker:
     """A configured picker: call it with the candidates of one prompt. Pure."""
 
     name: str
-    options: Mapping[str, object]
+    options: Mapping[str, JSON]
     """Its effective options, defaults included, so that a run can be described exactly."""
     choose: Choose
     min_margin: float = 0.0
@@ -113,7 +115,7 @@ class Picker:
         return NoPair(fault, margin) if fault else Picked(chosen.scored, rejected.scored, margin)
 
 
-def picker_named(name: str, *, min_margin: float = 0.0, **options: object) -> Picker:
+def picker_named(name: str, *, min_margin: float = 0.0, **options: JSON) -> Picker:
     """The picker of this name with these options.
 
     Raises:
@@ -127,17 +129,9 @@ def picker_named(name: str, *, min_margin: float = 0.0, **options: object) -> Pi
             why=f"known pickers: {', '.join(PICKERS)}",
             fix=did_you_mean(name, PICKERS) or "use one of the known names",
         )
-    known = inspect.signature(build).parameters
-    for option in options:
-        if option not in known:
-            raise ConfigError(
-                f"picker `{name}` has no option `{option}`",
-                why=f"its options: {', '.join((*known, 'min_margin'))}",
-                fix=did_you_mean(option, (*known, "min_margin")) or "remove it or correct its name",
-            )
-    effective = {key: options.get(key, one.default) for key, one in known.items()}
-    choose: Choose = build(**options)
-    return Picker(name, effective, choose, min_margin)
+    choose: Choose = made(build, options, f"picker `{name}`")
+    defaults = {key: one.default for key, one in inspect.signature(build).parameters.items()}
+    return Picker(name, {**defaults, **options}, choose, min_margin)
 
 
 def max_min() -> Choose:

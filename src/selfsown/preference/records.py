@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from statistics import fmean, pstdev
 from typing import Final
 
 from selfsown.core.request import JSON
 from selfsown.export.example import Example
+from selfsown.judge.scores import combine
 
 TOLERANCE: Final = 1e-9
 """Rewards that differ by no more are equal: means of the same scores differ by rounding."""
@@ -142,13 +142,13 @@ class Scored:
 
         A judgement that could not be read is missing: it is neither 0 nor the lowest score.
         """
-        valid = self.valid
-        return fmean(valid) if 2 * len(valid) >= len(self.values) and valid else None
+        return combine(self.values).value
 
     @property
     def std(self) -> float | None:
         """Population standard deviation of what could be read; None if nothing could."""
-        return pstdev(self.valid) if self.valid else None
+        found = combine(self.values)
+        return found.std if found.parsed else None
 
     def row(self) -> dict[str, JSON]:
         """Its JSON line: that of the candidate, and the scores."""
