@@ -5,6 +5,9 @@ The ranges are those of IFEval's generator, less what no answer or every answer 
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -152,6 +155,15 @@ def test_the_sentence_says_what_is_asked_for(row: dict[str, JSON], sentence: str
 
 def test_every_kind_has_its_sentence_here() -> None:
     assert {row["kind"] for row, _ in SENTENCES} == set(KINDS)
+
+
+def test_the_guide_lists_every_kind_with_its_parameters() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "checks.md"
+    rows = re.findall(r"^\| `(\w+:\w+)` \|([^|]*)\|", guide.read_text("utf-8"), re.MULTILINE)
+    assert [kind for kind, _ in rows] == list(KINDS)
+    for kind, told in rows:
+        names = re.findall(r"`(\w+)`", told)
+        assert names == [parameter.name for parameter in fields(KINDS[kind])], kind
 
 
 def test_checks_that_limit_from_above_are_ceilings_and_no_others() -> None:
