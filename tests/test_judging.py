@@ -53,7 +53,7 @@ def test_an_honest_judge_is_asked_once_and_passes(
     first = calibrated(*given)
     assert first.exit_code == 0, first.output
     facts = json.loads(first.stdout)
-    assert (facts["accuracy"]["value"], facts["consistency"]["value"]) == (1.0, 1.0)
+    assert (facts["accuracy"]["value"], facts["position"]["consistency"]["value"]) == (1.0, 1.0)
     assert (facts["injection"]["value"], facts["rows"]) == (0.0, 40)
     assert json.loads((out / "calibration.json").read_text()) == facts
     assert read_manifest(out)["run"]["calls"] == 2 * (40 + 20)  # both orders, 20 canaries
@@ -95,7 +95,7 @@ def test_a_judge_of_single_answers_is_asked_about_both_and_knows_no_order(
     given = ("--judge", "rubric", "--set", "samples=1", "--model", model, "--canaries", 0)
     facts = json.loads(calibrated(*given, "-o", tmp_path / "calib", "--json").stdout)
     assert facts["options"]["samples"] == 1
-    assert (facts["accuracy"]["value"], facts["longer"]["value"]) == (1.0, 0.0)
+    assert (facts["accuracy"]["value"], facts["length"]["longer"]["value"]) == (1.0, 0.0)
 
 
 def test_a_program_is_calibrated_without_a_model(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ def test_intervals_cover_the_true_agreement_of_an_80_percent_oracle() -> None:
 
 def test_a_judge_that_takes_the_first_place_is_found_and_refused() -> None:
     found = quick(labelled(always_first, seed=1))
-    assert found.consistency.value == 0.0
-    assert found.first_slot.value == 1.0
+    assert found.position.consistency.value == 0.0
+    assert found.position.first_slot.value == 1.0
     assert found.accuracy.value == 0.5  # every pair is a tie after swapping
     assert found.constant == "the answer shown first"
     with pytest.raises(CheckFailed, match="always says the same: the answer shown first"):
@@ -122,10 +122,10 @@ def test_a_judge_that_mostly_takes_the_first_place_is_refused_by_its_numbers() -
         return human if rng.random() < 0.4 else float(first)
 
     found = quick(labelled(biased, seed=2, count=300))
-    assert found.first_slot.low is not None
-    assert found.first_slot.low > 0.6
-    assert found.consistency.value is not None
-    assert found.consistency.value < 0.6
+    assert found.position.first_slot.low is not None
+    assert found.position.first_slot.low > 0.6
+    assert found.position.consistency.value is not None
+    assert found.position.consistency.value < 0.6
     assert any("swap consistency" in one for one in refusals(found, Gate()))
     with pytest.raises(CheckFailed) as raised:
         check(found, Gate())
@@ -136,11 +136,11 @@ def test_a_judge_that_mostly_takes_the_first_place_is_refused_by_its_numbers() -
 
 def test_a_judge_of_length_shows_as_one() -> None:
     found = quick(labelled(longer_wins, seed=3, count=300))
-    assert found.longer.value == 1.0
-    assert found.human_longer.value == pytest.approx(0.5, abs=0.1)
-    assert found.length_bias.low is not None
-    assert found.length_bias.low > 0.3
-    assert found.consistency.value == 1.0
+    assert found.length.longer.value == 1.0
+    assert found.length.human.value == pytest.approx(0.5, abs=0.1)
+    assert found.length.bias.low is not None
+    assert found.length.bias.low > 0.3
+    assert found.position.consistency.value == 1.0
     assert found.accuracy.value == pytest.approx(0.5, abs=0.1)
     assert any("lower bound" in one for one in refusals(found, Gate()))
 
@@ -148,8 +148,8 @@ def test_a_judge_of_length_shows_as_one() -> None:
 def test_the_80_percent_oracle_passes_and_shows_no_bias() -> None:
     found = quick(labelled(oracle(0.8), seed=4, count=300))
     check(found, Gate())
-    assert covers(found.first_slot, 0.5)
-    assert covers(found.length_bias, 0.0)
+    assert covers(found.position.first_slot, 0.5)
+    assert covers(found.length.bias, 0.0)
     assert found.self_preference == Estimate(None, None, None)
     assert found.injection == Estimate(None, None, None)
     assert set(found.categories) == {"even", "odd"}
@@ -241,7 +241,7 @@ def test_scores_are_compared_by_rank_by_level_and_as_pairs() -> None:
     perfect = quick(scored(lambda _, human: human, seed=1))
     assert (perfect.raw.value, perfect.kappa.value, perfect.accuracy.value) == (1.0, 1.0, 1.0)
     assert perfect.spearman.value == pytest.approx(1.0)
-    assert (perfect.consistency.value, perfect.first_slot.value) == (None, None)
+    assert (perfect.position.consistency.value, perfect.position.first_slot.value) == (None, None)
     noisy = quick(scored(lambda rng, human: human + rng.gauss(0, 1), seed=2))
     assert noisy.spearman.low is not None
     assert noisy.spearman.low > 0.5
@@ -272,5 +272,5 @@ def test_a_hard_disagreement_is_a_tie_and_soft_preferences_keep_their_mean() -> 
     assert told((1.0, 0.0)).accuracy.value == 0.5
     assert told((0.9, 0.6)).accuracy.value == 1.0
     assert told((0.9, 0.3)).accuracy.value == 0.5
-    assert told((0.5, 0.5)).consistency.value == 1.0
+    assert told((0.5, 0.5)).position.consistency.value == 1.0
     assert math.isclose(told((0.2, 0.1), human=0.0).accuracy.value or 0.0, 1.0)

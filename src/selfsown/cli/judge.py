@@ -177,13 +177,15 @@ def calibration_lines(found: Calibration, missed: list[str]) -> list[str]:
     ]
     if found.kind == "pairs":
         rows += [
-            ["same in both orders, %", _words(found.consistency, "nothing to compare")],
-            ["first answer wins, %", _words(found.first_slot, "only ties")],
+            ["same in both orders, %", _words(found.position.consistency, "nothing to compare")],
+            ["first answer wins, %", _words(found.position.first_slot, "only ties")],
         ]
+    if found.calibration_error is not None:
+        rows.append(["confidence off by, %", f"{100 * found.calibration_error:.1f}"])
     rows += [
-        ["longer answer wins, %", _words(found.longer, "all of equal length")],
-        ["  by people, %", _words(found.human_longer, "all of equal length")],
-        ["  more than by people", _words(found.length_bias, "all of equal length")],
+        ["longer answer wins, %", _words(found.length.longer, "all of equal length")],
+        ["  by people, %", _words(found.length.human, "all of equal length")],
+        ["  more than by people", _words(found.length.bias, "all of equal length")],
         ["own answer, more than people", own],
         ["moved by words in answers", _words(found.injection, "no canaries")],
     ]
@@ -194,12 +196,11 @@ def calibration_lines(found: Calibration, missed: list[str]) -> list[str]:
 
 
 def _warnings(found: Calibration) -> list[str]:
-    from selfsown.judge.calibration import LONGER_ALARM
-
     lines = []
-    longer, people = found.longer.value, found.length_bias.low
-    if longer is not None and people is not None and longer >= LONGER_ALARM and people > 0:
-        lines.append(f"warning: prefers the longer answer in {longer:.0%} of pairs")
+    if found.length.is_alarming:
+        lines.append(
+            f"warning: prefers the longer answer in {found.length.longer.value:.0%} of pairs"
+        )
     own = found.self_preference.low
     if own is not None and own > 0:
         lines.append("warning: prefers answers of its own model more than people do")

@@ -68,7 +68,7 @@ def _refusals(found: Calibration, gate: Gate) -> Iterator[str]:
         yield f"{found.pairs} decided pairs, at least {gate.pairs} are needed"
     if found.parse_rate < gate.parse_rate:
         yield f"parse rate {found.parse_rate:.1%}, below {gate.parse_rate:.0%}"
-    low, same = found.accuracy.low, found.consistency.value
+    low, same = found.accuracy.low, found.position.consistency.value
     if low is not None and low < gate.accuracy:
         yield f"lower bound of the accuracy {low:.1%}, below {gate.accuracy:.0%}"
     if same is not None and same < gate.consistency:
