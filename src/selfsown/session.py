@@ -213,7 +213,7 @@ class Session:
 
     def _settings(self, journal: Journal, epoch: int, session: int, waiting: int) -> RunSettings:
         """What the run knows; rows that wait for earlier batches do not fill the window."""
-        ahead = max(64, 4 * self.config.limits.concurrency) + waiting
+        ahead = max(64, 2 * self.config.limits.concurrency) + waiting
         return RunSettings(
             seed=self.config.seed,
             order=self.config.order,
@@ -269,6 +269,7 @@ class Session:
             clock=self.start.clock,
             on_late_attempt=late,
             on_event=run.progress.warnings.append,
+            on_back_off=run.look_again,
             batches=batches,
         )
 

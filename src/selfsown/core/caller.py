@@ -47,6 +47,7 @@ class Caller:
         rng: random.Random | None = None,
         on_event: Callable[[str], None] | None = None,
         on_late_attempt: Callable[[bytes, AttemptRecord], None] | None = None,
+        on_back_off: Callable[[], None] | None = None,
         batches: Batches | None = None,
     ) -> None:
         """Set up; nothing is started before the first call.
@@ -61,6 +62,7 @@ class Caller:
                 while.
             on_late_attempt: hears, with the call's key, of attempts that no outcome lists: they
                 ended after it, or were cancelled, or their call ended without one.
+            on_back_off: hears that one call more waits before its next attempt.
             batches: makes the attempts of calls that go through a batch API; None where none does.
         """
         self._settings = settings or LimitSettings()
@@ -77,6 +79,7 @@ class Caller:
             None if timeout == "auto" else timeout,
             self._on_late_attempt,
         )
+        self._on_back_off = on_back_off or _ignore_back_off
         self._batches = batches
         self._routes: dict[int, Route] = {}
         self._limiters: dict[str, Limiter] = {}
@@ -156,6 +159,11 @@ class Caller:
         """Let go of calls that wait for a batch: the run is being stopped, their batches go on."""
         if self._batches is not None:
             self._batches.release()
+
+    @property
+    def backing_off(self) -> int:
+        """Calls that wait before their next attempt and need no place meanwhile."""
+        return self._backing_off
 
     @property
     def counters(self) -> Counters:
@@ -239,6 +247,7 @@ class Caller:
             limiter.hold(seconds, failure.rate)
         self._retries += 1
         self._backing_off += 1
+        self._on_back_off()
         sent_at = self._clock.monotonic() - (call.records[-1].duration_s if call.records else inf)
         stormy = failure.retry_after_s is None and limiter.naps.answered_at < sent_at
         try:
@@ -284,6 +293,10 @@ class Caller:
         if self._resends + 1 <= self._settings.resend * self._calls:
             self._resends += 1
             self._start(self._races[race], race)
+
+
+def _ignore_back_off() -> None:
+    """The default listener."""
 
 
 def _ignore_event(text: str) -> None:

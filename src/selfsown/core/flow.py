@@ -204,6 +204,11 @@ class Flow(Generic[Item, Result]):
         self._stopped = self._stopped or error
         self._wake.set()
 
+    def look_again(self) -> None:
+        """Independent rows: draw more if there is room by now."""
+        if not self._record:
+            self._wake.set()
+
     def cancel(self) -> None:
         """Abandon what is outstanding."""
         for task in list(self._tasks.values()):

@@ -205,12 +205,17 @@ class Run:
             f"map-{len(self._flows)}",
             lambda _: next(source, None),
             work,
-            lambda: self.settings.map_ahead,
+            self._rows_ahead,
             order=order,
             record=False,
         )
         self._flows.append(flow)  # type: ignore[arg-type]
         return flow
+
+    def _rows_ahead(self) -> int:
+        """Rows that may be under way; those in a back-off leave their places to others, once."""
+        usual = self.settings.map_ahead
+        return usual + (min(self.caller.backing_off, usual) if self.caller is not None else 0)
 
     def stage(self, name: str, *, unit: str, output: bool = False) -> Stage:
         """A step of the funnel, whose candidates are counted; see `Stage.enter`."""
@@ -252,6 +257,11 @@ class Run:
     def closing(self) -> bool:
         """Whether the run is being stopped: nothing more is drawn or asked."""
         return self.asking.is_closed
+
+    def look_again(self) -> None:
+        """More rows may be under way than a moment ago."""
+        for flow in self._flows:
+            flow.look_again()
 
     def suspend(self, error: BaseException) -> None:
         """Start no more calls; the consumer's next step raises this error."""
