@@ -120,7 +120,7 @@ def caller_gets(
     ahead: int | None = None,
     look: Callable[[float, Caller, SimulatedModel], None] | None = None,
 ) -> Course:
-    """A caller with so many calls outstanding; by default four a slot, which a run keeps at most."""
+    """A caller with so many calls outstanding; by default four a slot, a run's most."""
     clock = FakeClock()
     model = weather.endpoint(clock, seed)
     began = clock.now
