@@ -60,6 +60,7 @@ JUDGES: Final[dict[str, str]] = {
     "reference": "selfsown.judge.reference:Reference",
     "rubric": "selfsown.judge.rubric:Rubric",
     "verifiable": "selfsown.judge.verifiable:Verifiable",
+    "verified_first": "selfsown.judge.verified_first:VerifiedFirst",
 }
 """Judge name -> function from its options to a `selfsown.judge.base.Judge`."""
 

@@ -1,7 +1,8 @@
 """Judges by name, as a config says them: `judges: {rubric: {samples: 3}, verifiable: {}}`.
 
 A judge is a frozen dataclass with its options as fields that meets `selfsown.judge.base.Judge`, and
-one line in `selfsown.extensions`, or the entry point `judges.<name>` of a package outside:
+one line in `selfsown.extensions`, or the entry point `judges.<name>` of a package outside. Fields
+are of types that JSON has (numbers, texts, `Literal`, tuples for lists, pydantic's `JsonValue`):
 
     @dataclass(frozen=True, slots=True)
     class Brevity:
