@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import orjson
 import pytest
+from tests.preference.rejected_run import write_run
 
 from selfsown.cli.main import main
-
-write_run = runpy.run_path(str(Path(__file__).parents[1] / "preference" / "rejected_run.py"))[
-    "write_run"
-]
 
 
 @pytest.fixture(scope="module")

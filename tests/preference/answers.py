@@ -1,4 +1,4 @@
-"""Scored answers for the tests of this folder; loaded with `runpy`."""
+"""Scored answers for the tests of this folder."""
 
 from __future__ import annotations
 

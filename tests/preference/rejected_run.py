@@ -1,4 +1,4 @@
-"""A run directory with rejected records of many reasons; loaded with `runpy`."""
+"""A run directory with rejected records of many reasons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REJECTED: Final = (
     ("repetitive", "Name a colour.", "N/A", "blue blue blue blue blue blue blue blue", "pair"),
     ("refusal", "Spell the word.", "dog", "I cannot do that.", "no_accepted_answer"),
     ("votes_disagree", "Spell the word.", "CAT", "C A T", "no_accepted_answer"),
-    ("votes_disagree", "Name a colour.", "", " red ", "accepted_too"),
+    ("votes_disagree", "Name a colour.", "", " Red ", "accepted_too"),
     ("votes_disagree", "Add the numbers.", "2 3", " 6", "repeated"),
     ("duplicate", "Add the numbers.", "2 3", "5", "not_the_answer"),
     ("cut_off", "Add the numbers.", "2 3", "The sum of", "not_the_answer"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.preference.answers import answer
 
 from selfsown.core.errors import ConservationError, InputError
 from selfsown.preference.files import (
@@ -23,9 +23,6 @@ from selfsown.preference.pairing import by_prompt, make_pairs
 from selfsown.preference.pickers import picker_named
 from selfsown.preference.records import Candidate, Prompt, Sampling, Scored
 
-_MADE = runpy.run_path(str(Path(__file__).parent / "answers.py"))
-answer = _MADE["answer"]
-
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 CANDIDATES = st.builds(
     Candidate,
@@ -33,6 +30,7 @@ CANDIDATES = st.builds(
     index=st.integers(0, 99),
     text=TEXT,
     model=TEXT,
+    model_depth=st.integers(0, 3),
     round=st.integers(0, 5),
     sampling=st.builds(
         Sampling,

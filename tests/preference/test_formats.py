@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from tests.preference.rejected_run import write_run
 
 from selfsown.core.errors import InputError
 from selfsown.extensions import PAIR_EXPORTERS
 from selfsown.preference.export import PairOptions, export_pairs
 from selfsown.preference.formats import find_pair_format
 from selfsown.preference.records import Pair, Prompt
-
-write_run = runpy.run_path(str(Path(__file__).parent / "rejected_run.py"))["write_run"]
 
 PAIR = Pair(
     prompt=Prompt(id="p", text="Add the numbers.", input="2 3", system="Be brief."),

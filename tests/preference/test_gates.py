@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import pytest
+from tests.preference.answers import answer
 
 from selfsown.core.errors import CheckFailed, ConfigError, InputError, SelfsownError, TooFewRecords
 from selfsown.preference.gates import (
@@ -19,9 +17,6 @@ from selfsown.preference.gates import (
 from selfsown.preference.pairing import Pairing, by_prompt, make_pairs
 from selfsown.preference.pickers import picker_named
 from selfsown.preference.records import Prompt, Scored
-
-_MADE = runpy.run_path(str(Path(__file__).parent / "answers.py"))
-answer = _MADE["answer"]
 
 
 def round_of(good: int, ties: int = 0, unparsed: int = 0) -> Pairing:
@@ -57,18 +52,21 @@ def test_a_round_within_the_floors_passes_without_a_word() -> None:
 def test_a_missed_floor_warns_or_refuses_as_the_config_says(
     made: Pairing, floor: str, words: str
 ) -> None:
-    warned = check_pairing(made, Floors(on_breach="warn"))
+    warned = check_pairing(made)
     assert [one.floor for one in warned] == [floor]
     assert words in warned[0].what
     with pytest.raises(CheckFailed, match=words) as caught:
-        check_pairing(made)
+        check_pairing(made, Floors(on_breach="refuse"))
     assert complete(caught.value)
 
 
-def test_a_low_yield_is_named_beside_what_made_it_low() -> None:
-    warned = check_pairing(round_of(good=1, ties=19), Floors(on_breach="warn"))
-    assert [one.floor for one in warned] == ["tie_rate", "pair_yield"]
-    assert "pairs of 20 prompts: 1 (5%)" in warned[1].what
+def test_a_low_yield_refuses_the_round_beside_what_made_it_low() -> None:
+    made = round_of(good=1, ties=19)
+    with pytest.raises(CheckFailed, match=r"95% of 20 .*pairs of 20 prompts: 1 \(5%\)") as caught:
+        check_pairing(made)
+    assert complete(caught.value)
+    warned = check_pairing(made, Floors(pair_yield=0.05))
+    assert [one.floor for one in warned] == ["tie_rate"]
 
 
 def test_the_floors_themselves_still_pass() -> None:
@@ -77,7 +75,7 @@ def test_the_floors_themselves_still_pass() -> None:
 
 
 def test_a_judge_that_never_parses_is_refused_whatever_the_floors_say() -> None:
-    lenient = Floors(parse_rate=0, tie_rate=1, pair_yield=0, on_breach="warn")
+    lenient = Floors(parse_rate=0, tie_rate=1, pair_yield=0)
     with pytest.raises(CheckFailed, match="not one of 6 judgements could be read") as caught:
         check_pairing(round_of(good=0, unparsed=3), lenient)
     assert complete(caught.value)
@@ -85,14 +83,14 @@ def test_a_judge_that_never_parses_is_refused_whatever_the_floors_say() -> None:
 
 def test_a_judge_that_always_says_the_same_is_refused_by_its_number() -> None:
     with pytest.raises(CheckFailed, match="the judge said 4 in all of 8 judgements") as caught:
-        check_pairing(round_of(good=0, ties=4), Floors(on_breach="warn"))
+        check_pairing(round_of(good=0, ties=4))
     assert complete(caught.value)
 
 
 @pytest.mark.parametrize("made", [round_of(0), round_of(good=0, ties=2)])
 def test_no_pairs_are_an_error_with_the_reasons(made: Pairing) -> None:
     with pytest.raises(TooFewRecords, match="there are no pairs: ") as caught:
-        check_pairing(made, Floors(on_breach="warn"))
+        check_pairing(made)
     assert complete(caught.value)
     assert ("equal_rewards 2" if made.dropped else "no prompts") in caught.value.what
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.preference.rejected_run import REJECTED, write_run
 
 import selfsown
 from selfsown.core.errors import CheckFailed, InputError, TooFewRecords
@@ -17,8 +20,6 @@ from selfsown.preference.export import PairOptions, export_pairs
 from selfsown.preference.files import read_pairs
 from selfsown.preference.reasons import HONEST, NOT_THE_ANSWER, honest_reasons
 
-_MADE = runpy.run_path(str(Path(__file__).parent / "rejected_run.py"))
-REJECTED, write_run = _MADE["REJECTED"], _MADE["write_run"]
 PACKAGE = Path(selfsown.__file__).parent
 
 
@@ -159,6 +160,66 @@ def test_records_that_do_not_say_what_was_asked_need_a_field_named(tmp_path: Pat
     with pytest.raises(InputError, match="do not say what was asked") as caught:
         export_pairs(run, tmp_path / "pairs.jsonl")
     assert "--prompt-field" in caught.value.fix
+
+
+SIDES = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["", "N/A", "x"]))
+ANSWERS = st.sampled_from(["yes", " yes", "no", "No", "maybe"])
+REASONS = st.sampled_from(
+    ["votes_disagree", "conflicting_outputs", "duplicate", "merge_refusal", "too_loud"]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(SIDES, ANSWERS), min_size=1, max_size=6),
+    st.lists(st.tuples(REASONS, SIDES, ANSWERS), min_size=1, max_size=8),
+)
+def test_pairs_are_an_accepted_and_an_honestly_rejected_answer_to_one_prompt(
+    tmp_path_factory: pytest.TempPathFactory,
+    accepted: list[tuple[tuple[str, str], str]],
+    rejected: list[tuple[str, tuple[str, str], str]],
+) -> None:
+    run = bare_run(tmp_path_factory.mktemp("run"), accepted, rejected)
+    out = run / "pairs.jsonl"
+    try:
+        result = export_pairs(run, out, PairOptions(unfinished=True))
+    except TooFewRecords:
+        assert not out.exists()
+        return
+    assert result.records == len(rejected) == result.pair_count + result.left_out_count
+    for pair in read_pairs(out):
+        number = int(pair.rejected_id.removeprefix("r"))
+        reason, (instruction, _), output = rejected[number]
+        assert reason in ("votes_disagree", "conflicting_outputs", "merge_refusal")
+        assert (pair.prompt.text, pair.rejected) == (instruction, output)
+        taken = [said for (asked, _), said in accepted if asked == instruction]
+        assert pair.chosen in taken
+        assert pair.chosen.strip().lower() != output.strip().lower()
+
+
+def bare_run(
+    folder: Path,
+    accepted: list[tuple[tuple[str, str], str]],
+    rejected: list[tuple[str, tuple[str, str], str]],
+) -> Path:
+    """The data files alone, as a run that never wrote a manifest leaves them."""
+    (folder / "config.yaml").write_text("recipe: self-instruct\n")
+    good = [
+        {"id": f"a{i}", "instruction": asked, "input": given, "output": said}
+        for i, ((asked, given), said) in enumerate(accepted)
+    ]
+    bad = [
+        {
+            "id": f"r{i}",
+            "stage": "instances",
+            "reason": reason,
+            "record": {"instruction": asked, "input": given, "output": said},
+        }
+        for i, (reason, (asked, given), said) in enumerate(rejected)
+    ]
+    for name, rows in (("accepted", good), ("rejected", bad)):
+        (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return folder
 
 
 def test_no_reason_is_in_both_tables() -> None:

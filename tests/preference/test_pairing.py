@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 import random
-import runpy
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.preference.answers import answer
 
 from selfsown.core.errors import ConservationError, InputError
 from selfsown.preference.pairing import Pairing, by_prompt, make_pairs
 from selfsown.preference.pickers import picker_named
 from selfsown.preference.records import Prompt, Scored
-
-_MADE = runpy.run_path(str(Path(__file__).parent / "answers.py"))
-answer = _MADE["answer"]
 
 
 def group(name: str, *values: tuple[float | None, ...]) -> list[Scored]:
@@ -104,3 +101,11 @@ def test_a_pair_of_two_policies_names_both_the_chosen_first() -> None:
     own = answer(1, 0, model="lab")
     pair = make_pairs(by_prompt([human, own]), picker_named("max_min")).pairs[0]
     assert (pair.policy, pair.judge, pair.picker) == ("human + lab", "rubric", "max_min")
+
+
+def test_a_pair_is_as_deep_as_the_deeper_of_its_models() -> None:
+    scored = [answer(0, 1), answer(1, 0)]
+    deeper = replace(scored[1], candidate=replace(scored[1].candidate, model_depth=2))
+    made = make_pairs(by_prompt([scored[0], deeper]), picker_named("max_min"))
+    assert made.pairs[0].model_depth == 2
+    assert made.pairs[0].row()["model_depth"] == 2

@@ -7,21 +7,18 @@ released code) and for Self-Rewarding Language Models.
 from __future__ import annotations
 
 import random
-import runpy
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.preference.answers import answer, answers
 
 from selfsown.core.errors import ConfigError
 from selfsown.extensions import PICKERS
 from selfsown.preference.pickers import NoPair, Picked, Picker, picker_named
 from selfsown.preference.records import Scored
-
-_MADE = runpy.run_path(str(Path(__file__).parent / "answers.py"))
-answer, answers = _MADE["answer"], _MADE["answers"]
 
 REWARDS = st.sampled_from([None, 1.0, 2.0, 2.5, 4.0, 5.0])
 GROUPS = st.lists(st.tuples(REWARDS, st.integers(1, 6)), min_size=0, max_size=7).map(
@@ -190,14 +187,16 @@ def test_the_window_never_makes_the_chosen_longer_nor_the_rejected_shorter(
     ("name", "options", "message"),
     [
         ("max_mim", {}, "there is no picker `max_mim`"),
-        ("rho_window", {"rho": 0.5}, "`rho` is 0.5"),
+        ("rho_window", {"rho": 0.5}, "`rho` is `0.5`"),
         ("rho_window", {"roh": 0.1}, "picker `rho_window` has no option `roh`"),
-        ("length_penalised", {"penalty": -1}, "`penalty` is -1"),
-        ("max_min", {"min_margin": -0.1}, "`min_margin` is -0.1"),
+        ("rho_window", {"rho": "wide"}, "`rho` is `wide`"),
+        ("length_penalised", {"penalty": float("inf")}, "`penalty` is `inf`"),
+        ("length_penalised", {"penalty": -1}, "`penalty` is `-1`"),
+        ("max_min", {"min_margin": -0.1}, "`min_margin` is `-0.1`"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(
-    name: str, options: dict[str, float], message: str
+    name: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         picker_named(name, **options)

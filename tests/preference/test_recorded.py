@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.preference.answers import answer
 
 from selfsown.core.errors import CheckFailed, InputError, TooFewRecords
 from selfsown.preference.export import PairOptions, export_pairs
@@ -17,9 +18,7 @@ from selfsown.preference.pairing import by_prompt, make_pairs
 from selfsown.preference.pickers import picker_named
 from selfsown.preference.records import Pair, Prompt
 
-_MADE = runpy.run_path(str(Path(__file__).parent / "answers.py"))
 _RUNS = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
-answer = _MADE["answer"]
 
 
 def picked(count: int = 3) -> list[Pair]:

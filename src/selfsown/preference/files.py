@@ -185,6 +185,7 @@ def _candidate(fields: _Fields) -> Candidate:
         index=fields.count("index"),
         text=fields.text("text"),
         model=fields.text("model"),
+        model_depth=fields.optional_count("model_depth") or 0,
         round=fields.count("round"),
         sampling=Sampling(
             temperature=sampling.number("temperature"),
@@ -217,6 +218,7 @@ def _pair(fields: _Fields) -> Pair:
         margin=fields.number("margin"),
         round=fields.count("round"),
         policy=fields.optional_text("policy"),
+        model_depth=fields.optional_count("model_depth") or 0,
         judge=fields.optional_text("judge"),
         picker=fields.optional_text("picker"),
         reason=fields.optional_text("reason"),

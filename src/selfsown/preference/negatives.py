@@ -20,7 +20,7 @@ from selfsown.export.provenance import ProvenanceIndex
 from selfsown.export.run_files import Row, RunFiles, integer, mapping, record_id, string
 from selfsown.preference.reasons import ONLY_IF_OUTVOTED, bare_reason, why_not
 from selfsown.preference.recorded import LeftOut, Sourced, is_admitted, pair_id
-from selfsown.preference.records import Pair, Prompt, fault_of, is_same_text, plain_text
+from selfsown.preference.records import Pair, Prompt, fault_of, plain_text
 
 
 class _Key(NamedTuple):
@@ -93,7 +93,7 @@ class NegativeSource:
         answers = self._accepted.get(_key(rejected), [])
         if not answers:
             return "no_accepted_answer"
-        if any(is_same_text(one.example.output, rejected.output) for one in answers):
+        if any(folded(one.example.output) == folded(rejected.output) for one in answers):
             return "accepted_too"
         chosen = answers[0]
         if bare in ONLY_IF_OUTVOTED and not self._is_outvoted(rejected, chosen.example):
@@ -122,6 +122,7 @@ class NegativeSource:
             rejected_id=name,
             round=integer(shared.get("round")),
             policy=string(mapping(shared.get("models")).get("generator")),
+            model_depth=max(integer(one.get("model_depth")) for one in origins),
             judge=string(shared.get("recipe")) or self._run.recipe,
             picker="rejected_record",
             reason=reason,
@@ -167,7 +168,7 @@ class NegativeSource:
 
 
 def _said(example: Example) -> tuple[_Key, str]:
-    """Spellings of one answer are one vote, as where the conflict was found."""
+    """Spellings of one answer are one vote, as where conflicts are found and votes counted."""
     return _key(example), folded(example.output)
 
 
@@ -184,12 +185,16 @@ def _source(
     """The line of provenance: what holds for both answers, then each record's own."""
     return {
         "id": pair_id(pair),
-        "origin": "model",
-        "model_depth": max(integer(one.get("model_depth")) for one in (chosen, rejected)),
+        "origin": "human" if _is_human(chosen) and _is_human(rejected) else "model",
+        "model_depth": pair.model_depth,
         "reason": pair.reason,
         "chosen": chosen,
         "rejected": rejected,
     }
+
+
+def _is_human(told: Mapping[str, JSON]) -> bool:
+    return told.get("origin") == "human"
 
 
 def _prompt(example: Example) -> Prompt:

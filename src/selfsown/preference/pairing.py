@@ -205,6 +205,7 @@ def _pair(found: Picked, picker: str) -> Pair:
         margin=found.margin,
         round=max(chosen.round, rejected.round),
         policy=policy_of(chosen.model, rejected.model),
+        model_depth=max(chosen.model_depth, rejected.model_depth),
         judge=found.chosen.judge,
         picker=picker,
     )

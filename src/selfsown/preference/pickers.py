@@ -27,6 +27,7 @@ paper says nothing and the code takes the first.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +35,6 @@ from typing import Final
 from selfsown.core.errors import ConfigError
 from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON
-from selfsown.curate.steps import require
 from selfsown.extensions import PICKERS, load_extension
 from selfsown.judge.options import made
 from selfsown.preference.records import TOLERANCE, Scored, fault_of
@@ -121,7 +121,7 @@ def picker_named(name: str, *, min_margin: float = 0.0, **options: JSON) -> Pick
     Raises:
         ConfigError: the name, an option or a value is unknown or makes no sense.
     """
-    require(min_margin >= 0, f"`min_margin` is {min_margin}", "a margin is never negative")
+    _check_number("min_margin", min_margin, "a margin is a number from 0")
     build = load_extension("pickers", PICKERS, name)
     if build is None:
         raise ConfigError(
@@ -189,7 +189,7 @@ def length_penalised(*, penalty: float = LENGTH_PENALTY) -> Choose:
     The margin is that of the penalised rewards; records and pairs keep the rewards as they were.
     With penalty 0 it is `max_min`.
     """
-    require(penalty >= 0, f"`penalty` is {penalty}", "a longer answer is never paid for its length")
+    _check_number("penalty", penalty, "it is reward per character, and length is never paid for")
 
     def choose(rated: Sequence[Rated]) -> tuple[Rated, Rated]:
         return max_min()([Rated(one.scored, one.reward - penalty * one.n_chars) for one in rated])
@@ -207,7 +207,7 @@ def rho_window(*, rho: float = RHO) -> Choose:
     the better as chosen and the worse as rejected, then the first. `rho` lies in [0, 0.5), so that
     nobody is both while H > L. With `rho` 0 it is `max_min`.
     """
-    require(0 <= rho < 0.5, f"`rho` is {rho}", "it is a part of the range, from 0 to below a half")
+    _check_number("rho", rho, "it is a part of the range, from 0 to below a half", below=0.5)
 
     def choose(rated: Sequence[Rated]) -> tuple[Rated, Rated]:
         high = max(one.reward for one in rated)
@@ -238,3 +238,9 @@ def _longest(rated: Sequence[Rated]) -> Rated:
 
 def _without(rated: Sequence[Rated], chosen: Rated) -> list[Rated]:
     return [one for one in rated if one is not chosen]
+
+
+def _check_number(name: str, value: object, why: str, *, below: float = math.inf) -> None:
+    """Refuse what a config gave if it is no number from 0 to below a bound."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
+        raise ConfigError(f"`{name}` is `{value}`", why=why, fix="correct the picker's option")

@@ -37,7 +37,7 @@ class LeftOut:
     - `unknown_reason`: nobody has said what this reason means.
     - `no_answer`: the record holds no prompt with an answer.
     - `no_accepted_answer`: nothing was accepted for its prompt.
-    - `accepted_too`: the same answer was accepted for the same prompt.
+    - `accepted_too`: the same answer, but for case and white space, was accepted for its prompt.
     - `tied`: as many records of its prompt give its answer as give the chosen one, and the reason
       is one that only a majority makes honest.
     - `repeated`: an earlier pair has the same texts.

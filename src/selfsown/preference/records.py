@@ -75,6 +75,8 @@ class Candidate:
     text: str
     model: str
     """Identity of the policy that wrote it; `human` for an answer of a data set."""
+    model_depth: int = 0
+    """Trainings on machine data behind that model; 0 for a human."""
     round: int = 0
     """Iteration whose policy it is; 0 for the first."""
     sampling: Sampling = field(default_factory=Sampling)
@@ -104,6 +106,7 @@ class Candidate:
             "index": self.index,
             "text": self.text,
             "model": self.model,
+            "model_depth": self.model_depth,
             "round": self.round,
             "sampling": asdict(self.sampling),
             "n_tokens": self.n_tokens,
@@ -181,6 +184,8 @@ class Pair:
     round: int = 0
     policy: str = ""
     """Models that wrote the two answers, that of the chosen first; one name if it is the same."""
+    model_depth: int = 0
+    """Of the deeper of the two."""
     judge: str = ""
     """Who scored; for pairs of records the recipe that rejected."""
     picker: str = ""
@@ -201,17 +206,13 @@ class Pair:
             "len_rejected": len(self.rejected),
             "round": self.round,
             "policy": self.policy,
+            "model_depth": self.model_depth,
             "judge": self.judge,
             "picker": self.picker,
             "reason": self.reason,
             "chosen_id": self.chosen_id,
             "rejected_id": self.rejected_id,
         }
-
-
-def is_same_text(first: str, second: str) -> bool:
-    """Whether two answers differ in nothing but white space."""
-    return plain_text(first) == plain_text(second)
 
 
 def plain_text(text: str) -> str:
@@ -226,7 +227,7 @@ def fault_of(chosen: str, rejected: str) -> str | None:
     """
     if not chosen.strip() or not rejected.strip():
         return "blank_text"
-    return "equal_texts" if is_same_text(chosen, rejected) else None
+    return "equal_texts" if plain_text(chosen) == plain_text(rejected) else None
 
 
 def policy_of(chosen: str, rejected: str) -> str:
