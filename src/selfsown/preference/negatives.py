@@ -37,9 +37,10 @@ class _Accepted(NamedTuple):
 
 
 class NegativeSource:
-    """Makes the pairs of one run; reads its rejected records three times, its accepted ones once.
+    """Makes the pairs of one run; reads rejected records two or three times.
 
-    Memory: the accepted records whose prompts have an honest negative, and one hash per pair.
+    Memory: the accepted records whose prompts have an honest negative, and the texts of all pairs;
+    about 150 MB for 100,000 pairs of short texts.
     """
 
     def __init__(
@@ -61,14 +62,18 @@ class NegativeSource:
         """
         self._run, self._fields, self._index = run, fields, index
         self._reasons, self._admit = frozenset(reasons), admit
-        wanted = {
-            _key(example)
-            for row in run.rows("rejected")
-            if bare_reason(string(row.get("reason"))) in self._reasons
-            and (example := self._answer(row)) is not None
-        }
+        wanted: set[_Key] = set()
+        contested: set[_Key] = set()
+        for row in run.rows("rejected"):
+            reason = bare_reason(string(row.get("reason")))
+            example = self._answer(row) if reason in self._reasons else None
+            if example is not None:
+                key = _key(example)
+                wanted.add(key)
+                if reason in ONLY_IF_OUTVOTED:
+                    contested.add(key)
         self._accepted = self._accepted_answers(wanted)
-        self._counts = self._answer_counts(wanted)
+        self._counts = self._answer_counts(contested)
         self._seen: set[tuple[_Key, str, str]] = set()
 
     def outcomes(self) -> Iterator[Sourced | LeftOut]:
@@ -155,6 +160,8 @@ class NegativeSource:
 
     def _answer_counts(self, wanted: Collection[_Key]) -> Counter[tuple[_Key, str]]:
         """(prompt, answer) -> how many records say so, accepted and rejected ones."""
+        if not wanted:
+            return Counter()
         accepted = (one.example for answers in self._accepted.values() for one in answers)
         rejected = (self._answer(row) for row in self._run.rows("rejected"))
         return Counter(
