@@ -126,3 +126,95 @@ def test_what_is_missing_or_misspelt_is_said_before_anything_is_asked(
     result = calibrated(*given)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+# --- win rates ------------------------------------------------------------------------------
+
+
+def predictions(path: Path, answer: Callable[[int], str], count: int = 24) -> Path:
+    """A prediction file; the answer to instance n is `answer(n)`."""
+    rows = (
+        {"prompt": f"p{n}", "instruction": f"i{n}", "input": "", "target": "t"}
+        | {"response": answer(n)}
+        for n in range(count)
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Callable[..., Result]:
+    """Compares a system that is better on 18 of 24 instances with another."""
+    first = predictions(tmp_path / "one.jsonl", lambda n: f"good {n}" if n < 18 else f"bad {n}")
+    second = predictions(tmp_path / "two.jsonl", lambda n: f"bad {n}" if n < 18 else f"good {n}")
+
+    def run(*arguments: object) -> Result:
+        given = [f"tuned={first}", f"base={second}", "--resamples", "100", "--quiet"]
+        return CliRunner().invoke(cli, ["judge", "compare", *given, *map(str, arguments)])
+
+    return run
+
+
+def test_a_win_rate_comes_with_its_rate_at_equal_length_and_what_is_known_of_the_judge(
+    compared: Callable[..., Result], calibrated: Callable[..., Result], tmp_path: Path
+) -> None:
+    model = scripted(tmp_path / "m.jsonl", *HONEST)
+    given = ("--judge", "pairwise", "--model", model)
+    facts = json.loads(compared(*given, "-o", tmp_path / "contest", "--json").stdout)
+    assert (facts["wins"], facts["ties"], facts["losses"]) == (18, 0, 6)
+    assert facts["rate"]["mean"] == 0.75
+    assert facts["length_controlled"]["mean"] > 0.5
+    assert facts["validation"].startswith("unvalidated")
+    calibrated(*given, "-o", tmp_path / "calib")
+    told = compared(*given, "-o", tmp_path / "contest", "--calibration", tmp_path / "calib")
+    assert "`tuned` against `base`" in told.stdout
+    assert told.stdout.rstrip().endswith("validated: agrees with people on 100.0%, at least 100.0%")
+
+
+def test_a_calibration_of_another_judge_does_not_validate_this_one(
+    compared: Callable[..., Result], calibrated: Callable[..., Result], tmp_path: Path
+) -> None:
+    model = scripted(tmp_path / "m.jsonl", *HONEST)
+    given = ("--judge", "pairwise", "--model", model)
+    calibrated(*given, "-o", tmp_path / "calib")
+    other = compared(
+        *(*given, "--set", "retries=0", "-o", tmp_path / "contest"),
+        *("--calibration", tmp_path / "calib"),
+    )
+    assert other.exit_code == 2
+    assert "is of another judge: other options" in other.stderr
+    none = compared(*given, "-o", tmp_path / "contest", "--calibration", tmp_path / "nowhere")
+    assert "calibration.json` is not there" in none.stderr
+
+
+def test_a_refused_judge_stays_unvalidated(
+    compared: Callable[..., Result], calibrated: Callable[..., Result], tmp_path: Path
+) -> None:
+    model = scripted(tmp_path / "m.jsonl", A)
+    given = ("--judge", "pairwise", "--model", model)
+    calibrated(*given, "-o", tmp_path / "calib")
+    told = compared(*given, "-o", tmp_path / "contest", "--calibration", tmp_path / "calib")
+    assert "unvalidated: lower bound of the accuracy" in told.stdout
+    assert "0, 24, 0" in told.stdout
+    gated = compared(*given, "-o", tmp_path / "new", "--gate")
+    assert gated.exit_code == 1
+    assert "is unvalidated: no calibration" in gated.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_pairs_of_which_none_could_be_judged_are_no_win_rate(
+    compared: Callable[..., Result], tmp_path: Path
+) -> None:
+    model = scripted(tmp_path / "m.jsonl", {"text": "Both have merits."})
+    refused = compared("--judge", "pairwise", "--model", model, "-o", tmp_path / "contest")
+    assert refused.exit_code == 1
+    assert "none of 24 pairs could be judged" in refused.stderr
+
+
+def test_answers_to_other_questions_are_not_compared(tmp_path: Path) -> None:
+    first = predictions(tmp_path / "one.jsonl", str)
+    second = predictions(tmp_path / "two.jsonl", str, count=5)
+    arguments = ["judge", "compare", str(first), str(second), "--judge", "reference"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert "answered different instances" in result.stderr

@@ -1,28 +1,22 @@
-"""A judge asked about labelled answers by a journaled run: its config, its answers, what they show.
+"""A judge asked about labelled answers by a journaled run: its config, and what it said.
 
-The directory is a run directory; `calibration.json` in it says what came of it. A judge that asks
-no model needs neither directory nor run.
+A judge that asks no model needs neither directory nor run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import orjson
-
 from selfsown.core.config import RunConfig, make_config
-from selfsown.core.request import JSON, Completion, Request
+from selfsown.core.request import Completion, Request
 from selfsown.core.rundir import read_lines
 from selfsown.judge.base import Judge, Judgement, Result
-from selfsown.judge.calibration import Calibration
 from selfsown.judge.labels import Label
 from selfsown.judge.stored import item_of, judgement_of
 from selfsown.judge.verdicts import label_rows, with_verdicts
 
-CALIBRATION: Final = "calibration.json"
 RECIPE_NAME: Final = "selfsown.recipes.judging:RECIPE"
 """By its place: it makes no data, so it is not among the recipes that users choose from."""
 
@@ -61,23 +55,6 @@ def judgements_of(directory: Path) -> dict[str, Judgement]:
         assert isinstance(form, dict)
         found[str(row["id"])] = judgement_of(form)
     return found
-
-
-def calibration_form(
-    found: Calibration, missed: Sequence[str], judge: Judge | None = None, model: str = ""
-) -> dict[str, JSON]:
-    """A calibration as JSON, with whose it is and which bounds it misses."""
-    form: dict[str, JSON] = asdict(found)
-    if judge is not None:
-        form = {"judge": judge.name, "options": dict(judge.options), "model": model, **form}
-    return {**form, "refusals": list(missed)}
-
-
-def write_calibration(directory: Path, form: Mapping[str, JSON]) -> Path:
-    """Put a calibration into its run directory."""
-    path = directory / CALIBRATION
-    path.write_bytes(orjson.dumps(dict(form), option=orjson.OPT_INDENT_2) + b"\n")
-    return path
 
 
 class _Nobody:

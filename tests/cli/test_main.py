@@ -61,7 +61,7 @@ Improve:
 
 Use:
   export  Write accepted records for a trainer.
-  pairs   Rejected records as preference pairs.
+  pairs   Write preference pairs for a trainer.
   serve   Serve a local model over HTTP.
 
 Check:

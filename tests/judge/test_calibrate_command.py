@@ -113,6 +113,13 @@ def test_an_own_model_that_is_favoured_is_warned_of(tmp_path: Path) -> None:
     assert "warning: prefers answers of its own model" in result.stdout
 
 
+def test_labels_may_be_a_table_with_numbers_as_text_and_empty_cells(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("prompt,answer,label,judged\np,x,1,1.5\np,y,2,2.5\np,z,3,\n")
+    facts = json.loads(called(path, "--json").stdout)
+    assert (facts["rows"], facts["missing"], facts["accuracy"]["value"]) == (3, 1, 1.0)
+
+
 PAIR = {"prompt": "p", "a": "x", "b": "y", "label": "a", "verdict": "a", "verdict_swapped": "a"}
 SCORE = {"prompt": "p", "answer": "x", "label": 1, "judged": 2}
 
@@ -128,6 +135,8 @@ SCORE = {"prompt": "p", "answer": "x", "label": 1, "judged": 2}
         ([PAIR, SCORE], "holds pairs and scores"),
         ([{**SCORE, "label": "good"}], "`label` is 'good'"),
         ([{**SCORE, "judged": True}], "`judged` is True"),
+        ([{**SCORE, "label": float("nan")}], "`label` is nan"),
+        ([{**PAIR, "id": "x"}, {**PAIR, "id": "x"}], "1 ids stand for several rows"),
         ([{**PAIR, "canary_of": "nobody"}], "which is no row"),
         ([], "has no rows"),
     ],

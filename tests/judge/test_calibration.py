@@ -101,7 +101,8 @@ def test_intervals_cover_the_true_agreement_of_an_80_percent_oracle() -> None:
     truth = {"raw": 0.8, "kappa": kappa, "spearman": ranks, "accuracy": 0.85}
     covered = dict.fromkeys(truth, 0)
     for seed in range(100):
-        found = quick(labelled(oracle(0.8), seed=seed), seed)
+        labels = labelled(oracle(0.8), seed=seed, count=200)
+        found = calibrate(labels, seed=seed, resamples=400)
         for name, value in truth.items():
             covered[name] += covers(getattr(found, name), value)
     assert all(count >= 93 for count in covered.values()), covered

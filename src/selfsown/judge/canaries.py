@@ -46,5 +46,5 @@ def _canary(label: Label) -> Label:
         if worse_is_a
         else replace(item, rival=item.rival + PLEA)
     )
-    identity = f"{label.id}/canary"
+    identity = f"{label.id}#canary"
     return replace(label, id=identity, item=item, canary_of=label.id, asked=False, said=())

@@ -12,7 +12,9 @@ that this one repeats with words to the judge put into the worse answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -64,7 +66,7 @@ def read_labels(path: Path) -> list[Label]:
         InputError: unreadable, a row is incomplete (with its number), or pairs and scores are
             mixed.
     """
-    labels = [_label(row, f"`{path}` row {number}") for number, row in numbered(path)]
+    labels = [_label(row, number, path) for number, row in enumerate(read_rows(path), 1)]
     kinds = {label.kind for label in labels}
     if len(kinds) > 1:
         raise InputError(
@@ -72,7 +74,14 @@ def read_labels(path: Path) -> list[Label]:
             why="agreement on pairs and on scores are different numbers",
             fix="put rows with `a` and `b` into one file and rows with `answer` into another",
         )
-    ids = {label.id for label in labels}
+    ids = Counter(label.id for label in labels)
+    twice = [name for name, count in ids.items() if count > 1]
+    if twice:
+        raise InputError(
+            f"`{path}`: {len(twice)} ids stand for several rows, the first is `{twice[0]}`",
+            why="what a judge says of a row is found by its id",
+            fix="give every row an `id` of its own, or none at all",
+        )
     for label in labels:
         if label.canary_of and label.canary_of not in ids:
             raise InputError(
@@ -102,13 +111,8 @@ def judged_labels(path: Path) -> list[Label]:
     return labels
 
 
-def numbered(path: Path) -> Iterator[tuple[int, Mapping[str, JSON]]]:
-    """The rows of a file with their numbers from 1."""
-    return enumerate(read_rows(path), 1)
-
-
-def _label(row: Mapping[str, JSON], place: str) -> Label:
-    number = place.rpartition(" ")[2]
+def _label(row: Mapping[str, JSON], number: int, path: Path) -> Label:
+    place = f"`{path}` row {number}"
     is_pair = "a" in row or "b" in row
     prompt = _text(row, "prompt", place)
     reference = row.get("reference")
@@ -163,19 +167,32 @@ def _text(row: Mapping[str, JSON], name: str, place: str) -> str:
 def _preference(value: JSON, name: str, place: str, *, missing: bool = False) -> float | None:
     if isinstance(value, str) and value.strip().lower() in PREFERENCES:
         return PREFERENCES[value.strip().lower()]
-    if missing and value is None:
+    if missing and value in (None, ""):
         return None
-    if missing and isinstance(value, (int, float)) and 0 <= value <= 1:
-        return float(value)
+    found = _finite(value)
+    if missing and found is not None and 0 <= found <= 1:
+        return found
     raise _wrong(place, f"`{name}` is {value!r}", "it is `a`, `b` or `tie`")
 
 
 def _number(value: JSON, name: str, place: str, *, missing: bool = False) -> float | None:
-    if missing and value is None:
+    if missing and value in (None, ""):
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+    found = _finite(value)
+    if found is not None:
+        return found
     raise _wrong(place, f"`{name}` is {value!r}", "it is a number")
+
+
+def _finite(value: JSON) -> float | None:
+    """A number, also one that a CSV file has as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _wrong(place: str, what: str, why: str) -> InputError:

@@ -2,8 +2,8 @@
 
 What is judged is hostile: it may hold instructions to the judge, or close the tag it stands in. So
 every text from outside is passed through `fenced`, and prompts tell the judge that whatever stands
-between tags is material. What is not covered: a judge that obeys nonetheless. The canaries of
-`selfsown.judge.calibration` are there to find such a one.
+between tags is material. What is not covered: a judge that obeys nonetheless, which the canaries of
+`selfsown.judge.canaries` are there to find, and tags of the user's own templates.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from selfsown.judge.base import Asker
 ROLE: Final = "judge"
 
 _TAGS: Final = "instruction|answer_a|answer_b|answer|reference|source|claim"
-_TAG: Final = re.compile(rf"<(?=\s*/?\s*(?:{_TAGS})\s*>)", re.IGNORECASE)
-_NEXT: Final = ("\n<instruction>", "\n<source>")
+_TAG: Final = re.compile(rf"<(?=\s*/?\s*(?:{_TAGS})\b)", re.IGNORECASE)
+_NEXT: Final = ("\n<instruction>", "\n<source>", "\n<answer>", "\n<claim>")
 """Where a base model begins another example of its own."""
 
 

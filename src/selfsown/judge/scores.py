@@ -9,9 +9,11 @@ The rules:
 1. Only what the model wrote is read, never the prompt; callers pass the completion's text.
 2. Markdown emphasis is taken off. A match is the word "score", "is", ":" or "=", and a number;
    `4.5`, `4/5` and `4 out of 5` are numbers. The last match counts, since a justification may
-   mention other scores before. A bare `4/5` or `4 out of 5` counts where the text ends with it.
+   mention other scores before. A bare `4/5` or `4 out of 5` counts where the text ends with it. Of
+   levels that are added up (`1 + 1 + 0 = 2`) the sum counts.
 3. The number is finite and within the scale, else nothing; a score of another scale (`8/10`,
-   `80 %`) is nothing too. A range (`score 0-5`) is no match: it repeats the rubric.
+   `80 %`, `4 on a scale of 10`) is nothing too. A range (`score 0-5`, `3 or 4`) is no match: it
+   repeats the rubric, or decides nothing.
 4. An answer that was cut off counts only if a whole line of it is a score.
 5. A candidate is scored if at least half of its samples are (`combine`).
 
@@ -39,15 +41,26 @@ _EMPHASIS: Final = re.compile(r"(?<![^\W_])[*_~`]+|[*_~`]+(?![^\W_])")
 """Runs of emphasis characters, unless letters or digits stand on both sides (`snake_case`)."""
 _WIDE: Final = str.maketrans("\uff1a\uff1d\uff0f\uff0e\u2212\u2013", ":=/.--")
 """Full-width `:=/.`, minus and dash; full-width digits are digits to Python already."""
-_NUMBER: Final = r"(?P<number>[+-]?(?:\d+(?:[.,]\d+)?|nan\b|inf(?:inity)?\b))"
-_SCALE: Final = r"(?:[ \t]*/[ \t]*|[ \t]+out[ \t]+of[ \t]+)(?P<of>\d+(?:[.,]\d+)?)"
-_LABEL: Final = r"\bscore\b(?:\s*(?:\bis\b|[:=]))*[ \t]*(?:(?<=[:=])\s*)?[\[(<{\"'$]*"
-_LABELLED: Final = re.compile(rf"{_LABEL}{_NUMBER}(?:{_SCALE})?", re.IGNORECASE)
-_BARE: Final = re.compile(rf"(?<![\w/.,+-]){_NUMBER}{_SCALE}\W*\Z", re.IGNORECASE)
+_DIGITS: Final = r"\d+(?:[.,]\d+)?"
+_NUMBER: Final = rf"(?P<number>[+-]?(?:{_DIGITS}|nan\b|inf(?:inity)?\b))"
+_SUM: Final = rf"(?:{_DIGITS}[ \t]*(?:\+[ \t]*{_DIGITS}[ \t]*)+=[ \t]*)?"
+"""Levels added up before the score: `1 + 1 + 0.5 = 2.5`."""
+_OUT_OF: Final = r"(?:[ \t]*/|[ \t]+out[ \t]+of)[ \t]*"
+_ON_A_SCALE: Final = (
+    rf"[ \t]+on[ \t]+a[ \t]+scale[ \t]+(?:of|from)[ \t]+(?:{_DIGITS}[ \t]*(?:to|-))?"
+)
+_UNIT: Final = r"(?:[ \t]+(?:point|star)s?)?"
+_SCALE: Final = (
+    rf"(?:{_UNIT}(?:{_OUT_OF}|[ \t]*\([ \t]*(?:out[ \t]+)?of|[ \t]+of|{_ON_A_SCALE})[ \t]*"
+    rf"(?P<of>{_DIGITS}))?"
+)
+_LABEL: Final = rf"\bscore\b(?:\s*(?:\bis\b|[:=]))*[ \t]*(?:(?<=[:=])\s*)?[\[(<{{\"'$]*{_SUM}"
+_LABELLED: Final = re.compile(rf"{_LABEL}{_NUMBER}{_SCALE}", re.IGNORECASE)
+_BARE: Final = re.compile(rf"(?<![\w/.,+-]){_NUMBER}{_OUT_OF}(?P<of>{_DIGITS})\W*\Z", re.IGNORECASE)
 _WHOLE_LINE: Final = re.compile(rf"[\W\d]*(?:\w+\s+)?{_LABEL}{_NUMBER}", re.IGNORECASE)
-_RANGE: Final = re.compile(r"\s*-\s*\d")
-_OTHER: Final = re.compile(r"\w|[.,/\u2044]\d|\s*%")
-"""What makes a number another one where it follows: letters, more digits, per cent."""
+_RANGE: Final = re.compile(r"[ \t]*(?:-|to\b|or\b)[ \t]*\d")
+_OTHER: Final = re.compile(r"\w|[.,/\u2044]\d|[ \t]*[%+=]|[ \t]+\d+/\d")
+"""What makes a number another one where it follows: letters, more digits, per cent, a sum."""
 
 
 class Combined(NamedTuple):

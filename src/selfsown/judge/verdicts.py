@@ -52,8 +52,8 @@ def _asked(label: Label, judge: Judge) -> list[tuple[str, Item]]:
         return [(label.id, label.item)]
     alone = replace(label.item, rival=None)
     return [
-        (f"{label.id}/a", alone),
-        (f"{label.id}/b", replace(alone, answer=label.item.rival)),
+        (f"{label.id}#a", alone),
+        (f"{label.id}#b", replace(alone, answer=label.item.rival)),
     ]
 
 

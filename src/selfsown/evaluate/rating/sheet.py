@@ -28,6 +28,7 @@ from selfsown.core.randomness import rng_for
 from selfsown.core.request import short_id
 from selfsown.core.rundir import write_text
 from selfsown.evaluate.predictions import Predictions
+from selfsown.evaluate.rating.sources import common_instances
 
 SHEET: Final = "sheet.csv"
 PAGE: Final = "rate.html"
@@ -106,20 +107,13 @@ def make_sheet(
 def _items(
     answers: Mapping[str, Predictions], seed: int, limit: int | None
 ) -> tuple[RatingItem, ...]:
-    suites = [given.suite for given in answers.values()]
-    if len({suite.questions_sha256 for suite in suites}) != 1:
-        raise InputError(
-            "the models answered different instances: "
-            + ", ".join(f"`{name}` {len(a.suite.instances)}" for name, a in answers.items()),
-            why="raters compare answers to the same questions",
-            fix="give answers to one suite",
-        )
     rng = rng_for(seed, "rating-sheet")
-    instances = list(suites[0].instances)
+    instances = list(common_instances(answers))
     if limit is not None and limit < len(instances):
         instances = rng.sample(instances, limit)
     order = _order([one.id for one in instances], list(answers), rng)
-    sheet = short_id([seed, suites[0].questions_sha256, [one.id for one in instances]])[:6]
+    questions = next(iter(answers.values())).suite.questions_sha256
+    sheet = short_id([seed, questions, [one.id for one in instances]])[:6]
     by_id = {one.id: one for one in instances}
     return tuple(
         RatingItem(

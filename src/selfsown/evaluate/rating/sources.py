@@ -1,12 +1,13 @@
-"""Whose answers go on a rating sheet: evaluation directories and prediction files, by name."""
+"""Whose answers people or judges compare: evaluation directories and prediction files, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from selfsown.core.errors import InputError
 from selfsown.evaluate.predictions import Predictions, read_predictions
+from selfsown.evaluate.suite import Instance
 
 
 def answers_of(given: Iterable[str], suite: str | None = None) -> dict[str, Predictions]:
@@ -33,6 +34,23 @@ def answers_of(given: Iterable[str], suite: str | None = None) -> dict[str, Pred
             )
         answers[name] = read_predictions(_file(path, suite))
     return answers
+
+
+def common_instances(answers: Mapping[str, Predictions]) -> tuple[Instance, ...]:
+    """The instances that all models answered.
+
+    Raises:
+        InputError: the models answered different ones.
+    """
+    suites = [given.suite for given in answers.values()]
+    if len({suite.questions_sha256 for suite in suites}) != 1:
+        raise InputError(
+            "the models answered different instances: "
+            + ", ".join(f"`{name}` {len(a.suite.instances)}" for name, a in answers.items()),
+            why="answers are compared with answers to the same questions",
+            fix="give answers to one suite",
+        )
+    return suites[0].instances
 
 
 def _file(path: Path, suite: str | None) -> Path:
