@@ -10,15 +10,17 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the `local` extra")
 
-from tests.train.pair_files import lab_pairs, write_pairs
+from tests.train.pair_files import finished_run, lab_pairs, world_pairs, write_pairs
 
 from selfsown.core.errors import ConfigError, InputError, TooFewRecords
 from selfsown.core.request import JSON
+from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
 from selfsown.train.child import run
+from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import make_plan, read_plan, write_plan
 from selfsown.train.preference import ChosenCollapsed
-from selfsown.train.settings import TrainConfig
+from selfsown.train.settings import SourceConfig, TrainConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 
@@ -198,7 +200,7 @@ def test_no_pairs_and_pairs_that_are_none_are_refused_before_anything_is_loaded(
         "no preference pair": [],
         "line 2: its two answers are the same text": [good[0], same],
         "line 1: one of its answers says nothing": [{**good[0], "rejected": " "}],
-        "line 1: `rejected` is no text": [{"prompt": "a", "chosen": "b"}],
+        "line 1: field `rejected` is missing, not text": [{"prompt": "a", "chosen": "b"}],
     }
     for message, rows in cases.items():
         file = write_pairs(tmp_path / "pairs.jsonl", rows)
@@ -248,7 +250,7 @@ def test_an_initial_policy_that_is_gone_is_said(tiny: Path, pairs: Path, tmp_pat
         ({"objective": "sft", "beta": 0.2}, "`beta` is given, and the objective is `sft`"),
         ({"objective": "reward", "reference": "ema"}, "`reference` is given"),
         ({"preset": "paper", "encoding": None}, "preset `paper` goes with objective `sft`"),
-        ({"encoding": "published"}, "encoding `published` is for records"),
+        ({"encoding": "published"}, "encoding `published` does not go with"),
         ({"loss": "exo_pair"}, "needs a `label_smoothing`"),
         ({"human_share": 0.5}, "`human_share` is given"),
         ({"method": "lora", "reference": "ema"}, "moves with all weights"),
@@ -259,3 +261,37 @@ def test_values_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         make_plan(config_for(tiny, pairs, tmp_path / "m", **given))
+
+
+@pytest.mark.slow
+def test_sixty_pairs_of_the_oracle_teach_the_lab_model_about_questions_it_was_not_trained_on(
+    tmp_path: Path,
+) -> None:
+    pairs = write_pairs(tmp_path / "pairs.jsonl", world_pairs(60, seed=1))
+    config = config_for(
+        Path("lab"), pairs, tmp_path / "m", max_steps=None, batch_size=16, micro_batch_size=16,
+        held_out=0.2,
+    )  # fmt: skip
+    record = train_here(config)
+    measured, reference = record["pairs"], record["reference"]
+    assert isinstance(measured, dict) and isinstance(reference, dict)
+    start, end = measured["held_out_at_start"], measured["held_out_at_end"]
+    assert end["log_ratio_margin"] > start["log_ratio_margin"] == 0
+    assert end["accuracy"] > 0.75 > start["accuracy"] == 0.5
+    assert reference["model_hash"] == model_hash(weights_folder())
+
+
+def test_a_run_of_a_preference_recipe_is_taken_as_it_is_and_others_are_told_how(
+    tiny: Path, tmp_path: Path
+) -> None:
+    rows = [{"chosen_id": "a", "rejected_id": "b", "round": 1, **row} for row in lab_pairs(3)]
+    rows = [{**row, "prompt_id": f"p{k}"} for k, row in enumerate(rows)]
+    run_dir = finished_run(tmp_path / "run", rows)
+    found = read_pairs([SourceConfig(path=str(run_dir))])
+    assert [one.chosen for one in found] == [row["chosen"] for row in rows]
+    assert {(one.origin, one.is_declared) for one in found} == {("machine", False)}
+    assert all(one.id for one in found)
+    other = finished_run(tmp_path / "other", [{"instruction": "a", "output": "b"}])
+    with pytest.raises(InputError, match="no preference pairs") as caught:
+        make_plan(config_for(tiny, other, tmp_path / "m"))
+    assert "selfsown pairs" in caught.value.fix

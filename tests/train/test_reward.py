@@ -56,14 +56,13 @@ def train_here(config: TrainConfig, stop_at: int = -1) -> Mapping[str, JSON]:
 def trained(
     tiny: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Mapping[str, JSON]]:
-    """A reward model of pairs whose worse answer ends in a certain word; 10 % are swapped."""
+    """A reward model of 70 pairs whose worse answer ends in a certain word; 10 % are swapped."""
     folder, rng = tmp_path_factory.mktemp("reward"), random.Random(0)
-    rows = lab_pairs(100)
-    for row in rows:
-        if rng.random() < 0.1:
-            row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
+    rows = lab_pairs(70)
+    for row in rng.sample(rows, 7):
+        row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
     pairs = write_pairs(folder / "pairs.jsonl", rows)
-    config = config_for(tiny, pairs, folder / "m", held_out=0.2, epochs=6, learning_rate=3e-3)
+    config = config_for(tiny, pairs, folder / "m", held_out=0.1, epochs=6, learning_rate=5e-3)
     return folder / "m", train_here(config)
 
 
@@ -84,8 +83,16 @@ def test_the_loss_begins_at_ln_2_and_the_chosen_come_to_score_higher(
     assert isinstance(measured, dict) and isinstance(result, dict)
     assert measured["held_out_at_start"]["loss"] == pytest.approx(0.6931472, abs=1e-6)
     assert result["losses"][0][1] == pytest.approx(0.693147, abs=1e-6)
-    assert measured["held_out_at_end"]["accuracy"] > 0.7
     assert measured["trained_at_end"]["loss"] < 0.6
+    assert {"accuracy", "loss", "margin", "length_correlation"} < measured["held_out_at_end"].keys()
+
+
+def test_with_a_tenth_of_the_labels_swapped_it_is_right_about_85_of_100_new_pairs(
+    trained: tuple[Path, Mapping[str, JSON]],
+) -> None:
+    values = [one.value or 0.0 for one in RewardModel(trained[0]).score(answers(100)[140:])]
+    right = [chosen > rejected for chosen, rejected in zip(values[::2], values[1::2], strict=True)]
+    assert len(right) == 30 and sum(right) > 0.85 * len(right)
 
 
 def test_a_score_is_the_same_bits_whatever_else_is_scored(

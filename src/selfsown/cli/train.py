@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--base", metavar="MODEL", help="`lab`, a model folder, or a name in the HF cache.")
 @click.option("-o", "--out", type=click.Path(), help="Folder of the tuned model.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML or TOML file.")
-@click.option("--objective", help="sft, or dpo or reward: then DIR is a file of pairs. [sft]")
+@click.option("--objective", help="sft, or of preference pairs: dpo, reward, pairwise. [sft]")
 @click.option("--reference", metavar="MODEL", help="Of DPO: initial, previous, ema or a model.")
 @click.option("--beta", type=float, help="Of DPO: how close it stays to the reference. [0.1]")
 @click.option("--preset", help="default, paper or lab.")
@@ -58,8 +58,9 @@ def train(
     out, counted and listed. Every value that was not given comes from the preset;
     training.json in the model's folder says which and why.
 
-    With `--objective dpo` the model learns which of two answers is better, from lines with prompt,
-    chosen and rejected; with `--objective reward` a model is made that scores answers.
+    Other objectives take pairs: lines with prompt, chosen and rejected, or a run that made some.
+    With `dpo` the model learns to give the better answer, close to a reference; `reward` makes a
+    model that scores an answer, `pairwise` one that compares two.
     """
     from selfsown.core.config import put, read_assignment, read_config, validated
     from selfsown.train.settings import TrainConfig
@@ -158,8 +159,9 @@ def _where(result: TrainResult) -> str:
     if isinstance(found, Mapping) and isinstance(found["accuracy"], float):
         told = f"held out    {found['pairs']} pairs   {found['accuracy']:.1%} right\n"
     config = result.record.get("config")
-    is_reward = isinstance(config, Mapping) and config.get("objective") == "reward"
-    use = "it scores answers" if is_reward else f"ask it as `hf:{result.out}`"
+    objective = config.get("objective") if isinstance(config, Mapping) else None
+    uses = {"reward": "it scores answers", "pairwise": "it compares answers"}
+    use = uses.get(str(objective), f"ask it as `hf:{result.out}`")
     return f"{told}wrote `{result.out}`; {use}"
 
 

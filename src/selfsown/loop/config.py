@@ -18,7 +18,7 @@ from selfsown.train.settings import TrainConfig
 OPERATIONAL: Final = frozenset({"out", "rounds", "limits"})
 """Keys that may change between two starts of a loop; more rounds extend it."""
 
-_OURS: Final = ("data", "base", "out", "seeds", "seed", "suites")
+_OURS: Final = ("data", "base", "out", "seeds", "seed", "suites", "objective")
 """Keys of a training that the loop sets itself."""
 
 

@@ -8,13 +8,18 @@ it is in running text), and apart where it does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from selfsown.core.errors import InputError
 from selfsown.models.hf import special_tokens
+from selfsown.models.local import largest_ordinary_id
 
 AnswerEncoding = Literal["verbatim", "task", "plain", "chat"]
 """How a question is written: as it is, in one of the lab's layouts, or as turns of a chat."""
+
+Missing = Literal["", "too_long", "special_token", "template_mismatch"]
+"""Why an answer cannot be scored as it is; empty if it can."""
 
 _LAYOUTS: Final = {
     "task": ("Task: {i}\nInput: {x}\nOutput:", "Task: {i}\nOutput:"),
@@ -79,6 +84,35 @@ def answer_texts(
     prompt = (with_input if given else without).format(i=text, x=given)
     lead = " " if prompt.endswith("Output:") else ""
     return PromptAnswer(prompt, lead + answer.strip())
+
+
+def checked_tokens(folder: Path, tokenizer: Any, embeddings: int) -> AnswerTokens:
+    """The tokenizer of a model that scores answers.
+
+    Args:
+        folder: of the model.
+        tokenizer: of transformers.
+        embeddings: of the model.
+
+    Raises:
+        InputError: it has no end-of-text token, or is the tokenizer of another model.
+    """
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"the tokenizer in `{folder}` has no end-of-text token",
+            why="a model that scores answers has learned where they end by it",
+            fix="restore the tokenizer files that the model was trained with",
+        )
+    tokens = AnswerTokens(tokenizer)
+    largest = largest_ordinary_id(tokenizer.get_vocab(), tokens.special)
+    if max(largest, tokens.end, *tokens.lead) >= embeddings:
+        raise InputError(
+            f"the tokenizer in `{folder}` has ids up to {largest}, and the model"
+            f" {embeddings} embeddings",
+            why="it is the tokenizer of another model: every score would be of other words",
+            fix="restore the tokenizer files that the model was trained with",
+        )
+    return tokens
 
 
 def request_of(question: Question) -> str:

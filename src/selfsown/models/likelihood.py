@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from selfsown.core.errors import InputError
 from selfsown.models.local import require_packages
-from selfsown.models.torch_threads import torch_threads
+from selfsown.models.torch_threads import threads_for, torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _BATCH_TOKENS: Final = 4_096
 """Tokens of one forward pass, padding included: logits of a large vocabulary stay below 3 GB."""
-_SMALL: Final = 50_000_000
-"""Parameters of a model below which a second thread costs more than it gains."""
 _NO_LABEL: Final = -100
 
 
@@ -55,7 +53,7 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     rows = [_row(tokenizer, before, text, context) for text in texts]
     found: dict[int, Likelihood] = {}
-    with torch.inference_mode(), torch_threads(_threads_for(model)):
+    with torch.inference_mode(), torch_threads(threads_for(model)):
         for batch in _batches(rows):
             nats = _nats(model, [rows[number] for number in batch])
             for number, one in zip(batch, nats, strict=True):
@@ -81,14 +79,6 @@ def _load(folder: Path) -> tuple[Any, Any]:
             fix="give a folder with config.json, tokenizer and *.safetensors of a causal model",
         ) from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
-
-
-def _threads_for(model: Any) -> int:
-    """One thread for a small model, as many as before for others."""
-    import torch
-
-    is_small = sum(weight.numel() for weight in model.parameters()) < _SMALL
-    return 1 if is_small else torch.get_num_threads()
 
 
 def _row(tokenizer: Any, before: str, text: str, context: int | None) -> tuple[list[int], int]:

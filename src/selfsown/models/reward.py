@@ -12,28 +12,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import orjson
 
 from selfsown.core.errors import InputError
 from selfsown.models.answer_tokens import (
     AnswerEncoding,
-    AnswerTokens,
+    Missing,
     Question,
     TemplateMismatch,
     answer_texts,
+    checked_tokens,
 )
 from selfsown.models.fingerprint import decisive_files, model_hash
 from selfsown.models.hf import has_chat_template
-from selfsown.models.local import largest_ordinary_id, require_packages
+from selfsown.models.local import require_packages
 from selfsown.models.reward_head import MARK, score_last_token
-from selfsown.models.torch_threads import torch_threads
-
-_SMALL: Final = 50_000_000
-"""Parameters of a model below which a second thread costs more than it gains."""
-
-Missing = Literal["", "too_long", "special_token", "template_mismatch"]
+from selfsown.models.torch_threads import threads_for, torch_threads
 
 
 class Answered(NamedTuple):
@@ -76,7 +72,7 @@ class RewardModel:
         self._model, tokenizer = _load(folder)
         text_config = self._model.config.get_text_config()
         self._context: int | None = getattr(text_config, "max_position_embeddings", None)
-        self._tokens = _checked_tokens(folder, tokenizer, text_config.vocab_size)
+        self._tokens = checked_tokens(folder, tokenizer, text_config.vocab_size)
         self.identity = model_hash(folder)
         """Hash of its files."""
 
@@ -92,7 +88,7 @@ class RewardModel:
         ready = [place for place, (_, missing) in enumerate(texts) if not missing]
         ready.sort(key=lambda place: (len(texts[place][0]), place))
         values: dict[int, float] = {}
-        with torch.inference_mode(), torch_threads(_threads_for(self._model)):
+        with torch.inference_mode(), torch_threads(threads_for(self._model)):
             for start in range(0, len(ready), self._rows):
                 part = ready[start : start + self._rows]
                 found = self._scored([texts[place][0] for place in part])
@@ -170,31 +166,10 @@ def _load(folder: Path) -> tuple[Any, Any]:
         raise _no_reward_model(folder, str(error).partition("\n")[0]) from error
     if told["missing_keys"]:  # transformers would go on with random numbers in their place
         raise _no_reward_model(folder, f"its weights lack `{min(told['missing_keys'])}`")
+    if not hasattr(model, "score"):
+        raise _no_reward_model(folder, "its head does not stand on the last token")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return score_last_token(model.to(device).eval()), tokenizer
-
-
-def _checked_tokens(folder: Path, tokenizer: Any, embeddings: int) -> AnswerTokens:
-    if tokenizer.eos_token_id is None:
-        raise _no_reward_model(folder, "its tokenizer has no end-of-text token")
-    tokens = AnswerTokens(tokenizer)
-    largest = largest_ordinary_id(tokenizer.get_vocab(), tokens.special)
-    if max(largest, tokens.end, *tokens.lead, 0) >= embeddings:
-        raise InputError(
-            f"the tokenizer in `{folder}` has ids up to {largest}, and the reward model"
-            f" {embeddings} embeddings",
-            why="it is the tokenizer of another model: every score would be of other words",
-            fix="restore the tokenizer files that the reward model was trained with",
-        )
-    return tokens
-
-
-def _threads_for(model: Any) -> int:
-    """One thread for a small model, as many as before for others."""
-    import torch
-
-    is_small = sum(weight.numel() for weight in model.parameters()) < _SMALL
-    return 1 if is_small else torch.get_num_threads()
 
 
 def _no_reward_model(folder: Path, what: str) -> InputError:

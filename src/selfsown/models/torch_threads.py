@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
+
+_SMALL: Final = 50_000_000
+"""Parameters of a model below which a second thread costs more than it gains."""
+
+
+def threads_for(model: Any) -> int:
+    """One thread for a small model of torch, as many as there are now for others."""
+    import torch
+
+    is_small = sum(weight.numel() for weight in model.parameters()) < _SMALL
+    return 1 if is_small else torch.get_num_threads()
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Training: pretraining of the lab model, and supervised fine-tuning over TRL."""
+"""Training: tuning on records and on preference pairs over TRL, and pretraining of the lab model."""

@@ -36,6 +36,7 @@ from selfsown.train.decontamination import EARLIER, TRAINED_ON, decontamination_
 from selfsown.train.fit import Devices, Fitted, fit
 from selfsown.train.mixture import depth_after, human_token_share
 from selfsown.train.pairs import prepare_pairs
+from selfsown.train.pairwise import Comparisons
 from selfsown.train.plan import RECORD, Plan, find_reference, identity_of, read_plan
 from selfsown.train.preference import ChosenCollapsed, Preferences
 from selfsown.train.prepare import Prepared, prepare
@@ -135,6 +136,8 @@ def _prepared(plan: Plan, encoder: Encoder) -> tuple[Prepared[Any], Trainable]:
     pairs = prepare_pairs(plan.config.data, settings, encoder, index)
     if settings.objective == "reward":
         return pairs.trained, Rewards(pairs, settings)
+    if settings.objective == "pairwise":
+        return pairs.trained, Comparisons(pairs, settings)
     assert plan.reference is not None
     return pairs.trained, Preferences(pairs, settings, plan.reference)
 

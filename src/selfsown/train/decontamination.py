@@ -89,6 +89,7 @@ def trained_on(
             for one in config.data
         ],
         "seeds": config.seeds,
+        "objective": config.objective,
         "files": files,
         "chosen": cleaned_of.chosen,
         "suites": [asdict(one) for one in cleaned_of.suites],

@@ -27,8 +27,9 @@ from selfsown.evaluate.overlap import (
 from selfsown.evaluate.results import Exposure
 from selfsown.evaluate.suite import Suite
 from selfsown.train.decontamination import trainings_in
+from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import local_folder, read_training
-from selfsown.train.records import Record, read_sources, source_digests
+from selfsown.train.records import read_sources, source_digests
 from selfsown.train.settings import SourceConfig
 
 IndexOf = Callable[[Suite], DecontaminationIndex]
@@ -87,8 +88,8 @@ def _of_training(
             yield Exposure(suite.name, place, "unknown", reason)
         else:
             sieve = Sieve(index_of(suite))
-            for record in records:
-                sieve.admits(record.columns)
+            for columns in records:
+                sieve.admits(columns)
             yield _compared(suite, place, sieve.removed, allow=allow, unit="record")
 
 
@@ -101,11 +102,15 @@ def _why_unreadable(configs: Sequence[SourceConfig], training: Mapping[str, Any]
     return "" if now == training["files"] else "the data changed since the training"
 
 
-def _trained_on(configs: Sequence[SourceConfig], training: Mapping[str, Any]) -> list[Record]:
-    """The records of all sources, without those that this training left out for a suite."""
+def _trained_on(
+    configs: Sequence[SourceConfig], training: Mapping[str, Any]
+) -> list[Mapping[str, JSON]]:
+    """The texts of all records, without those that this training left out for a suite."""
     removed = {one["id"] for one in training["removed"]}
+    if training.get("objective", "sft") != "sft":
+        return [one.columns for one in read_pairs(configs) if one.id not in removed]
     sources = read_sources(configs, seeds=training["seeds"])
-    return [one for source in sources for one in source.records if one.id not in removed]
+    return [one.columns for part in sources for one in part.records if one.id not in removed]
 
 
 def _compared(

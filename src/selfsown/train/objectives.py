@@ -1,7 +1,8 @@
 """What a training can be for, and the values that only preference pairs need.
 
-`sft` learns completions; `dpo` learns which of two answers is better, close to a reference policy;
-`reward` makes a model that scores answers. Every value names the place that it comes from.
+`sft` learns completions; `dpo` learns to give the better of two answers, close to a reference
+policy; `reward` makes a model that scores one answer, `pairwise` one that compares two. Every value
+names the place that it comes from.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final, Literal
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
 
-Objective = Literal["sft", "dpo", "reward"]
+Objective = Literal["sft", "dpo", "reward", "pairwise"]
 Loss = Literal[
     "sigmoid",
     "hinge",
@@ -38,6 +39,7 @@ _LAB: Final = "training of the lab model on pairs, measured"
 
 _Chosen = tuple[JSON, str]
 _VERBATIM: Final = ("verbatim", "ours: a pair holds the prompt that was asked")
+_MEASURED: Final = (0.1, "ours: how often it is right is part of it")
 VALUES: Final[Mapping[Objective, Mapping[str, _Chosen]]] = {
     "sft": {},
     "dpo": {
@@ -57,7 +59,13 @@ VALUES: Final[Mapping[Objective, Mapping[str, _Chosen]]] = {
         "epochs": (1.0, _REWARD),
         "learning_rate": (2e-6, _REWARD),
         "weight_decay": (0.001, _REWARD),
-        "held_out": (0.1, "ours: what it is right about is part of it"),
+        "held_out": _MEASURED,
+    },
+    "pairwise": {
+        "encoding": _VERBATIM,
+        "epochs": (1.0, _REWARD),
+        "learning_rate": (5e-6, _REWARD),
+        "held_out": _MEASURED,
     },
 }
 """Objective → value → what it is there and where it comes from."""
@@ -65,6 +73,7 @@ LORA_VALUES: Final[Mapping[Objective, Mapping[str, _Chosen]]] = {
     "sft": {},
     "dpo": {"learning_rate": (5e-6, "ours: ten times the rate of all weights")},
     "reward": {"learning_rate": (2e-5, "ours: ten times the rate of all weights")},
+    "pairwise": {"learning_rate": (5e-5, "ours: ten times the rate of all weights")},
 }
 """The same, where only adapters are trained."""
 LAB_VALUES: Final[Mapping[Objective, Mapping[str, _Chosen]]] = {
@@ -81,6 +90,12 @@ LAB_VALUES: Final[Mapping[Objective, Mapping[str, _Chosen]]] = {
         "learning_rate": (1e-3, _LAB),
         "warmup_steps": (0, _LAB),
     },
+    "pairwise": {
+        "encoding": _VERBATIM,
+        "epochs": (3.0, _LAB),
+        "learning_rate": (1e-3, _LAB),
+        "warmup_steps": (0, _LAB),
+    },
 }
 """The same in preset `lab`."""
 
@@ -91,9 +106,11 @@ NOT_OF: Final[Mapping[Objective, tuple[str, ...]]] = {
     "sft": ("objective", *_DPO_ONLY, "held_out"),
     "dpo": (),
     "reward": _DPO_ONLY,
+    "pairwise": _DPO_ONLY,
 }
 """Objective → values that it does not have."""
-_ENCODINGS: Final = ("verbatim", "task", "plain", "chat")
+_OF_PAIRS: Final = ("verbatim", "task", "plain", "chat")
+_OF_COMPARISONS: Final = ("verbatim", "chat")
 
 
 def refuse_misfit(objective: Objective, given: Collection[str], values: Mapping[str, JSON]) -> None:
@@ -125,11 +142,12 @@ def refuse_misfit(objective: Objective, given: Collection[str], values: Mapping[
             why="it is Self-Instruct's recipe for tuning on completions",
             fix="use preset `default` or `lab`",
         )
-    if values["encoding"] not in _ENCODINGS:
+    encodings = _OF_COMPARISONS if objective == "pairwise" else _OF_PAIRS
+    if values["encoding"] not in encodings:
         raise ConfigError(
-            f"encoding `{values['encoding']}` is for records, not for preference pairs",
-            why="both answers of a pair must stand behind the very same prompt",
-            fix=f"choose one of {', '.join(f'`{name}`' for name in _ENCODINGS)}",
+            f"encoding `{values['encoding']}` does not go with objective `{objective}`",
+            why="both answers of a pair stand behind, or in, the very same prompt",
+            fix=f"choose one of {', '.join(f'`{name}`' for name in encodings)}",
         )
     if values.get("loss") == "exo_pair" and not values["label_smoothing"]:
         raise ConfigError(

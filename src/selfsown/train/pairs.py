@@ -1,9 +1,7 @@
-"""Preference pairs as rows: read, written as prompt and answers, tokenised, split by prompt.
+"""Preference pairs as rows: written as prompt and answers, tokenised, split by prompt.
 
-A file of pairs has one JSON object per line with `prompt`, `chosen` and `rejected`, as the
-preference recipes write them (`preference/records.py`; `input` and `system` beside the prompt are
-read too). What makes no pair at all stops the training before it begins; what the model cannot
-take is left out, counted and listed.
+What the model cannot take is left out, counted and listed. Pairs that only measure are split off by
+prompt, so that no answer to a question that is measured was trained on.
 """
 
 from __future__ import annotations
@@ -12,39 +10,21 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import cast
 
-from selfsown.core.errors import InputError, TooFewRecords
-from selfsown.core.request import JSON
+from selfsown.core.errors import TooFewRecords
+from selfsown.core.randomness import rng_for
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
 from selfsown.evaluate.overlap import row_overlaps
-from selfsown.export.run_files import Row as JsonRow
-from selfsown.export.run_files import integer, read_jsonl, string
 from selfsown.models.answer_tokens import AnswerEncoding, Question, TemplateMismatch, answer_texts
-from selfsown.preference.records import fault_of
+from selfsown.models.preference import LETTERS, comparison
 from selfsown.train.encode import Pair as TextPair
 from selfsown.train.mixture import Share
+from selfsown.train.pair_records import PairRecord, read_pairs
 from selfsown.train.prepare import LEAST_RECORDS, LeftOut, Prepared
 from selfsown.train.records import Origin
 from selfsown.train.settings import Settings, SourceConfig
 from selfsown.train.tokens import Encoder
-
-_FAULTS: Final = {
-    "blank_text": "one of its answers says nothing",
-    "equal_texts": "its two answers are the same text",
-}
-
-
-class PairRecord(NamedTuple):
-    """One line of a file of pairs."""
-
-    id: str
-    question: Question
-    chosen: str
-    rejected: str
-    origin: Origin
-    model_depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +37,11 @@ class PairRow:
     rejected_ids: tuple[int, ...]
     origin: Origin
     model_depth: int
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt with the longer answer."""
+        return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
     @property
     def tokens(self) -> int:
@@ -73,23 +58,6 @@ class PreparedPairs:
     """Their prompts are in no pair that is trained on."""
 
 
-def read_pairs(configs: Sequence[SourceConfig]) -> list[PairRecord]:
-    """All pairs of all files, in order.
-
-    Raises:
-        InputError: a file is not there, has no pair, or a line is none.
-    """
-    found = [record for config in configs for record in _pairs_of(config)]
-    if not found:
-        names = ", ".join(f"`{config.path}`" for config in configs)
-        raise InputError(
-            f"no preference pair in {names}",
-            why="a training on pairs compares a chosen with a rejected answer",
-            fix="give a JSONL file with `prompt`, `chosen` and `rejected` on every line",
-        )
-    return found
-
-
 def prepare_pairs(
     configs: Sequence[SourceConfig],
     settings: Settings,
@@ -99,7 +67,7 @@ def prepare_pairs(
     """The rows to train on and to measure on.
 
     Args:
-        configs: files of pairs.
+        configs: runs and files of pairs.
         settings: all values.
         encoder: of the model.
         index: evaluation items; pairs whose question or answer repeats one are left out.
@@ -121,46 +89,11 @@ def prepare_pairs(
             shares=tuple(_shares(trained)),
             left_out=tuple(maker.left_out),
             record_count=len(records),
-            declared_count=len(records),
-            longest=max(len(r.prompt_ids) + len(r.chosen_ids) for r in trained),
+            declared_count=sum(record.is_declared for record in records),
+            longest=max(row.longest for row in trained),
         ),
         tuple(row for record, row in rows if record.question in held_out),
     )
-
-
-def _pairs_of(config: SourceConfig) -> Iterator[PairRecord]:
-    path = Path(config.path)
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(
-            f"`{path}` {what}",
-            why="preference pairs are read from a file, one per line",
-            fix="give a JSONL file with `prompt`, `chosen` and `rejected` on every line",
-        )
-    for line_no, row in enumerate(read_jsonl(path), start=1):
-        question = Question(*(string(row.get(name)) for name in ("prompt", "input", "system")))
-        chosen, rejected = string(row.get("chosen")), string(row.get("rejected"))
-        missing = [name for name in ("prompt", "chosen", "rejected") if not _is_text(row, name)]
-        fault = None if missing else fault_of(chosen, rejected)
-        if missing or fault:
-            raise InputError(
-                f"`{path}` line {line_no}: "
-                + (f"`{missing[0]}` is no text" if missing else _FAULTS[str(fault)]),
-                why="a pair is one prompt with two different answers, the better one named",
-                fix="drop the line, or correct it",
-            )
-        yield PairRecord(
-            string(row.get("prompt_id")) or f"{path.name}:{line_no}",
-            question,
-            chosen,
-            rejected,
-            config.origin or "machine",
-            integer(row.get("model_depth")),
-        )
-
-
-def _is_text(row: JsonRow, name: str) -> bool:
-    return isinstance(row.get(name), str)
 
 
 class _Rows:
@@ -171,6 +104,8 @@ class _Rows:
     ) -> None:
         self.left_out: list[LeftOut] = []
         self._encoding = cast("AnswerEncoding", settings.encoding)  # checked with the settings
+        self._objective, self._seed = settings.objective, settings.seed
+        self._count = 0
         self._encoder, self._index = encoder, index
         self._seen: set[tuple[tuple[int, ...], ...]] = set()
         limits = [limit for limit in (settings.max_tokens, encoder.context) if limit]
@@ -178,6 +113,7 @@ class _Rows:
 
     def rows(self, record: PairRecord) -> Iterator[PairRow]:
         """The row of a pair; none if it is left out."""
+        self._count += 1
         reason, detail = self._refusal(record)
         if not reason:
             try:
@@ -187,29 +123,24 @@ class _Rows:
             else:
                 reason, detail = self._misfit(row)
         if reason:
-            self.left_out.append(LeftOut(record.id, "pairs", reason, detail))
+            self.left_out.append(LeftOut(record.id, record.source, reason, detail))
         else:
             yield row
 
     def _refusal(self, record: PairRecord) -> tuple[str, str]:
-        for answer in (record.chosen, record.rejected):
-            columns: dict[str, JSON] = {
-                "instruction": record.question.text,
-                "input": record.question.input,
-                "output": answer,
-            }
-            found = row_overlaps(columns, self._index) if self._index is not None else []
-            if found:
-                one = found[0]
-                return REASON, f"{one.part} of `{one.item}` of `{one.benchmark}` ({one.how})"
+        found = row_overlaps(record.columns, self._index) if self._index is not None else []
+        if found:
+            one = found[0]
+            return REASON, f"{one.part} of `{one.item}` of `{one.benchmark}` ({one.how})"
         texts = [*record.question, record.chosen, record.rejected]
         special = self._encoder.special_token_in(texts)
         return ("special_token", special) if special is not None else ("", "")
 
     def _row(self, record: PairRecord) -> PairRow:
-        chosen, rejected = (
-            self._tokens(record.question, answer) for answer in (record.chosen, record.rejected)
-        )
+        question, answers = record.question, (record.chosen, record.rejected)
+        if self._objective == "pairwise":
+            question, answers = self._compared(record)
+        chosen, rejected = (self._tokens(question, answer) for answer in answers)
         border = chosen[1]
         return PairRow(
             record.id,
@@ -220,6 +151,13 @@ class _Rows:
             record.model_depth,
         )
 
+    def _compared(self, record: PairRecord) -> tuple[Question, tuple[str, str]]:
+        """The comparison in an order by chance, and the letters of chosen and rejected answer."""
+        first, second = LETTERS
+        if rng_for(self._seed, "train order", self._count).random() < 0.5:
+            return comparison(record.question, record.chosen, record.rejected), (first, second)
+        return comparison(record.question, record.rejected, record.chosen), (second, first)
+
     def _tokens(self, question: Question, answer: str) -> tuple[list[int], int]:
         template = self._encoder.chat_template
         text = TextPair(*answer_texts(question, answer, self._encoding, template))
@@ -227,9 +165,8 @@ class _Rows:
         return ids, border
 
     def _misfit(self, row: PairRow) -> tuple[str, str]:
-        longest = len(row.prompt_ids) + max(len(row.chosen_ids), len(row.rejected_ids))
-        if self._longest is not None and longest > self._longest:
-            return "too_long", f"{longest} > {self._longest} tokens"
+        if self._longest is not None and row.longest > self._longest:
+            return "too_long", f"{row.longest} > {self._longest} tokens"
         key = (row.prompt_ids, row.chosen_ids, row.rejected_ids)
         if key in self._seen:
             return "duplicate", ""

@@ -27,7 +27,7 @@ from selfsown.train.decontamination import (
     decontamination_of,
     trainings_in,
 )
-from selfsown.train.pairs import read_pairs
+from selfsown.train.pair_records import read_pairs
 from selfsown.train.records import source_digests
 from selfsown.train.reference import Reference, make_reference
 from selfsown.train.settings import Settings, TrainConfig, resolve

@@ -67,7 +67,8 @@ class TrainConfig(BaseModel):
         None, gt=0, lt=1, description="Wanted share of human tokens; scales the human sources."
     )
     objective: Objective = Field(
-        "sft", description="Completions (sft), preference pairs (dpo), or a reward model of pairs."
+        "sft",
+        description="Completions (sft), or of pairs: dpo, reward (model) or pairwise (model).",
     )
     reference: str | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of a model on a run: `train(TrainConfig) -> TrainResult`.
+"""Tuning of a model on a run, or on preference pairs: `train(TrainConfig) -> TrainResult`.
 
 The training itself runs in a child process: its memory returns, and its crash is a result to be
 looked at, not the end of whatever called. The same config again finishes what was begun, or does
@@ -108,7 +108,7 @@ class TrainResult:
 
 
 def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainResult:
-    """Tune a model on the records of a run, an export or a file.
+    """Tune a model on the records, or the preference pairs, of a run, an export or a file.
 
     Args:
         config: what to train on what.
