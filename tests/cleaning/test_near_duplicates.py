@@ -46,8 +46,8 @@ def test_the_first_of_several_stays_and_the_list_says_what_the_others_repeat(
     assert {one["reason"] for one in listed} == {"near_duplicate"}
     assert (done.rows, done.kept, done.removed, done.clusters) == (5, 2, 3, 2)
     assert done.largest == (
-        Cluster(1, "Name three birds that sing at night.", 2),
-        Cluster(2, "Add the two numbers.", 1),
+        Cluster(path, 1, "Name three birds that sing at night.", 2),
+        Cluster(path, 2, "Add the two numbers.", 1),
     )
 
 
@@ -71,6 +71,28 @@ def test_rows_are_conserved(tmp_path_factory: pytest.TempPathFactory, texts: lis
     numbers = {row["n"] for row in kept}
     assert all(one["repeats"] - 1 in numbers and one["repeats"] < one["line"] for one in gone)  # type: ignore[operator]
     assert done.rows == len(rows) == done.kept + done.removed
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(alphabet="ab \n", max_size=9), min_size=2, max_size=15), st.integers(1, 14))
+def test_a_file_cleaned_in_two_portions_keeps_what_the_whole_keeps(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], cut: int
+) -> None:
+    cut = min(cut, len(texts) - 1)
+    rows: list[dict[str, object]] = [{"n": n, "text": text} for n, text in enumerate(texts)]
+    folder, clean = tmp_path_factory.mktemp("rows"), lambda: NearDuplicates(0.5, words=1)
+    whole = dedup_file(written(folder / "all.jsonl", rows), folder / "whole.jsonl", clean())
+    one = dedup_file(written(folder / "1.jsonl", rows[:cut]), folder / "one.jsonl", clean())
+    portion = written(folder / "2.jsonl", rows[cut:])
+    two = dedup_file(portion, folder / "two.jsonl", clean(), against=[one.path])
+    assert read(one.path) + read(two.path) == read(whole.path)
+    assert (two.known, two.rows) == (one.kept, len(rows[cut:]))
+    assert two.rows == two.kept + two.removed
+    earlier, own = read(one.path), rows[cut:]
+    for gone in read(two.list_path):
+        place = gone["repeats"] - 1  # type: ignore[operator]
+        repeated = earlier[place] if "repeats_in" in gone else own[place]
+        assert repeated in read(whole.path)
 
 
 def test_provenance_follows(tmp_path: Path) -> None:
@@ -105,5 +127,11 @@ def test_the_command_prints_the_file_and_its_counts(
     assert "rows: 5 in, 2 kept, 3 removed" in printed.err
     assert main([*asked, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["clusters"] == 2
+    assert main([*asked, "--against", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert "rows: 5 in, 0 kept, 5 removed" in printed.err
+    assert f"like  row 1 of {path}" in printed.err
+    assert main(["dedup", str(path), "-o", str(out), "--against", str(out)]) == 2
+    assert "is the file being read" in capsys.readouterr().err
     assert main([*asked, "--threshold", "1.5"]) == 2
     assert "likeness of 1.5" in capsys.readouterr().err

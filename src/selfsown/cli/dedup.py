@@ -70,6 +70,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Cosine of embeddings from which on a row repeats another; for --semantic.",
 )
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Rows that are there already: what repeats one of them goes, too; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print counts and largest clusters as JSON.")
 def dedup(
     file: Path,
@@ -82,6 +89,7 @@ def dedup(
     rows: int,
     semantic: Path | None,
     cosine: float,
+    against: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Copy FILE (JSONL, JSON or CSV) without rows that nearly repeat an earlier one.
@@ -101,7 +109,7 @@ def dedup(
             from selfsown.cleaning.semantic import open_semantic
 
             points = stack.enter_context(open_semantic(semantic, out, cosine))
-        done = dedup_file(file, out, near, fields=fields, semantic=points)
+        done = dedup_file(file, out, near, fields=fields, semantic=points, against=against)
     if points is None:
         click.echo("not compared by meaning: no encoder was given with --semantic", err=True)
     else:
@@ -123,7 +131,12 @@ def _report(done: Deduplicated, *, as_json: bool) -> None:
         click.echo(orjson.dumps(asdict(done), default=str, option=orjson.OPT_INDENT_2))
         return
     table = [
-        [plural(one.removed, "row"), "like", f"row {one.line}", shown(one.text[:60])]
+        [
+            plural(one.removed, "row"),
+            "like",
+            f"row {one.line}" + (f" of {one.file}" if done.known else ""),
+            shown(one.text[:60]),
+        ]
         for one in done.largest
     ]
     if table:
