@@ -75,7 +75,8 @@ def dedup_file(
     """Copy the rows of a file, as JSONL, without those that nearly repeat an earlier one.
 
     Beside `out` come `OUT.removed.jsonl` (number, reason, likeness, number of the row that it
-    repeats, the file of that row if it is an earlier one, and the row) and, if the file has one, its provenance with the same lines removed.
+    repeats, the file of that row if it is an earlier one, and the row) and, if the file has one,
+    its provenance with the same lines removed.
 
     Args:
         path: JSONL, JSON or CSV.
