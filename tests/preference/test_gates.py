@@ -70,8 +70,10 @@ def test_a_low_yield_refuses_the_round_beside_what_made_it_low() -> None:
 
 
 def test_the_floors_themselves_still_pass() -> None:
-    at_floor = round_of(good=8, ties=12)  # ties 60 %
-    assert check_pairing(at_floor) == []
+    strict = Floors(on_breach="refuse")
+    assert check_pairing(round_of(good=8, ties=12), strict) == [], "60 % ties"
+    assert check_pairing(round_of(good=8, unparsed=2), strict) == [], "80 % read"
+    assert check_pairing(round_of(good=1, ties=9), Floors(tie_rate=1)) == [], "one pair in ten"
 
 
 def test_a_judge_that_never_parses_is_refused_whatever_the_floors_say() -> None:

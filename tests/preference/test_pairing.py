@@ -103,9 +103,8 @@ def test_a_pair_of_two_policies_names_both_the_chosen_first() -> None:
     assert (pair.policy, pair.judge, pair.picker) == ("human + lab", "rubric", "max_min")
 
 
-def test_a_pair_is_as_deep_as_the_deeper_of_its_models() -> None:
+def test_a_pair_is_as_deep_and_as_late_as_the_deeper_and_later_of_its_models() -> None:
     scored = [answer(0, 1), answer(1, 0)]
-    deeper = replace(scored[1], candidate=replace(scored[1].candidate, model_depth=2))
-    made = make_pairs(by_prompt([scored[0], deeper]), picker_named("max_min"))
-    assert made.pairs[0].model_depth == 2
-    assert made.pairs[0].row()["model_depth"] == 2
+    later = replace(scored[1], candidate=replace(scored[1].candidate, model_depth=2, round=3))
+    row = make_pairs(by_prompt([scored[0], later]), picker_named("max_min")).pairs[0].row()
+    assert (row["model_depth"], row["round"]) == (2, 3)

@@ -120,6 +120,9 @@ def test_ties_go_to_the_shorter_as_chosen_the_longer_as_rejected_then_to_the_fir
     tied = answers(5, 5, 1, 1, lengths=[9, 4, 3, 8])
     assert indexes(picker_named("max_min")(tied)) == (1, 3)
     assert indexes(picker_named("max_min")(answers(5, 5, 1, 1))) == (0, 2)
+    # 0.1 + 0.2 is above 0.3 by rounding alone, so the longer of the two is the second best
+    second = answers(5, 0.1 + 0.2, 0.3, 0.1, lengths=[4, 4, 9, 12])
+    assert indexes(picker_named("max_max")(second)) == (0, 2)
 
 
 def test_the_margin_has_to_be_exceeded_by_more_than_rounding() -> None:
