@@ -54,6 +54,7 @@ def test_accepted_pairs_of_a_run_are_exported_with_their_provenance(
     known = {row["id"]: row for row in lines(run / "provenance.jsonl")}
     for number, told in enumerate(lines(result.provenance), start=1):
         assert told == {"line": number, **known[told["id"]]}
+        assert told["keys"]
 
 
 def test_a_file_of_pairs_is_written_for_a_trainer(tmp_path: Path) -> None:
@@ -65,7 +66,29 @@ def test_a_file_of_pairs_is_written_for_a_trainer(tmp_path: Path) -> None:
         "chosen": "answer C",
         "rejected": "answer A",
     }
-    assert lines(result.provenance)[0] == {"line": 1, "id": "p0#2>p0#0"}
+    assert lines(result.provenance)[0] == {"line": 1, "id": "p0#2>p0#0", "model_depth": 0}
+
+
+def test_provenance_beside_a_file_goes_on_with_its_pairs(run: Path, tmp_path: Path) -> None:
+    first = export_pairs(run, tmp_path / "pairs.jsonl")
+    no_second = export_pairs(
+        first.path,
+        tmp_path / "fewer.jsonl",
+        PairOptions(format="trl-chat"),
+        admit=lambda row: row["instruction"] != "Question 1?",
+    )
+    before, after = lines(first.provenance), lines(no_second.provenance)
+    assert [row["line"] for row in after] == [1, 2]
+    assert [row["id"] for row in after] == [before[0]["id"], before[2]["id"]]
+    assert {**after[1], "line": 3} == before[2]
+
+
+def test_provenance_of_other_pairs_is_noticed(run: Path, tmp_path: Path) -> None:
+    first = export_pairs(run, tmp_path / "pairs.jsonl")
+    first.provenance.write_bytes(b"".join(first.provenance.read_bytes().splitlines(True)[:2]))
+    with pytest.raises(InputError, match="has no line 3"):
+        export_pairs(first.path, tmp_path / "out.jsonl")
+    assert not list(tmp_path.glob("out.jsonl*"))
 
 
 def test_a_recorded_pair_that_is_none_or_that_a_suite_asks_is_listed(tmp_path: Path) -> None:
@@ -99,4 +122,4 @@ def test_what_holds_no_pair_is_an_error(run: Path, tmp_path: Path) -> None:
     (run / "accepted.jsonl").write_bytes(b"\n".join(kept) + b"\n")
     with pytest.raises(CheckFailed, match="has 2 records, the manifest says 3"):
         export_pairs(run, out)
-    assert not list(tmp_path.glob("*out.jsonl*"))
+    assert not list(tmp_path.glob("out.jsonl*"))

@@ -20,11 +20,17 @@ from selfsown.export.example import Fields, fields_for
 from selfsown.export.export import Admit, provenance_path
 from selfsown.export.files import open_rows, refuse_overwrite
 from selfsown.export.provenance import open_provenance
-from selfsown.export.run_files import DataFile, Row, RunFiles, mapping, open_run, read_jsonl
+from selfsown.export.run_files import DataFile, Row, RunFiles, mapping, open_run
 from selfsown.preference.formats import find_pair_format
 from selfsown.preference.negatives import NegativeSource
 from selfsown.preference.reasons import honest_reasons
-from selfsown.preference.recorded import LeftOut, RecordedPairs, is_pair_row
+from selfsown.preference.recorded import (
+    LeftOut,
+    RecordedPairs,
+    is_pair_row,
+    rows_of_file,
+    rows_of_run,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +124,8 @@ def export_pairs(
                 result.left_out.setdefault(one.reason, Counter())[one.why] += 1
                 drops.write(asdict(one))
                 continue
-            result.pairs[one.pair.reason or one.pair.picker or "recorded"] += 1
+            label = one.pair.picker or "recorded" if result.is_recorded else one.pair.reason
+            result.pairs[label] += 1
             rows.write(make_row(one.pair))
             told.write({"line": result.pair_count, **one.source})
         check(result)
@@ -137,14 +144,7 @@ def _source(
     """Where the pairs come from, and what is checked when all were read."""
     if not origin.is_dir():
         _refuse_reasons(origin, options)
-        if not origin.is_file():
-            raise InputError(
-                f"`{origin}` does not exist",
-                why="pairs are made of a run, or read from a file of pairs",
-                fix="give a run directory, or a JSONL file with `prompt`, `chosen`, `rejected`",
-            )
-        rows = partial(read_jsonl, origin)
-        return RecordedPairs(rows, f"`{origin}`", lambda name: None, admit), lambda result: None
+        return RecordedPairs(rows_of_file(origin), f"`{origin}`", admit), lambda result: None
     run = open_run(origin)
     _refuse_unfinished(run, options)
     first = _first_accepted(run)
@@ -153,7 +153,7 @@ def _source(
         _refuse_reasons(origin, options)
         file = run.path / "accepted.jsonl"
         return (
-            RecordedPairs(partial(run.rows, "accepted"), f"`{file}`", index.find, admit),
+            RecordedPairs(rows_of_run(run, index), f"`{file}`", admit),
             partial(_check_against_manifest, run, "accepted"),
         )
     reasons = honest_reasons(options.also, options.without)
