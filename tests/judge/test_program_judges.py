@@ -128,7 +128,7 @@ async def test_a_noisy_oracle_errs_at_its_rate_and_always_on_the_same_items() ->
     [
         ({}, "The  Rhine!", "the rhine", 1.0),
         ({}, "It is the Rhine", "the rhine", 0.0),
-        ({"compare": "exact"}, " The Rhine\n", "The Rhine", 1.0),
+        ({"compare": "exact"}, " The Rhine\n", "The Rhine ", 1.0),
         ({"compare": "exact"}, "the Rhine", "The Rhine", 0.0),
         ({"compare": "contains"}, "It is the Rhine.", "the rhine", 1.0),
         ({"compare": "contains"}, "It is the Rhineland.", "the rhine", 0.0),

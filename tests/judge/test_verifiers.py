@@ -133,7 +133,7 @@ GOLDEN = [
         {"count": 2},
         ["Dear [name], meet me in [place]."],
         [],
-        ["Dear [name].", "Dear [ ], see [].", "See [this](https://x.example) and [name]."],
+        ["Dear [name].", "Dear [name], [ ], see [].", "See [this](https://x.example) and [name]."],
     ),
     Golden(
         "detectable_content:postscript",
@@ -158,7 +158,8 @@ GOLDEN = [
             "\u2022 one\n\n\u2022 two",
             "- one\n- two\n\n---\n* * *\n***",
             "- one\n- two\n\nGoodbye,\n- Ada Lovelace",
-            "- one\n- two\n\nThat is all.\n\n- Ada",
+            "- one\n- two\n\nThat is all.\n  \n- Ada",
+            "- one\n- two\n\nGoodbye, \n- Ada",
             "Capitals:\n- Rome\n- Paris",
             "Capitals,\n\n- Rome, Italy\n- Paris, France",
             "- one,\n- Rome",
@@ -166,6 +167,14 @@ GOLDEN = [
         ],
         ["* Here you are\n- one\n- two", "- one\n- two\n- Shall I go on?"],
         ["*one*\n*two*", "- one", "-one\n-two", "1. one\n2. two", "--\n-- two", "- \n- "],
+    ),
+    Golden("detectable_format:number_bullet_lists", {"count": 1}, ["- Rome"], [], ["Rome"]),
+    Golden(
+        "length_constraints:number_sentences",
+        {"relation": "at least", "count": 2},
+        ["It ended at 5 P.M. Then we left."],
+        [],
+        ["Mr. A. Gray met Mrs. Brown.", "It ended at 5 P.M. as usual."],
     ),
     Golden(
         "detectable_format:constrained_response",
@@ -317,6 +326,7 @@ def test_the_eight_variants_begin_with_the_answer_itself() -> None:
         *("Hi!\n*one*\ntwo", "*one*\ntwo", "Hi!\n*one*", "*one*"),
         *("Hi!\none\ntwo", "one\ntwo", "Hi!\none", "one"),
     ]
+    assert list(variants("\n\nHi!\none\n"))[1:4] == ["one", "Hi!", ""]
 
 
 @pytest.mark.parametrize("kind", KINDS)
