@@ -23,6 +23,24 @@ def test_a_bootstrap_interval_covers_the_true_mean_in_about_95_of_100_samples() 
     assert 0.91 <= covered / 300 <= 0.98
 
 
+def test_a_corrected_interval_covers_the_mean_of_few_skewed_values_more_often() -> None:
+    rng = random.Random(5)
+    covered = {False: 0, True: 0}
+    for seed in range(300):
+        values = [float(rng.random() < 0.1) for _ in range(50)]
+        for corrected in covered:
+            found = bootstrap(values, seed=seed, resamples=200, corrected=corrected)
+            covered[corrected] += found.low <= 0.1 <= found.high
+    assert covered[True] > covered[False]
+    assert 0.91 <= covered[True] / 300 <= 0.98
+
+
+def test_a_corrected_interval_of_equal_or_single_values_is_that_value() -> None:
+    for values in ([1.0, 1.0, 1.0], [0.5]):
+        found = bootstrap(values, resamples=100, corrected=True)
+        assert (found.low, found.high) == (values[0], values[0])
+
+
 def test_clusters_widen_the_interval_when_their_members_are_alike() -> None:
     values = [float(task % 2) for task in range(20) for _ in range(50)]
     clusters = [f"t{task}" for task in range(20) for _ in range(50)]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final, NamedTuple
 
 from selfsown.core.randomness import rng_for
@@ -20,6 +22,8 @@ RESAMPLES: Final = 2_000
 
 LEVEL: Final = 0.95
 
+_NORMAL: Final = NormalDist()
+_Z: Final = _NORMAL.inv_cdf((1 + LEVEL) / 2)
 _DETECTABLE: Final = 2.8 / (2 * 1.96)
 """80 % power needs a true difference of 2.8 standard errors; an interval is 3.92 wide."""
 
@@ -78,6 +82,7 @@ def bootstrap(
     clusters: Sequence[str] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    corrected: bool = False,
 ) -> Interval:
     """The mean of `values` and its interval.
 
@@ -86,6 +91,7 @@ def bootstrap(
         clusters: the cluster of each instance; None or an empty name: its own.
         seed: of the resampling.
         resamples: how many means are drawn.
+        corrected: an interval as `corrected_interval` makes it, instead of plain percentiles.
 
     Raises:
         ValueError: there are no values, or clusters are not one per value.
@@ -94,7 +100,68 @@ def bootstrap(
     rng = rng_for(seed, "bootstrap")
     means = sorted(_resampled_means(groups, rng, resamples))
     mean = math.fsum(values) / len(values)
+    if corrected:
+        return Interval(mean, *corrected_interval(mean, means, _means_without_one(groups, mean)))
     return Interval(mean, percentile(means, (1 - LEVEL) / 2), percentile(means, (1 + LEVEL) / 2))
+
+
+def corrected_interval(
+    value: float, ordered: Sequence[float], left_out: Sequence[tuple[float, int]]
+) -> tuple[float, float]:
+    """A bootstrap interval corrected for bias, skewness and few items (BCa, then widened).
+
+    Plain percentiles of skewed statistics of 100 items cover the truth in 93 of 100 cases where
+    these do in 95.
+
+    Source: Efron, Better Bootstrap Confidence Intervals (1987); widening by the quantile of
+    Student's t and sqrt(n / (n - 1)) as in Hesterberg (arXiv:1411.5279).
+
+    Args:
+        value: the statistic of all items.
+        ordered: the statistic of resamples, sorted.
+        left_out: the statistic with one group left out, and for how many groups it is that.
+
+    Returns:
+        Lower and upper bound.
+    """
+    count = sum(times for _, times in left_out)
+    below = sum(one < value - 1e-12 for one in ordered)
+    equal = sum(one <= value + 1e-12 for one in ordered) - below
+    share = (below + equal / 2) / len(ordered)
+    least = 1 / (len(ordered) + 1)
+    bias = _NORMAL.inv_cdf(min(max(share, least), 1 - least))
+    wide = _student(count - 1) * math.sqrt(count / (count - 1)) if count > 1 else _Z
+    skew = _acceleration(left_out, count)
+    places = []
+    for z in (bias - wide, bias + wide):
+        stretch = 1 - skew * z
+        places.append(_NORMAL.cdf(bias + z / stretch) if stretch > 0 else float(z > 0))
+    return percentile(ordered, places[0]), percentile(ordered, places[1])
+
+
+def _acceleration(left_out: Sequence[tuple[float, int]], count: int) -> float:
+    """How fast the standard error changes with the statistic, from the jackknife."""
+    if not count:
+        return 0.0
+    mean = math.fsum(one * times for one, times in left_out) / count
+    squares = math.fsum(times * (mean - one) ** 2 for one, times in left_out)
+    cubes = math.fsum(times * (mean - one) ** 3 for one, times in left_out)
+    return cubes / (6 * squares**1.5) if squares > 1e-24 else 0.0
+
+
+def _student(freedom: int) -> float:
+    """The 97.5th percentile of Student's t, from its expansion around the normal one."""
+    z = _Z
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _means_without_one(groups: Sequence[_Cluster], mean: float) -> list[tuple[float, int]]:
+    total = math.fsum(group.total for group in groups)
+    size = sum(group.size for group in groups)
+    return [
+        ((total - group.total) / (size - group.size) if size > group.size else mean, times)
+        for group, times in Counter(groups).items()
+    ]
 
 
 def paired_test(

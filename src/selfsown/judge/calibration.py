@@ -2,8 +2,9 @@
 
 Pairs are judged in both orders, and a judge that wants it both ways has said "tie". Scores become
 pairs, too: any two answers to one prompt that people scored differently. Answers that could not be
-read are counted as missing and are in no other number. Intervals are 95 % percentile bootstraps
-over groups (the rows of one prompt), since rows of one prompt are not independent.
+read are counted as missing and are in no other number. Intervals are 95 % bootstraps over groups
+(the rows of one prompt), since rows of one prompt are not independent, and corrected for skewness
+and few rows, since plain percentiles of a hundred labels cover the truth too rarely.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfsown.core.randomness import rng_for
-from selfsown.evaluate.intervals import LEVEL, RESAMPLES, percentile
+from selfsown.evaluate.intervals import RESAMPLES, corrected_interval
 from selfsown.evaluate.rating.agreement import (
     Estimate,
     cohen_kappa,
@@ -128,6 +129,7 @@ def _of_pairs(pairs: Sequence[Comparison], means: Means) -> dict[str, Estimate]:
         {"raw": raw_agreement, "kappa": cohen_kappa, "spearman": spearman},
         seed=means.seed,
         resamples=means.resamples,
+        corrected=True,
     )
 
 
@@ -144,6 +146,7 @@ def _of_scores(told: Sequence[Label], means: Means) -> dict[str, Estimate]:
         {"raw": raw_agreement, "kappa": cohen_kappa},
         seed=means.seed,
         resamples=means.resamples,
+        corrected=True,
     )
     return {**found, "spearman": _ranks(told, scores, means)}
 
@@ -171,9 +174,13 @@ def _ranks(told: Sequence[Label], scores: Sequence[float], means: Means) -> Esti
         rank_correlation([pair for group in rng.choices(members, k=len(members)) for pair in group])
         for _ in range(means.resamples)
     )
+    without_one = (
+        rank_correlation([pair for group in members if group is not gone for pair in group])
+        for gone in members
+    )
     ordered = sorted(one for one in drawn if one is not None)
-    low, high = (percentile(ordered, share) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Estimate(value, low, high)
+    left_out = [(one, 1) for one in without_one if one is not None]
+    return Estimate(value, *corrected_interval(value, ordered, left_out))
 
 
 def _calibration_error(told: Sequence[Label], decided: Sequence[Comparison]) -> float | None:

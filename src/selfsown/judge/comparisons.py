@@ -57,7 +57,9 @@ class Means:
         """The mean of some values, with groups resampled together; not defined without any."""
         if not values:
             return UNDEFINED
-        found = bootstrap(values, clusters=groups, seed=self.seed, resamples=self.resamples)
+        found = bootstrap(
+            values, clusters=groups, seed=self.seed, resamples=self.resamples, corrected=True
+        )
         return Estimate(found.mean, found.low, found.high)
 
 

@@ -16,7 +16,7 @@ from random import Random
 from typing import Final, TypeVar
 
 from selfsown.core.randomness import rng_for
-from selfsown.evaluate.intervals import LEVEL, RESAMPLES, percentile
+from selfsown.evaluate.intervals import LEVEL, RESAMPLES, corrected_interval, percentile
 
 LEVELS: Final = ("A", "B", "C", "D")
 """Best first: valid and satisfying; acceptable with minor imperfections; relevant with significant
@@ -90,6 +90,7 @@ def estimates(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    corrected: bool = False,
 ) -> dict[str, Estimate]:
     """Statistics of how two raters agree, with intervals from the same resamples.
 
@@ -100,6 +101,7 @@ def estimates(
         statistics: name -> function of the table.
         seed: of the resampling.
         resamples: how many tables are drawn.
+        corrected: intervals as `corrected_interval` makes them, instead of plain percentiles.
     """
     size, place = len(levels), {level: place for place, level in enumerate(levels)}
     cells: dict[str, list[int]] = {}
@@ -109,7 +111,11 @@ def estimates(
     groups, rng = list(cells.values()), rng_for(seed, "agreement")
     whole = _sum(groups, size)
     drawn = _resampled(groups, size, rng, resamples)
-    return {name: _estimate(whole, drawn, function) for name, function in statistics.items()}
+    without_one = _without_one(whole, groups, size) if corrected else []
+    return {
+        name: _estimate(whole, drawn, function, without_one)
+        for name, function in statistics.items()
+    }
 
 
 def raw_agreement(table: Table) -> float | None:
@@ -195,14 +201,34 @@ def _mid_ranks(counts: Sequence[int]) -> list[float]:
     return ranks
 
 
-def _estimate(whole: Table, drawn: Sequence[Table], statistic: Statistic) -> Estimate:
+def _estimate(
+    whole: Table,
+    drawn: Sequence[Table],
+    statistic: Statistic,
+    without_one: Sequence[tuple[Table, int]],
+) -> Estimate:
     value = statistic(whole)
     if value is None:
         return Estimate(None, None, None)
     ordered = sorted(one for one in map(statistic, drawn) if one is not None)
+    left_out = [(statistic(table), times) for table, times in without_one]
+    known = [(one, times) for one, times in left_out if one is not None]
+    if known:
+        return Estimate(value, *corrected_interval(value, ordered, known))
     return Estimate(
         value, percentile(ordered, (1 - LEVEL) / 2), percentile(ordered, (1 + LEVEL) / 2)
     )
+
+
+def _without_one(
+    whole: Table, groups: Sequence[Sequence[int]], size: int
+) -> list[tuple[Table, int]]:
+    """The table without each group, equal groups once with their number."""
+    flat = [count for row in whole for count in row]
+    return [
+        (_sum([[one - other for one, other in zip(flat, group, strict=True)]], size), times)
+        for group, times in Counter(map(tuple, groups)).items()
+    ]
 
 
 def _resampled(groups: Sequence[Sequence[int]], size: int, rng: Random, count: int) -> list[Table]:
