@@ -17,17 +17,10 @@ if TYPE_CHECKING:
 
 def calibration_lines(found: Calibration, missed: Sequence[str]) -> list[str]:
     """What human labels say about a judge, warnings, and the bounds that it misses."""
-    same = "one side always says the same"
     rows = [
         ["rows judged", f"{found.rows:,}"],
         ["could not be read", f"{found.missing:,} ({1 - found.parse_rate:.1%})"],
-        ["decided pairs", f"{found.pairs:,}"],
-        ["accuracy on them, %", _words(found.accuracy, "no decided pairs")],
-        *([f"  {shown(name)}", _words(one, "")] for name, one in found.categories.items()),
-        ["same label, %", _words(found.raw, "nothing to compare")],
-        ["Cohen's kappa", _words(found.kappa, same, scale=1)],
-        ["Spearman", _words(found.spearman, same, scale=1)],
-        *_bias_rows(found),
+        *(_agreement_rows(found) if found.missing < found.rows else ()),
     ]
     verdict = [f"refused: {shown(one)}" for one in missed] or ["passes every bound"]
     return [*aligned(rows, right=()), *_warnings(found), *verdict]
@@ -56,6 +49,19 @@ def win_rate_lines(names: Sequence[str], found: WinRate, validation: str) -> lis
     if found.is_much_corrected:
         lines.append("warning: length moves the win rate by more than 10 points or a quarter")
     return [*lines, validation]
+
+
+def _agreement_rows(found: Calibration) -> list[list[str]]:
+    same = "one side always says the same"
+    return [
+        ["decided pairs", f"{found.pairs:,}"],
+        ["accuracy on them, %", _words(found.accuracy, "no decided pairs")],
+        *([f"  {shown(name)}", _words(one, "")] for name, one in found.categories.items()),
+        ["same label, %", _words(found.raw, "nothing to compare")],
+        ["Cohen's kappa", _words(found.kappa, same, scale=1)],
+        ["Spearman", _words(found.spearman, same, scale=1)],
+        *_bias_rows(found),
+    ]
 
 
 def _bias_rows(found: Calibration) -> list[list[str]]:
