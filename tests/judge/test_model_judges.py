@@ -180,7 +180,8 @@ async def test_an_answer_without_a_verdict_is_asked_once_more_and_then_missing()
     said = {0: "Both have merits.", 1: "Verdict: A"}
     model = Model(lambda shown, sample: said[sample])
     assert (await Pairwise().judge(model, ITEM)).value == 0.5
-    assert sorted(sample for _, sample in model.asked) == [0, 0, 1, 1]
+    tries = sorted((sample, request.temperature) for request, sample in model.asked)
+    assert tries == [(0, 0.0), (0, 0.0), (1, 0.7), (1, 0.7)]
     missing = await compared(lambda *_: "Both have merits.")
     assert (missing.value, missing.reason) == (None, "unparsed: no verdict")
     assert outcome(missing) is None
@@ -195,7 +196,10 @@ async def test_equal_texts_are_a_tie_and_no_rival_is_missing_without_a_call() ->
 
 
 async def test_failed_calls_leave_the_pair_missing_with_their_kind() -> None:
-    assert (await compared(refused)).reason == "call_failed: content_filter"
+    model = Model(refused)
+    found = await Pairwise().judge(model, ITEM)
+    assert found.reason == "call_failed: content_filter"
+    assert len(model.asked) == 2  # a call that failed for good is not asked again
 
 
 def letter(first: float) -> Completion:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Final, Literal
 
 from selfsown.core.errors import CallFailed
@@ -31,6 +31,9 @@ Outcome = Literal["win", "loss", "tie"]
 """What a pair comes to for the item's answer against its rival."""
 
 _PREFERENCE: Final[Mapping[Verdict, float]] = {"A": 1.0, "B": 0.0, "tie": 0.5}
+_UNPARSED: Final = "unparsed"
+_AGAIN: Final = 0.7
+"""Temperature at which a greedy judge is asked again: greedily it would say the same."""
 _WORD: Final = r"(?:(?i:an?\s+)?(?P<tie>(?i:tie|draw))|(?i:answer\s+)?(?P<letter>[AB]))\b"
 _CLOSING: Final = r"(?=[ \t]*(?:[\])>}\"'.!]|[,;:(][^\n]*|-[ \t][^\n]*)*[ \t]*(?:\n|\Z))"
 _LABELLED: Final = re.compile(
@@ -107,7 +110,7 @@ class Pairwise:
     logprobs: int = 0
     """Alternatives per token for soft preferences; 0 takes the letter as it is."""
     retries: int = 1
-    """How often an answer without a verdict is asked again."""
+    """How often an answer without a verdict is asked again, at temperature 0.7 if it was 0."""
     temperature: float | None = 0.0
     max_tokens: int = 512
     template: str | None = None
@@ -149,10 +152,13 @@ class Pairwise:
             "explain": self.explain,
         }
         asking = self._asking()
-        for sample in range(self.retries + 1):
-            read = _read(await asking.ask(run, values, sample), whole=not self.explain)
-            if not read.is_missing:
+        read = _read(await asking.ask(run, values), whole=not self.explain)
+        if asking.temperature == 0:
+            asking = replace(asking, temperature=_AGAIN)
+        for sample in range(1, self.retries + 1):
+            if not read.reason.startswith(_UNPARSED):
                 break
+            read = _read(await asking.ask(run, values, sample), whole=not self.explain)
         return read
 
     def _asking(self) -> Asking:
@@ -195,7 +201,7 @@ def _read(answer: Completion | CallFailed, *, whole: bool) -> Judgement:
         return _judgement(None, f"call_failed: {answer.kind}")
     verdict = parse_verdict(answer.text, cut_off=answer.finish_reason == "length" and not whole)
     if verdict is None:
-        return _judgement(None, "unparsed: no verdict", raw=answer.text)
+        return _judgement(None, f"{_UNPARSED}: no verdict", raw=answer.text)
     soft = soft_preference(answer.logprobs, verdict)
     return _judgement(_PREFERENCE[verdict] if soft is None else soft, "", raw=answer.text)
 
