@@ -41,14 +41,18 @@ def lab_pairs(count: int) -> list[dict[str, object]]:
     ]
 
 
-def world_pairs(count: int, seed: int) -> list[dict[str, object]]:
-    """Tasks of the lab's world: chosen is the oracle's answer, rejected that to another input."""
+def world_pairs(count: int, seed: int, *, other_task: bool = False) -> list[dict[str, object]]:
+    """Tasks of the lab's world: chosen is the oracle's answer, rejected that to another input.
+
+    With `other_task`, rejected is the answer to another task.
+    """
     found: list[dict[str, object]] = []
     names = sorted(FAMILIES)
     for draw in range(10 * count):
         rng = rng_for(seed, "pairs", draw)
         item = sample_item(rng, sample_instruction(rng, "seen", names))
-        other = sample_item(rng, item.instruction)
+        asked = sample_instruction(rng, "seen", names) if other_task else item.instruction
+        other = sample_item(rng, asked)
         if other.answer != item.answer and len(found) < count:
             found.append(_row(item, other.answer))
     return found

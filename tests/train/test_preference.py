@@ -12,7 +12,7 @@ pytest.importorskip("trl", reason="needs the `local` extra")
 
 from tests.train.pair_files import finished_run, lab_pairs, world_pairs, write_pairs
 
-from selfsown.core.errors import ConfigError, InputError, TooFewRecords
+from selfsown.core.errors import CheckFailed, ConfigError, InputError, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
@@ -21,6 +21,7 @@ from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import make_plan, read_plan, write_plan
 from selfsown.train.preference import ChosenCollapsed
 from selfsown.train.settings import SourceConfig, TrainConfig
+from selfsown.train.sft import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 
@@ -168,6 +169,20 @@ def test_chosen_answers_that_become_unlikely_stop_the_training(
         train_here(config)
     assert "higher `beta`" in caught.value.fix
     assert not (tmp_path / "m" / "training.json").exists()
+
+
+def test_a_collapse_in_the_child_is_a_result_and_its_first_steps_are_in_the_log(
+    tiny: Path, pairs: Path, tmp_path: Path
+) -> None:
+    config = config_for(
+        tiny, pairs, tmp_path / "m", max_steps=20, learning_rate=0.05, max_chosen_fall=0.1,
+        loss="apo_down",
+    )  # fmt: skip
+    result = train(config)
+    assert result.failure is not None and result.failure.kind == "collapsed"
+    assert "'loss'" in result.failure.log_tail
+    with pytest.raises(CheckFailed, match="chosen answers lost"):
+        result.raise_for_failure()
 
 
 def test_variants_come_by_the_name_of_their_loss(tiny: Path, pairs: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the `local` extra")
 
-from tests.train.pair_files import lab_pairs, write_pairs
+from tests.train.pair_files import lab_pairs, world_pairs, write_pairs
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
@@ -19,8 +19,9 @@ from selfsown.models.answer_tokens import Question
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.reward import Answered, RewardModel
 from selfsown.train.child import run
+from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import make_plan, write_plan
-from selfsown.train.settings import TrainConfig
+from selfsown.train.settings import SourceConfig, TrainConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 
@@ -87,6 +88,23 @@ def test_the_loss_begins_at_ln_2_and_the_chosen_come_to_score_higher(
     assert {"accuracy", "loss", "margin", "length_correlation"} < measured["held_out_at_end"].keys()
 
 
+def test_the_folder_scores_as_the_training_measured(
+    trained: tuple[Path, Mapping[str, JSON]],
+) -> None:
+    folder, record = trained
+    measured = record["pairs"]
+    assert isinstance(measured, dict)
+    rows = read_pairs([SourceConfig(path=str(folder.parent / "pairs.jsonl"))])
+    asked = [Answered(row.question, text) for row in rows for text in (row.chosen, row.rejected)]
+    values = [one.value or 0.0 for one in RewardModel(folder).score(asked)]
+    margins = [a - b for a, b in zip(values[::2], values[1::2], strict=True)]
+    counts = [measured[f"{part}_at_end"]["pairs"] for part in ("trained", "held_out")]
+    sums = [measured[f"{part}_at_end"]["margin"] for part in ("trained", "held_out")]
+    expected = sum(count * mean for count, mean in zip(counts, sums, strict=True))
+    assert sum(counts) == len(rows)
+    assert sum(margins) == pytest.approx(expected, rel=1e-4)
+
+
 def test_with_a_tenth_of_the_labels_swapped_it_is_right_about_85_of_100_new_pairs(
     trained: tuple[Path, Mapping[str, JSON]],
 ) -> None:
@@ -129,7 +147,7 @@ def test_the_score_is_the_heads_at_the_last_token_of_the_text(
     model = AutoModelForSequenceClassification.from_pretrained(trained[0]).eval()
     tokenizer = AutoTokenizer.from_pretrained(trained[0])
     (one,) = RewardModel(trained[0]).score([Answered(Question("Say it."), "It")])
-    ids = tokenizer("Task: Say it.\nOutput: It")["input_ids"] + [tokenizer.eos_token_id]
+    ids = tokenizer("Task: Say it.\nOutput: It")["input_ids"]
     with torch.no_grad():
         states = model.model(torch.tensor([ids])).last_hidden_state
         assert one.value == pytest.approx(float(model.score(states[0, -1])), abs=1e-6)
@@ -195,3 +213,23 @@ def test_what_is_no_reward_model_is_refused(
         with pytest.raises(InputError, match=message) as caught:
             RewardModel(folder)
         assert caught.value.why and caught.value.fix
+
+
+@pytest.mark.slow
+def test_of_1000_pairs_of_the_lab_a_tenth_swapped_the_lab_model_learns_85_of_100_new_ones(
+    tmp_path: Path,
+) -> None:
+    rows = world_pairs(1_000, seed=1, other_task=True)
+    for row in random.Random(0).sample(rows, 100):
+        row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
+    pairs = write_pairs(tmp_path / "pairs.jsonl", rows)
+    given = {"batch_size": None, "micro_batch_size": None}
+    train_here(config_for(Path("lab"), pairs, tmp_path / "m", **given))
+    asked = [
+        Answered(Question(str(row["prompt"]), str(row["input"])), str(row[name]))
+        for row in world_pairs(200, seed=2, other_task=True)
+        for name in ("chosen", "rejected")
+    ]
+    values = [one.value or 0.0 for one in RewardModel(tmp_path / "m").score(asked)]
+    right = [chosen > rejected for chosen, rejected in zip(values[::2], values[1::2], strict=True)]
+    assert sum(right) > 0.85 * len(right)

@@ -184,18 +184,25 @@ class AnswerTokens:
             ) from error
         return str(text)
 
-    def row(self, prompt: str, answer: str, *, is_chat: bool) -> AnswerRow:
+    def row(self, prompt: str, answer: str, *, is_chat: bool, adds_end: bool = True) -> AnswerRow:
         """Tokens of prompt and answer, begin and end included.
 
         A chat template writes begin and end itself; the end-of-text token is added to its answer
         only where that has no special token at all.
+
+        Args:
+            prompt: up to the answer.
+            answer: behind it.
+            is_chat: both were written by the chat template.
+            adds_end: whether an answer that has no end gets one.
         """
         lead = [] if is_chat else self.lead
         head, whole = self.ids(prompt), self.ids(prompt + answer)
         tail = whole[len(head) :] if whole[: len(head)] == head else self.ids(answer)
         ends = not self.special.keys().isdisjoint(tail) if is_chat else tail[-1:] == [self.end]
-        ids = [*lead, *head, *tail, *([] if ends else [self.end])]
-        return AnswerRow(ids, len(lead) + len(head), not ends)
+        is_added = adds_end and not ends
+        ids = [*lead, *head, *tail, *([self.end] if is_added else [])]
+        return AnswerRow(ids, len(lead) + len(head), is_added)
 
     def _leading_ids(self) -> list[int]:
         bare = self.ids("a")

@@ -69,6 +69,7 @@ class RewardModel:
         require_packages(str(folder), "torch", "transformers")
         self._rows = rows
         self._encoding = _encoding_of(folder, config)
+        self._adds_end = MARK not in config  # ours are scored where the answer ends
         self._model, tokenizer = _load(folder)
         text_config = self._model.config.get_text_config()
         self._context: int | None = getattr(text_config, "max_position_embeddings", None)
@@ -106,7 +107,9 @@ class RewardModel:
             texts = answer_texts(one.question, one.answer, self._encoding, template)
         except TemplateMismatch:
             return [], "template_mismatch"
-        ids = self._tokens.row(*texts, is_chat=self._encoding == "chat").ids
+        ids = self._tokens.row(
+            *texts, is_chat=self._encoding == "chat", adds_end=self._adds_end
+        ).ids
         is_too_long = self._context is not None and len(ids) > self._context
         return ids, "too_long" if is_too_long else ""
 

@@ -43,5 +43,11 @@ def score_last_token(model: Any) -> Any:
 
 
 def marked(encoding: str) -> dict[str, JSON]:
-    """What `config.json` says of a reward model: how prompt and answer become its text."""
-    return {"version": 1, "encoding": encoding}
+    """What `config.json` says of a reward model: how prompt and answer become its text.
+
+    The text ends where the answer ends (or where the chat template ends it). Behind the end of a
+    document a base model has learned to expect another one, and looks back no more: measured on the
+    lab, a head on the end-of-text token was right about 70 % of new pairs, on the answer's last
+    token about 92 % (`docs/log.md`).
+    """
+    return {"version": 1, "encoding": encoding, "end_of_text": False}

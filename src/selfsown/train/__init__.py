@@ -1,1 +1,1 @@
-"""Training: tuning on records and on preference pairs over TRL, and pretraining of the lab model."""
+"""Training: tuning on records and preference pairs over TRL, and pretraining of the lab model."""

@@ -86,7 +86,7 @@ LAB_VALUES: Final[Mapping[Objective, Mapping[str, _Chosen]]] = {
     },
     "reward": {
         "encoding": _VERBATIM,
-        "epochs": (3.0, _LAB),
+        "epochs": (2.0, _LAB),
         "learning_rate": (1e-3, _LAB),
         "warmup_steps": (0, _LAB),
     },

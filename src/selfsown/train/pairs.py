@@ -161,7 +161,9 @@ class _Rows:
     def _tokens(self, question: Question, answer: str) -> tuple[list[int], int]:
         template = self._encoder.chat_template
         text = TextPair(*answer_texts(question, answer, self._encoding, template))
-        _, ids, border = self._encoder.row(text, is_chat=self._encoding == "chat")
+        _, ids, border = self._encoder.row(
+            text, is_chat=self._encoding == "chat", adds_end=self._objective != "reward"
+        )
         return ids, border
 
     def _misfit(self, row: PairRow) -> tuple[str, str]:

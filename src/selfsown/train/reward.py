@@ -2,12 +2,12 @@
 
 Loss: -log sigmoid(r_chosen - r_rejected). The head is new and begins with zeros, so that nothing is
 preferred at first and the loss is ln 2. Scores are read at the last real token, which the attention
-mask tells (`models/reward_head.py`); the text is prompt and answer with their begin and end, as the
-policy's are.
+mask tells (`models/reward_head.py`); the text is prompt and answer as the policy's are, without an
+end-of-text token behind them.
 
 Source: arXiv:2405.07863, section 2, and its released code. Differs from them: no padding token is
-added, since none is looked for; nothing is truncated, longer pairs are left out and listed;
-pairs that measure have prompts of their own (the released code evaluates on training pairs).
+added, since none is looked for; nothing is truncated, longer pairs are left out and listed; pairs
+that measure have prompts of their own (the released code evaluates on training pairs).
 """
 
 from __future__ import annotations

@@ -69,16 +69,18 @@ class Encoder:
         """
         return self._tokens.chat_template(turns, ask)
 
-    def row(self, pair: Pair, *, is_chat: bool) -> TokenisedPair:
+    def row(self, pair: Pair, *, is_chat: bool, adds_end: bool = True) -> TokenisedPair:
         """Tokens of a text, begin and end included.
 
         A chat template writes begin and end itself; the end-of-text token is added to its answer
-        only where that has no special token at all.
+        only where that has no special token at all, and nowhere without `adds_end`.
 
         Raises:
             InputError: a token has no embedding.
         """
-        ids, prompt_tokens, is_end_added = self._tokens.row(*pair, is_chat=is_chat)
+        ids, prompt_tokens, is_end_added = self._tokens.row(
+            *pair, is_chat=is_chat, adds_end=adds_end
+        )
         text = Pair(
             self._start_text * (not is_chat) + pair.prompt,
             pair.completion + str(self.tokenizer.eos_token) * is_end_added,
