@@ -14,9 +14,12 @@ from tests.train.pair_files import finished_run, lab_pairs, world_pairs, write_p
 
 from selfsown.core.errors import CheckFailed, ConfigError, InputError, TooFewRecords
 from selfsown.core.request import JSON
+from selfsown.evaluate.open_suite import open_suite
 from selfsown.lab.weights import weights_folder
 from selfsown.models.fingerprint import model_hash
 from selfsown.train.child import run
+from selfsown.train.emit import emit
+from selfsown.train.exposure import exposures
 from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import make_plan, read_plan, write_plan
 from selfsown.train.preference import ChosenCollapsed
@@ -310,3 +313,26 @@ def test_a_run_of_a_preference_recipe_is_taken_as_it_is_and_others_are_told_how(
     with pytest.raises(InputError, match="no preference pairs") as caught:
         make_plan(config_for(tiny, other, tmp_path / "m"))
     assert "selfsown pairs" in caught.value.fix
+
+
+def test_pairs_that_repeat_a_suite_are_left_out_or_noticed_by_the_evaluation(
+    tiny: Path, pairs: Path, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked.jsonl"
+    lines = [{"instruction": row["prompt"], "references": ["x"]} for row in lab_pairs(2)]
+    write_pairs(asked, lines)
+    cleaned = config_for(tiny, pairs, tmp_path / "1", max_steps=1, suites=[str(asked)])
+    data = train_here(cleaned)["data"]
+    assert isinstance(data, dict) and data["left_out"]["benchmark_overlap"] >= 1
+    (known,) = exposures(f"hf:{tmp_path / '1'}", [open_suite(str(asked))])
+    assert known.state == "cleaned"
+    train_here(config_for(tiny, pairs, tmp_path / "2", max_steps=1))
+    (seen,) = exposures(f"hf:{tmp_path / '2'}", [open_suite(str(asked))], allow=True)
+    assert seen.state == "overlap"
+
+
+def test_files_for_other_trainers_are_not_made_of_pairs(
+    tiny: Path, pairs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="not for objective `dpo`"):
+        emit(config_for(tiny, pairs, tmp_path / "m"), "axolotl")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from selfsown.core.errors import CheckFailed, InputError
 from selfsown.core.request import JSON
 from selfsown.models.fingerprint import model_hash
+from selfsown.train.checkpoints import unwritable
 from selfsown.train.pair_probe import PairMeasure, measure_pairs
 from selfsown.train.reference import MOVED, Reference
 from selfsown.train.settings import Settings
@@ -202,6 +203,22 @@ class Preferences:
     def _own_reference(self) -> Any:
         return self._trainer.accelerator.unwrap_model(self._trainer.ref_model)
 
+    def _keep_reference(self, checkpoints: Path, step: int) -> None:
+        """Write the moving reference into a checkpoint.
+
+        Raises:
+            EnvironmentFailure: the disk takes no more.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        weights = self._own_reference().state_dict()
+        distinct = {name: one.clone() for name, one in weights.items()}  # tied ones are stored, too
+        try:
+            save_file(distinct, checkpoints / f"checkpoint-{step}" / _MOVED_WEIGHTS)
+        except (OSError, SafetensorError) as error:
+            raise unwritable(checkpoints, f"the reference at step {step}", error) from error
+
     def _refuse_collapse(self, now: PairMeasure, step: int) -> None:
         start = self._measures["trained_at_start"].chosen_logp_per_token
         fall = start - now.chosen_logp_per_token
@@ -216,7 +233,6 @@ class Preferences:
             )
 
     def _watcher(self) -> Any:
-        from safetensors.torch import save_file
         from transformers import TrainerCallback
 
         own = self
@@ -239,10 +255,7 @@ class Preferences:
 
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 if own._moves and state.is_world_process_zero:
-                    folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-                    weights = own._own_reference().state_dict()
-                    distinct = {name: one.clone() for name, one in weights.items()}
-                    save_file(distinct, folder / _MOVED_WEIGHTS)
+                    own._keep_reference(Path(args.output_dir), state.global_step)
 
             def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 own._measures |= own._measured("end")
