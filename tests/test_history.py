@@ -35,12 +35,15 @@ async def test_a_changed_row_is_refused_and_not_summed(tmp_path: Path, change: s
     journal.close()
 
 
-def test_a_run_never_begins_anew_beside_a_manifest_whose_journal_was_emptied(
-    tmp_path: Path,
+@pytest.mark.parametrize("gone", [(), ("manifest.json",)])
+def test_a_run_never_begins_anew_beside_files_whose_journal_was_emptied(
+    tmp_path: Path, gone: tuple[str, ...]
 ) -> None:
     model = ScriptedModel()
     rows = [{"n": n} for n in range(3)]
     selfsown.run("complete", rows=rows, prompt="{{ n }}", model=model, out=tmp_path)
+    for name in gone:
+        (tmp_path / name).unlink()
     (tmp_path / JOURNAL_NAME).write_bytes(b"")
     for _ in range(2):
         with pytest.raises(JournalDamaged, match="nothing in its journal"):

@@ -17,7 +17,7 @@ from selfsown.core.config import difference
 from selfsown.core.errors import ConfigChanged, JournalDamaged
 from selfsown.core.journal import Journal, Row
 from selfsown.core.request import JSON, canonical_json
-from selfsown.core.rundir import MANIFEST
+from selfsown.core.rundir import DATA_FILES, MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,10 @@ def _failed(journal: Journal) -> list[int]:
 
 def _refuse_emptied(directory: Path) -> None:
     """Never begin anew beside the files of a run or merge: they would be asked for again."""
-    if (directory / MANIFEST).exists():
+    made = [name for name in (MANIFEST, *DATA_FILES) if (directory / name).exists()]
+    if made:
         raise JournalDamaged(
-            f"`{directory}` has a {MANIFEST} and nothing in its journal",
+            f"`{directory}` has a {made[0]} and nothing in its journal",
             why="what was made there would be asked for again and replaced",
             fix="give another directory with `-o`, or restore the journal from a copy",
         )
