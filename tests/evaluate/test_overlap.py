@@ -197,7 +197,8 @@ def test_rows_are_not_all_in_memory(tmp_path: Path, index: DecontaminationIndex)
     path, rows = tmp_path / "train.jsonl", 2_000
     with path.open("w") as file:
         for n in range(rows):
-            file.write(json.dumps({"prompt": f"{n}", "completion": "\u00fc " * 2_500}) + "\n")
+            text = ("\u00fc" * 37 + " ") * 100
+            file.write(json.dumps({"prompt": f"{n}", "completion": text}) + "\n")
     tracemalloc.start()
     try:
         cleaned = clean_file(path, tmp_path / "clean.jsonl", index)
