@@ -15,7 +15,7 @@ from selfsown.core.request import JSON
 from selfsown.judge.base import Asker, Item, Judgement, Scale, Source
 from selfsown.judge.prompting import ROLE, Asking, at_least_one
 from selfsown.judge.reference import Comparison, Part, Reference
-from selfsown.judge.rubric import mean_of, score_of
+from selfsown.judge.rubric import mean_of_samples
 
 GRADES: Final = Scale(1.0, 5.0)
 
@@ -63,12 +63,7 @@ class Correctness:
             return _decided(GRADES.high, known)
         if self.closed:
             return _decided(None if known.is_missing else GRADES.low, known)
-        asking = self._asking()
-        values = {"prompt": item.prompt, "answer": item.answer, "reference": item.reference}
-        answers = await run.gather(
-            *(asking.ask(run, values, sample) for sample in range(self.samples))
-        )
-        return mean_of([score_of(answer, GRADES) for answer in answers], GRADES)
+        return await mean_of_samples(run, self._asking(), item, self.samples, GRADES)
 
     def _asking(self) -> Asking:
         return Asking(

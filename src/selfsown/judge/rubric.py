@@ -59,12 +59,7 @@ class Rubric:
 
     async def judge(self, run: Asker, item: Item) -> Judgement:
         """Grade one answer; each sample is a part of the judgement."""
-        asking = self._asking()
-        values = {"prompt": item.prompt, "answer": item.answer, "reference": item.reference}
-        answers = await run.gather(
-            *(asking.ask(run, values, sample) for sample in range(self.samples))
-        )
-        return mean_of([score_of(answer, self.scale) for answer in answers], self.scale)
+        return await mean_of_samples(run, self._asking(), item, self.samples, self.scale)
 
     def _asking(self) -> Asking:
         return Asking(
@@ -75,6 +70,15 @@ class Rubric:
             max_tokens=self.max_tokens,
             role=self.role,
         )
+
+
+async def mean_of_samples(
+    run: Asker, asking: Asking, item: Item, samples: int, scale: Scale
+) -> Judgement:
+    """Grade an answer several times at once, each sample a part of the judgement."""
+    values = {"prompt": item.prompt, "answer": item.answer, "reference": item.reference}
+    answers = await run.gather(*(asking.ask(run, values, sample) for sample in range(samples)))
+    return mean_of([score_of(answer, scale) for answer in answers], scale)
 
 
 def mean_of(parts: Sequence[Judgement], scale: Scale) -> Judgement:
