@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from selfsown.core.request import JSON
 from selfsown.models.preference import MARK, marked
 from selfsown.train.settings import Settings
-from selfsown.train.trainable import NO_LOSS, Completions, Outcome, Training, load_causal
+from selfsown.train.trainable import (
+    NO_LOSS,
+    Completions,
+    Outcome,
+    Training,
+    at_the_end,
+    load_causal,
+)
 
 if TYPE_CHECKING:
     from selfsown.train.pairs import PairRow, PreparedPairs
@@ -55,17 +62,9 @@ class Comparisons(Completions):
 
     def begin(self, training: Training) -> None:
         """Measure the start, and the end before adapters are merged."""
-        from transformers import TrainerCallback
-
         self._trainer = training.trainer
         self._measures |= self._measured("start")
-        own = self
-
-        class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-            def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-                own._measures |= own._measured("end")
-
-        training.trainer.add_callback(Watcher())
+        at_the_end(training.trainer, lambda: self._measures.update(self._measured("end")))
 
     def end(self, folder: Path) -> Outcome:
         """What was measured."""

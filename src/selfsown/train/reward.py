@@ -21,7 +21,7 @@ from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
 from selfsown.models.reward_head import MARK, marked, score_last_token
 from selfsown.train.settings import Settings
-from selfsown.train.trainable import Outcome, Training
+from selfsown.train.trainable import Outcome, Training, at_the_end
 
 if TYPE_CHECKING:
     from selfsown.train.pairs import PairRow, PreparedPairs
@@ -119,17 +119,9 @@ class Rewards:
 
     def begin(self, training: Training) -> None:
         """Measure the start, and the end before adapters are merged."""
-        from transformers import TrainerCallback
-
         self._trainer = training.trainer
         self._measures |= self._measured("start")
-        own = self
-
-        class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-            def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-                own._measures |= own._measured("end")
-
-        training.trainer.add_callback(Watcher())
+        at_the_end(training.trainer, lambda: self._measures.update(self._measured("end")))
 
     def end(self, folder: Path) -> Outcome:
         """What was measured."""

@@ -40,6 +40,17 @@ class Outcome:
     """One line per logged step."""
 
 
+def at_the_end(trainer: Any, look: Callable[[], None]) -> None:
+    """Have something done after the last step, before adapters are merged."""
+    from transformers import TrainerCallback
+
+    class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            look()
+
+    trainer.add_callback(Watcher())
+
+
 class Trainable(Protocol):
     """What is trained on which rows."""
 
