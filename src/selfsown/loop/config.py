@@ -124,7 +124,7 @@ class LoopConfig(BaseModel):
     def shown(self) -> dict[str, JSON]:
         """The config as it may be written: no key, no header, no user info or query of a URL."""
         form: dict[str, JSON] = self.model_dump(mode="json")
-        return form | {"models": {role: _shown(given) for role, given in self.models.items()}}
+        return form | {"models": {role: shown_model(one) for role, one in self.models.items()}}
 
     def identity(self) -> dict[str, JSON]:
         """What may not change between two starts."""
@@ -148,7 +148,8 @@ class LoopConfig(BaseModel):
         return validated(TrainConfig, {**given, **ours}, "loop config: train")
 
 
-def _shown(given: str | Mapping[str, Any]) -> JSON:
+def shown_model(given: str | Mapping[str, Any]) -> JSON:
+    """A model as it may be written: no key, no header, no user info or query of a URL."""
     uri = given if isinstance(given, str) else str(given.get("uri") or "")
     return redacted(given, str(parse_uri(uri)))
 

@@ -1,1 +1,1 @@
-"""Rounds of preference recipes: ask, score, pair, train by DPO, probe, promote or roll back."""
+"""Loops over preference recipes: pairs, gates, DPO, probe, promote or roll back."""

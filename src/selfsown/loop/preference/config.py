@@ -1,0 +1,319 @@
+"""Everything that defines a preference loop, as one config file; unknown keys are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfsown.core.config import LimitsConfig, validated
+from selfsown.core.errors import ConfigError
+from selfsown.core.request import JSON
+from selfsown.loop.config import shown_model
+from selfsown.preference.gates import Floors
+from selfsown.recipes.base import get_recipe
+from selfsown.train.settings import TrainConfig
+
+RecipeName = Literal["self-rewarding", "online-rlhf"]
+Control = Literal["offline", "equal_data", "other_reference", "sft_chosen"]
+Score = Literal["gold", "second", "proxy"]
+Measured = Literal["anchor", "gold", "second"]
+
+RECIPE_NAMES: Final = ("self-rewarding", "online-rlhf")
+OPERATIONAL: Final = frozenset({"out", "rounds", "limits", "controls"})
+"""Keys that may change between two starts: more rounds and controls extend a loop."""
+DEFAULT_REFERENCES: Final[Mapping[RecipeName, str]] = {
+    "self-rewarding": "previous",  # arXiv:2401.10020, section 2.4, as its re-implementations say
+    "online-rlhf": "initial",  # arXiv:2405.07863, section 3, and its maintainers
+}
+
+_OURS: Final = ("data", "base", "out", "seeds", "seed", "objective", "reference")
+"""Keys of a training that the loop sets itself."""
+
+
+class ScorerConfig(BaseModel):
+    """Who scores answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scorer: str = Field(description="Name of a judge, `tournament`, or `reward`.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+
+
+class PromptsConfig(BaseModel):
+    """Where the prompts of the rounds come from: `file`, `files` or `writer`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str | None = Field(
+        None, description="All prompts in one file, which is split into disjoint sets once."
+    )
+    files: list[str] = Field(
+        default_factory=list, description="Or a file per round, no prompt in two of them."
+    )
+    writer: str | dict[str, Any] | None = Field(
+        None,
+        description="Or a model, the same in all rounds, that writes new ones by Self-Instruct.",
+    )
+    seeds: str | None = Field(None, description="Human seed tasks that the writer starts from.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the writer's Self-Instruct."
+    )
+    per_round: int = Field(
+        500, ge=1, description="Prompts of each round, of `file` or by the writer."
+    )
+
+
+class FloorsConfig(BaseModel):
+    """What a round has to reach before any training time is spent; all from 0 to 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parse_rate: float = Field(
+        0.8, ge=0, le=1, description="Least part of the judgements that can be read."
+    )
+    tie_rate: float = Field(
+        0.6, ge=0, le=1, description="Largest part of the prompts whose answers are all as good."
+    )
+    pair_yield: float = Field(0.1, ge=0, le=1, description="Least pairs per prompt.")
+    on_breach: Literal["warn", "refuse"] = Field(
+        "warn", description="What missing one of the first two means; the yield always refuses."
+    )
+
+    def floors(self) -> Floors:
+        """As the gates take them."""
+        return Floors(**self.model_dump())
+
+
+class ProbeConfig(BaseModel):
+    """How every policy is measured: the same recipe on prompts that are never trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompts: str = Field(description="File of validation prompts.")
+    limit: int | None = Field(None, ge=1, description="Use only so many, spread evenly.")
+    gold: ScorerConfig | None = Field(
+        None, description="What evaluates; it may not be the scorer that pairs are made by."
+    )
+    second: ScorerConfig | None = Field(
+        None, description="A second scorer that pairs are never made by, to see over-optimisation."
+    )
+    answers: list[dict[str, Any]] | None = Field(
+        None, description="Answers per prompt, as the recipe's `answers`; empty: the same."
+    )
+
+
+class PromotionConfig(BaseModel):
+    """When a trained policy writes the next round."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    on: tuple[Measured, ...] = Field(
+        ("anchor", "gold", "second"),
+        description="What must not fall; what is not measured decides nothing.",
+    )
+    acts: bool = Field(True, description="Roll back if one fell; off: only write it down.")
+    standard_errors: float = Field(
+        2.0, gt=0, description="The anchor fell if by more than so many of its standard errors."
+    )
+    best_by: Score | None = Field(
+        None,
+        description="Score on the validation prompts that says which iteration is the best."
+        " Empty: the first of gold, second, proxy that is measured.",
+    )
+
+
+class PreferenceLoopConfig(BaseModel):
+    """A loop of rounds; each trains the promoted policy on pairs of its own answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: RecipeName = Field(description="`self-rewarding` or `online-rlhf`.")
+    base: str = Field("lab", description="Model to begin with: `lab`, or a folder.")
+    backend: Literal["auto", "lab", "hf"] = Field(
+        "auto",
+        description="What runs trained models: `hf` (transformers) or `lab` (plain Llama models,"
+        " batch-invariant); `auto`: `lab` for the base `lab`, else `hf`.",
+    )
+    start: list[str] = Field(
+        default_factory=list,
+        description="Runs or files that the base is tuned on first; empty: the base is the initial"
+        " policy.",
+    )
+    sft: dict[str, Any] = Field(
+        default_factory=dict,
+        description="How to tune on records: keys of `selfsown train`; for `start` and the control"
+        " `sft_chosen`.",
+    )
+    prompts: PromptsConfig = Field(description="Prompts of the rounds.")
+    rounds: int = Field(3, ge=1, le=100, description="Rounds to turn; a larger number extends.")
+    preset: str = Field("default", description="Named set of options of the recipe.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the recipe: answers, scorer, picker, ..."
+    )
+    models: dict[str, str | dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Models of the recipe's other roles, the same in each round.",
+    )
+    reference: str | None = Field(
+        None,
+        description="What DPO stays close to: `initial`, `previous`, `ema` or a model. Empty:"
+        " `initial` for online-rlhf, `previous` for self-rewarding.",
+    )
+    train: dict[str, Any] = Field(
+        default_factory=dict,
+        description="How to train on pairs: keys of `selfsown train` (preset, beta, epochs, ...).",
+    )
+    floors: FloorsConfig = Field(
+        default_factory=lambda: FloorsConfig(), description="Before any training time is spent."
+    )
+    probe: ProbeConfig = Field(description="How policies are measured.")
+    anchor: str | None = Field(
+        None,
+        description="File of labelled answers that nothing is trained on: how well the policy"
+        " judges, where it judges itself.",
+    )
+    promotion: PromotionConfig = Field(
+        default_factory=lambda: PromotionConfig(), description="Promote or roll back."
+    )
+    controls: list[Control] = Field(
+        default_factory=list, description="What the loop is compared with."
+    )
+    offline_pairs: str | None = Field(
+        None, description="Labelled pairs of the control `offline`: a JSONL file."
+    )
+    allow_equal_judges: bool = Field(
+        False, description="Let the scorer that pairs are made by evaluate, too."
+    )
+    seed: int = Field(0, ge=0, le=2**31, description="Seed of every random choice.")
+    limits: LimitsConfig = Field(
+        default_factory=lambda: LimitsConfig(), description="Limits of model calls."
+    )
+    out: str = Field(description="Directory of the loop.")
+
+    def shown(self) -> dict[str, JSON]:
+        """The config as it may be written: no key, no header, no user info or query of a URL."""
+        form: dict[str, JSON] = self.model_dump(mode="json")
+        prompts = form["prompts"]
+        assert isinstance(prompts, dict)
+        if self.prompts.writer is not None:
+            prompts["writer"] = shown_model(self.prompts.writer)
+        return form | {"models": {role: shown_model(one) for role, one in self.models.items()}}
+
+    def identity(self) -> dict[str, JSON]:
+        """What may not change between two starts."""
+        return {name: value for name, value in self.shown().items() if name not in OPERATIONAL}
+
+    @property
+    def kept_close_to(self) -> str:
+        """What DPO stays close to in every round."""
+        return self.reference or DEFAULT_REFERENCES[self.recipe]
+
+    def tuning(self, data: list[Mapping[str, JSON]], out: str) -> TrainConfig:
+        """A training of the base, or of the initial policy, on records.
+
+        Raises:
+            ConfigError: a key of `sft` is unknown, or the loop's own.
+        """
+        return self._training("sft", {"data": data, "base": self.base, "out": out})
+
+    def preferring(
+        self,
+        data: list[Mapping[str, JSON]],
+        base: str,
+        out: str,
+        *,
+        reference: str | None = None,
+    ) -> TrainConfig:
+        """A training of a policy on pairs.
+
+        Args:
+            data: sources of pairs.
+            base: folder of the policy.
+            out: folder of the trained one.
+            reference: other than that of the config; for controls.
+
+        Raises:
+            ConfigError: a key of `train` is unknown, or the loop's own.
+        """
+        ours: dict[str, Any] = {"data": data, "base": base, "out": out, "objective": "dpo"}
+        return self._training("train", ours | {"reference": reference or self.kept_close_to})
+
+    def _training(self, name: Literal["sft", "train"], ours: Mapping[str, Any]) -> TrainConfig:
+        given: Mapping[str, Any] = getattr(self, name)
+        named = [key for key in _OURS if key in given]
+        if named:
+            raise ConfigError(
+                f"loop config: `{name}.{named[0]}` is set by the loop itself",
+                why="each round trains the promoted policy on what the round left behind",
+                fix=f"remove `{name}.{named[0]}`"
+                + (": `reference` is a key of the loop" if named[0] == "reference" else ""),
+            )
+        form = {**given, **ours, "seed": self.seed, "seeds": False}
+        return validated(TrainConfig, form, f"loop config: {name}")
+
+
+def make_preference_loop_config(
+    given: Mapping[str, Any], *, source: str = "loop config"
+) -> PreferenceLoopConfig:
+    """A checked config from a mapping.
+
+    Raises:
+        ConfigError: an unknown key (with the nearest known one), a value out of range, or values
+            that contradict each other.
+    """
+    config = validated(PreferenceLoopConfig, given, source)
+    config.preferring([{"path": "pairs.jsonl"}], "policy", "model")
+    config.tuning([{"path": "data.jsonl"}], "model")
+    _check_prompts(config, source)
+    _check_roles(config, source)
+    _check_controls(config, source)
+    return config
+
+
+def policy_role(config: PreferenceLoopConfig) -> str:
+    """The role of the recipe that the policy plays: its first one."""
+    return next(iter(get_recipe(config.recipe).roles))
+
+
+def _check_prompts(config: PreferenceLoopConfig, source: str) -> None:
+    prompts = config.prompts
+    given = [name for name in ("file", "files", "writer") if getattr(prompts, name)]
+    if len(given) != 1:
+        raise ConfigError(
+            f"{source}: `prompts` names {', '.join(f'`{name}`' for name in given) or 'no source'}",
+            why="the rounds' prompts come from one source",
+            fix="give one of `prompts.file`, `prompts.files` and `prompts.writer`",
+        )
+    if prompts.files and len(prompts.files) < config.rounds:
+        raise ConfigError(
+            f"{source}: {len(prompts.files)} `prompts.files` for {config.rounds} rounds",
+            why="every round has prompts of its own",
+            fix="give a file for every round, or fewer `rounds`",
+        )
+    if (prompts.writer is None) != (prompts.seeds is None):
+        raise ConfigError(
+            f"{source}: `prompts.writer` and `prompts.seeds` go together",
+            why="the writer starts from human seed tasks",
+            fix="give both, or none of them",
+        )
+
+
+def _check_roles(config: PreferenceLoopConfig, source: str) -> None:
+    role = policy_role(config)
+    if role in config.models:
+        raise ConfigError(
+            f"{source}: `models.{role}` is set by the loop itself",
+            why="the initial policy writes the first round, and a promoted one each later",
+            fix=f"name that model as `base` and remove `models.{role}`",
+        )
+
+
+def _check_controls(config: PreferenceLoopConfig, source: str) -> None:
+    if "offline" in config.controls and config.offline_pairs is None:
+        raise ConfigError(
+            f"{source}: the control `offline` has no pairs",
+            why="it trains the initial policy on labelled pairs that other models wrote",
+            fix="name the file as `offline_pairs`, or leave the control out",
+        )
