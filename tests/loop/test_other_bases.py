@@ -314,7 +314,8 @@ def test_what_the_config_wants_of_a_base_is_checked_at_once(
     with pytest.raises(SelfsownError, match=said):
         turn(config(**{"base": untrained, "out": tmp_path / "loop", **changes}))
     assert {path.name for path in (tmp_path / "loop").iterdir()} == {"run.lock"}
-    check_base(config(untrained, tmp_path / "loop"))  # and without them it is a base like others
+    plain = config(untrained, tmp_path / "loop")  # and without them it is a base like others
+    check_base(plain, plain.training([{"path": "data.jsonl"}], "model"))
 
 
 def test_the_uri_of_a_base_and_of_what_is_tuned_from_it(untrained: Path, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfsown.core.config import LimitsConfig, validated
+from selfsown.core.config import LimitsConfig, difference, read_config, validated
 from selfsown.core.effective import redacted
-from selfsown.core.errors import ConfigError
+from selfsown.core.errors import ConfigChanged, ConfigError
 from selfsown.core.request import JSON
 from selfsown.models.uri import parse_uri
 from selfsown.recipes.base import get_recipe
@@ -176,6 +177,28 @@ def make_loop_config(given: Mapping[str, Any], *, source: str = "loop config") -
             fix=f"name that model as `base` and remove `models.{role}`",
         )
     return config
+
+
+def refuse_another_loop(path: Path, now: Mapping[str, JSON]) -> None:
+    """Stop if a loop's directory was made with another config.
+
+    Args:
+        path: of the config there; nothing is refused if there is none.
+        now: what may not change between two starts.
+
+    Raises:
+        ConfigChanged: names every key that differs.
+    """
+    if not path.is_file():
+        return
+    before = read_config(path)
+    lines = difference({key: before.get(key) for key in now}, dict(now))
+    if lines:
+        raise ConfigChanged(
+            f"`{path.parent}` holds another loop: " + "; ".join(lines),
+            why="one directory is one loop, so that its rounds compare",
+            fix="give another directory with `-o`, or go back to the old values",
+        )
 
 
 def writer(config: LoopConfig) -> str:

@@ -23,9 +23,9 @@ from selfsown.report.card import CARD
 from selfsown.runner import Start, execute, run_loop
 
 
-def round_seed(config: LoopConfig, number: int) -> int:
-    """The seed of one round's run: another one in each, since the seeds are the same."""
-    return rng_for(config.seed, "loop-round", number).randrange(2**31)
+def round_seed(seed: int, number: int) -> int:
+    """The seed of one round's run, from the loop's: another one in each."""
+    return rng_for(seed, "loop-round", number).randrange(2**31)
 
 
 def run_config(config: LoopConfig, places: RoundPlaces, number: int, generator: str) -> RunConfig:
@@ -44,7 +44,7 @@ def run_config(config: LoopConfig, places: RoundPlaces, number: int, generator: 
             "models": {writer(config): generator, **config.models},
             "seeds": str(places.seeds) if places.seeds.is_file() else config.seeds,
             "target": config.target,
-            "seed": round_seed(config, number),
+            "seed": round_seed(config.seed, number),
             "order": "strict",
             "options": config.options,
             "limits": config.limits.model_dump(),
@@ -74,9 +74,14 @@ def generate(
     if is_finished(directory):
         _refuse_another_run(config, directory)
     else:
-        is_main = threading.current_thread() is threading.main_thread()
-        run_loop(execute(config, Start(signals=is_main), rows=rows))
+        run_on(config, rows)
     return read_manifest(directory)
+
+
+def run_on(config: RunConfig, rows: Sequence[Mapping[str, JSON]] | None = None) -> None:
+    """Run to the end, also where a smaller target was reached before; see `generate`."""
+    is_main = threading.current_thread() is threading.main_thread()
+    run_loop(execute(config, Start(signals=is_main), rows=rows))
 
 
 def is_finished(directory: Path) -> bool:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from selfsown.core.config import difference, read_config
-from selfsown.core.errors import ConfigChanged, ConfigError, TooFewRecords
+from selfsown.core.errors import ConfigError, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, write_text
 from selfsown.evaluate.open_suite import SuiteChanges, open_suites
@@ -23,7 +22,7 @@ from selfsown.evaluate.results import Results, read_results
 from selfsown.evaluate.suite import Suite
 from selfsown.guard.lineage import Mixture
 from selfsown.loop.base import base_uri, check_base, tuned_uri
-from selfsown.loop.config import LoopConfig
+from selfsown.loop.config import LoopConfig, refuse_another_loop
 from selfsown.loop.curation import curate, write_human_rows
 from selfsown.loop.ending import Ending, gate, guard_stop, read_ending, write_ending
 from selfsown.loop.generate import generate, run_config, write_machine_seeds
@@ -81,11 +80,11 @@ class _Crank:
     def __init__(self, config: LoopConfig, tell: Tell) -> None:
         self._config, self._tell = config, tell
         self._places = LoopPlaces(Path(config.out))
-        self._refuse_another_loop()
+        refuse_another_loop(self._places.config, config.identity())
         changes = SuiteChanges(limit=config.suite_limit)
         self._suites: Sequence[Suite] = open_suites(config.suites, changes)
         self._check_gate()
-        check_base(config)
+        check_base(config, config.training([{"path": "data.jsonl"}], "model"))
         self._watch = Watch(config, self._places)
         options = get_recipe(config.recipe).resolve(config.preset, config.options)
         self._recipe_options: Mapping[str, JSON] = options.model_dump(mode="json")
@@ -224,24 +223,6 @@ class _Crank:
         trained = [one for one in self._endings if one.model]
         earlier = [self._places.human] if trained and self._config.human_data else []
         return self._watch.mixture(config, number, earlier)
-
-    def _refuse_another_loop(self) -> None:
-        """Stop if the directory was made with another config.
-
-        Raises:
-            ConfigChanged: names every key that differs.
-        """
-        path = self._places.config
-        if path.is_file():
-            before = read_config(path)
-            now = self._config.identity()
-            lines = difference({key: before.get(key) for key in now}, now)
-            if lines:
-                raise ConfigChanged(
-                    f"`{self._places.home}` holds another loop: " + "; ".join(lines),
-                    why="one directory is one loop, so that its rounds compare",
-                    fix="give another directory with `-o`, or go back to the old values",
-                )
 
     def _check_gate(self) -> None:
         """Refuse a gate on what is not measured, before anything is spent.
