@@ -130,6 +130,18 @@ def _conversation(question: Question, answer: str, template: ChatTemplate) -> Pr
     return PromptAnswer(asked, whole[len(asked) :])
 
 
+def _without_end(written: str, answer: str) -> str:
+    """What a chat template wrote up to the last character of the answer.
+
+    Raises:
+        TemplateMismatch: it wrote the answer otherwise than it is.
+    """
+    place = written.rfind(answer.strip())
+    if place < 0:
+        raise TemplateMismatch
+    return written[: place + len(answer.strip())]
+
+
 class AnswerRow(NamedTuple):
     """Tokens of a prompt and an answer, begin and end included."""
 
@@ -138,6 +150,9 @@ class AnswerRow(NamedTuple):
     """The first so many are the prompt."""
     is_end_added: bool
     """The answer had no end, and the end-of-text token was put behind it."""
+
+
+_NO_ROW: Final = AnswerRow([], 0, False)
 
 
 class AnswerTokens:
@@ -203,6 +218,41 @@ class AnswerTokens:
         is_added = adds_end and not ends
         ids = [*lead, *head, *tail, *([self.end] if is_added else [])]
         return AnswerRow(ids, len(lead) + len(head), is_added)
+
+    def answered(
+        self,
+        question: Question,
+        answer: str,
+        encoding: AnswerEncoding,
+        *,
+        longest: int | None = None,
+        adds_end: bool = True,
+        is_cut_off: bool = False,
+    ) -> tuple[AnswerRow, Missing]:
+        """Tokens of a question with an answer, and why they cannot be used; empty if they can.
+
+        Args:
+            question: what is answered.
+            answer: to it.
+            encoding: how both are written.
+            longest: tokens that a model takes; None: any number.
+            adds_end: see `row`.
+            is_cut_off: the answer stops amid what it says, so that no end stands behind it.
+
+        Raises:
+            InputError: the tokenizer has no chat template, or it refuses the turns.
+        """
+        if self.special_token_in([*question, answer]) is not None:
+            return _NO_ROW, "special_token"
+        is_chat = encoding == "chat"
+        try:
+            prompt, text = answer_texts(question, answer, encoding, self.chat_template)
+            if is_cut_off and is_chat:
+                text = _without_end(text, answer)
+        except TemplateMismatch:
+            return _NO_ROW, "template_mismatch"
+        row = self.row(prompt, text, is_chat=is_chat, adds_end=adds_end and not is_cut_off)
+        return row, "too_long" if longest is not None and len(row.ids) > longest else ""
 
     def _leading_ids(self) -> list[int]:
         bare = self.ids("a")

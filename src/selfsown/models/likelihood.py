@@ -1,7 +1,7 @@
 """How likely given texts are under a local model: tokens and nats of each, from one forward pass.
 
 Any causal model that transformers can load, in float32. The text may stand behind a context, which
-carries no loss.
+carries no loss; an answer stands behind its question, written as trainings on answers write both.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from selfsown.core.errors import InputError
+from selfsown.models.answer_tokens import AnswerEncoding, Question, checked_tokens
 from selfsown.models.local import require_packages
 from selfsown.models.torch_threads import threads_for, torch_threads
 
@@ -33,6 +34,15 @@ class Likelihood:
     """Their negative log-likelihood in all."""
 
 
+class GivenAnswer(NamedTuple):
+    """An answer to a question."""
+
+    question: Question
+    text: str
+    is_cut_off: bool = False
+    """It reached the limit of tokens, so it has no end."""
+
+
 def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list[Likelihood]:
     """The likelihood of each text, in the given order.
 
@@ -47,11 +57,48 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
         MissingExtra: torch or transformers is not installed.
     """
     require_packages(f"hf:{folder}", "torch", "transformers")
-    import torch
-
     model, tokenizer = _load(folder)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    rows = [_row(tokenizer, before, text, context) for text in texts]
+    found = _likelihoods(model, [_row(tokenizer, before, text, context) for text in texts])
+    return [found.get(number, Likelihood(0, 0.0)) for number in range(len(texts))]
+
+
+def answer_likelihoods(
+    folder: Path, answers: Sequence[GivenAnswer], encoding: AnswerEncoding
+) -> list[Likelihood | None]:
+    """The likelihood of each answer given its question, its end included unless it was cut off.
+
+    Args:
+        folder: of a Hugging Face causal language model.
+        answers: in any order; the result is in the same.
+        encoding: how questions and answers are written.
+
+    Returns:
+        None for an answer that cannot be written so, or is too long together with its question.
+
+    Raises:
+        InputError: the model cannot be loaded, or its tokenizer is another's.
+        MissingExtra: torch or transformers is not installed.
+    """
+    require_packages(f"hf:{folder}", "torch", "transformers")
+    model, tokenizer = _load(folder)
+    config = model.config.get_text_config()
+    tokens = checked_tokens(folder, tokenizer, config.vocab_size)
+    longest = getattr(config, "max_position_embeddings", None)
+    rows = []
+    for question, text, is_cut_off in answers:
+        row, missing = tokens.answered(
+            question, text, encoding, longest=longest, is_cut_off=is_cut_off
+        )
+        rows.append(([], 0) if missing else (row.ids, row.prompt_tokens))
+    found = _likelihoods(model, rows)
+    return [found.get(number) for number in range(len(answers))]
+
+
+def _likelihoods(model: Any, rows: Sequence[tuple[list[int], int]]) -> dict[int, Likelihood]:
+    """The likelihood by number of row; rows with nothing to predict are left out."""
+    import torch
+
     found: dict[int, Likelihood] = {}
     with torch.inference_mode(), torch_threads(threads_for(model)):
         for batch in _batches(rows):
@@ -59,7 +106,7 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
             for number, one in zip(batch, nats, strict=True):
                 ids, start = rows[number]
                 found[number] = Likelihood(len(ids) - start, one)
-    return [found.get(number, Likelihood(0, 0.0)) for number in range(len(texts))]
+    return found
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
@@ -75,7 +122,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     except Exception as error:  # whatever transformers and safetensors raise for a broken folder
         raise InputError(
             f"the model in `{folder}` cannot be loaded: {str(error).partition(chr(10))[0]}",
-            why="the likelihood of human text under it is measured",
+            why="the likelihood of texts under it is measured",
             fix="give a folder with config.json, tokenizer and *.safetensors of a causal model",
         ) from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

@@ -21,8 +21,6 @@ from selfsown.models.answer_tokens import (
     AnswerEncoding,
     Missing,
     Question,
-    TemplateMismatch,
-    answer_texts,
     checked_tokens,
 )
 from selfsown.models.fingerprint import decisive_files, model_hash
@@ -100,18 +98,10 @@ class RewardModel:
         ]
 
     def _text(self, one: Answered) -> tuple[list[int], Missing]:
-        if self._tokens.special_token_in([*one.question, one.answer]) is not None:
-            return [], "special_token"
-        template = self._tokens.chat_template
-        try:
-            texts = answer_texts(one.question, one.answer, self._encoding, template)
-        except TemplateMismatch:
-            return [], "template_mismatch"
-        ids = self._tokens.row(
-            *texts, is_chat=self._encoding == "chat", adds_end=self._adds_end
-        ).ids
-        is_too_long = self._context is not None and len(ids) > self._context
-        return ids, "too_long" if is_too_long else ""
+        row, missing = self._tokens.answered(
+            *one, self._encoding, longest=self._context, adds_end=self._adds_end
+        )
+        return row.ids, missing
 
     def _scored(self, texts: Sequence[list[int]]) -> list[float]:
         import torch
