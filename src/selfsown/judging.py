@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import orjson
+
 from selfsown.core.config import RunConfig, make_config
+from selfsown.core.journal import JOURNAL_NAME, Journal
 from selfsown.core.request import Completion, Request
 from selfsown.core.rundir import read_lines
 from selfsown.judge.base import Judge, Judgement, Result
 from selfsown.judge.labels import Label
-from selfsown.judge.stored import item_of, judgement_of
+from selfsown.judge.stored import Sent, item_of, judgement_of
 from selfsown.judge.verdicts import label_rows, with_verdicts
 
 RECIPE_NAME: Final = "selfsown.recipes.judging:RECIPE"
@@ -54,6 +57,28 @@ def judgements_of(directory: Path) -> dict[str, Judgement]:
         form = row["judgement"]
         assert isinstance(form, dict)
         found[str(row["id"])] = judgement_of(form)
+    return found
+
+
+def sent_of(directory: Path) -> dict[str, Sent]:
+    """Id of a row -> what was asked about it, of a finished judging run.
+
+    Rows that failed are left out, and so are those of which a judge asked nothing, or several
+    things; the samples of a row are one request.
+    """
+    found: dict[str, Sent] = {}
+    journal = Journal(directory / JOURNAL_NAME, read_only=True)
+    try:
+        for line in read_lines(directory / "provenance.jsonl"):
+            assert isinstance(line, dict)
+            keys = line["keys"]
+            assert isinstance(keys, list)
+            stored = [journal.lookup(bytes.fromhex(str(key))) for key in keys]
+            requests = {one.request for one in stored if one is not None and one.kind == "call"}
+            if line["end"] == "accepted" and len(requests) == 1:
+                found[str(line["row_id"])] = Sent(orjson.loads(requests.pop()), line)
+    finally:
+        journal.close()
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from selfsown.cli.judge_asking import judge_given, judge_options, judged
+from selfsown.cli.judge_examples import examples
 
 if TYPE_CHECKING:
     from selfsown.judge.gate import Gate
@@ -21,6 +22,9 @@ _RESAMPLES: Final = click.IntRange(min=100)
 @click.group()
 def judge() -> None:
     """Measure judges: models, or programs, that say how good an answer is."""
+
+
+judge.add_command(examples)
 
 
 @judge.command()

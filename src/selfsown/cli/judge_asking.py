@@ -83,13 +83,14 @@ def judged(
     if not judge.roles:
         told: list[Label] = run_loop(ajudged_by_program(labels, judge))
         return told
-    _ask(ctx, judge, labels, given)
+    ask_judge(ctx, judge, labels, given)
     return with_verdicts(labels, judge, judgements_of(given["out"]))
 
 
-def _ask(
+def ask_judge(
     ctx: click.Context, judge: Judge, labels: Sequence[Label], given: Mapping[str, Any]
 ) -> None:
+    """Ask a judge about labels by a journaled run; leaves the program if that did not end."""
     from selfsown.cli.arguments import Asked
     from selfsown.cli.progress import LiveView
     from selfsown.cli.run import agrees, perform, resume_command

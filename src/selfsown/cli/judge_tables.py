@@ -9,6 +9,7 @@ from selfsown.cli.main import shown
 from selfsown.cli.summary import aligned
 
 if TYPE_CHECKING:
+    from selfsown.core.request import JSON
     from selfsown.evaluate.intervals import Interval
     from selfsown.evaluate.rating.agreement import Estimate
     from selfsown.judge.calibration import Calibration
@@ -24,6 +25,25 @@ def calibration_lines(found: Calibration, missed: Sequence[str]) -> list[str]:
     ]
     verdict = [f"refused: {shown(one)}" for one in missed] or ["passes every bound"]
     return [*aligned(rows, right=()), *_warnings(found), *verdict]
+
+
+def example_lines(counts: Mapping[str, JSON]) -> list[str]:
+    """What the judgements of ranked answers came to, as `counts_form` has it."""
+    from selfsown.judge.eft import WHYS
+
+    whys, scores, held_out = counts["left_out"], counts["scores"], counts["held_out"]
+    assert isinstance(whys, dict)
+    assert isinstance(scores, dict)
+    assert isinstance(held_out, dict)
+    rows = [
+        ["prompts asked about", f"{counts['prompts']:,}"],
+        ["judgements", f"{counts['judgements']:,}"],
+        ["examples", f"{counts['examples']:,}"],
+        *([f"  of score {score}", f"{count:,}"] for score, count in scores.items()),
+        *([f"left out: {WHYS[why]}", f"{count:,}"] for why, count in whys.items()),
+        ["held out", f"{held_out['answers']:,} answers to {held_out['prompts']:,} prompts"],
+    ]
+    return aligned(rows, right=())
 
 
 def win_rate_lines(names: Sequence[str], found: WinRate, validation: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Files of human labels, by which a judge is calibrated: pairs with the better one, or scores.
 
 A pair is a row with `prompt`, `a`, `b` and `label`: `a`, `b` or `tie`. A score is a row with
-`prompt`, `answer` and `label`, a number. Optional: `id`, `group` (rows that are resampled together;
-the prompt where absent), `category`, `reference`, `a_model` and `b_model`.
+`prompt`, `answer` and `label`, a number, more being better; or `rank` instead of it, 0 for the best
+answer to its prompt. Optional: `id`, `group` (rows that are resampled together; the prompt where
+absent), `category`, `reference`, `a_model` and `b_model`.
 
 What a judge said may stand in the same row: for pairs `verdict` (asked with `a` shown first) and
 `verdict_swapped` (with `b` first), each `a`, `b`, `tie`, null where it could not be read, or the
@@ -123,7 +124,7 @@ def _label(row: Mapping[str, JSON], number: int, path: Path) -> Label:
         said = tuple(_preference(row[name], name, place, missing=True) for name in verdicts)
     else:
         answer, rival = _text(row, "answer", place), None
-        human = _number(row.get("label"), "label", place)
+        human = _worth(row, place)
         said = (_number(row["judged"], "judged", place, missing=True),) if "judged" in row else ()
     assert human is not None
     if is_pair and len(said) == 1:
@@ -148,9 +149,36 @@ def _label(row: Mapping[str, JSON], number: int, path: Path) -> Label:
 
 
 _OURS: Final[Sequence[str]] = (
-    *("id", "prompt", "a", "b", "answer", "reference", "label", "group", "category"),
+    *("id", "prompt", "a", "b", "answer", "reference", "label", "rank", "group", "category"),
     *("a_model", "b_model", "canary_of", "verdict", "verdict_swapped", "judged"),
 )
+
+
+def label_row(label: Label) -> dict[str, JSON]:
+    """A label as a row of a file; what the judge said is left out."""
+    item, row = label.item, {**label.item.metadata, "id": label.id, "prompt": label.item.prompt}
+    if item.rival is None:
+        row |= {"answer": item.answer, "label": label.human}
+    else:
+        words = {human: word for word, human in PREFERENCES.items()}
+        row |= {"a": item.answer, "b": item.rival, "label": words[label.human]}
+    named = {
+        "reference": item.reference,
+        "group": label.group if label.group != item.prompt else None,
+        "category": label.category,
+        "a_model": label.models[0],
+        "b_model": label.models[1],
+        "canary_of": label.canary_of,
+    }
+    return row | {name: value for name, value in named.items() if value}
+
+
+def _worth(row: Mapping[str, JSON], place: str) -> float | None:
+    """What people said of a single answer; a rank counts down."""
+    if "rank" not in row or row.get("label") not in (None, ""):
+        return _number(row.get("label"), "label", place)
+    rank = _number(row["rank"], "rank", place)
+    return None if rank is None else -rank
 
 
 def _text(row: Mapping[str, JSON], name: str, place: str) -> str:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from selfsown.core.request import JSON
 from selfsown.judge.base import Item, Judgement, Scale, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a judge asked a model about one item, as the run's journal and provenance have it."""
+
+    request: Mapping[str, JSON]
+    provenance: Mapping[str, JSON]
+    """The line of the judgement's record."""
 
 
 def item_row(identity: str, item: Item) -> dict[str, JSON]:
