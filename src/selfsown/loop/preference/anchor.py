@@ -1,0 +1,174 @@
+"""The anchor: how well a policy judges labelled answers that nothing is ever trained on.
+
+Where the policy judges itself, its scores may rise while it judges worse; only labels from outside
+tell. An answer that cannot be read counts like a tie, one half: it told no two answers apart.
+
+Source: Self-Rewarding Language Models (arXiv:2401.10020, section 3.1) measures pairwise accuracy on
+held-out rankings in each round, and acts on none of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Final
+
+import orjson
+
+from selfsown.core.errors import InputError, TooFewRecords
+from selfsown.core.request import JSON
+from selfsown.core.rundir import write_text
+from selfsown.judge.base import Judge
+from selfsown.judge.comparisons import final, order, side
+from selfsown.judge.labels import Label, read_labels
+from selfsown.judge.verdicts import label_rows, with_verdicts
+from selfsown.judging import judgements_of, judging_config
+from selfsown.loop.generate import generate
+from selfsown.preference.records import plain_text
+
+ANCHOR: Final = "anchor.json"
+"""The last file of an anchor's directory."""
+TIE: Final = 0.5
+LEAST_GROUPS: Final = 2
+"""Prompts below which there is no standard error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchored:
+    """How a policy judges the anchor."""
+
+    accuracy: float
+    """Share of the pairs that people decided on which it agrees; a tie counts one half."""
+    standard_error: float
+    """Of the accuracy, with the pairs of one prompt taken together."""
+    parse_rate: float
+    """Part of the labelled rows of which everything could be read."""
+    groups: Mapping[str, float]
+    """Prompt -> its share, by which two policies are compared."""
+
+
+def read_anchor(path: Path, trained_on: Collection[str]) -> list[Label]:
+    """The labels of an anchor.
+
+    Args:
+        path: file of labels, as `selfsown judge calibrate` takes them.
+        trained_on: prompts of the rounds.
+
+    Raises:
+        InputError: unreadable, one of its prompts is trained on, or no two prompts have answers
+            that people told apart.
+    """
+    labels = read_labels(path)
+    known = {plain_text(text) for text in trained_on}
+    shared = [label.id for label in labels if plain_text(label.item.prompt) in known]
+    if shared:
+        raise InputError(
+            f"`{path}`: the prompt of `{shared[0]}` is one of the loop's, as are"
+            f" {len(shared) - 1} others",
+            why="an anchor says nothing about a policy that was trained on it",
+            fix="take them out of the anchor, or out of the prompts",
+        )
+    decided = len(_shares(labels))
+    if decided < LEAST_GROUPS:
+        raise TooFewRecords(
+            f"`{path}` has {decided} prompts with answers that people told apart",
+            why="agreement is counted on such answers, and its error between prompts",
+            fix="label answers to more prompts, with one better than the other",
+        )
+    return labels
+
+
+def judge_anchor(
+    labels: Sequence[Label],
+    judge: Judge,
+    policy: str,
+    out: Path,
+    *,
+    seed: int,
+    limits: Mapping[str, JSON],
+) -> Anchored:
+    """Ask a policy about the anchor, or read what it said.
+
+    Args:
+        labels: of the anchor.
+        judge: how it is asked.
+        policy: URI of the model.
+        out: directory; the same call goes on where it was killed.
+        seed: of the sampling.
+        limits: of model calls.
+
+    Raises:
+        Suspended: environment or a signal stopped it; the same call resumes.
+    """
+    path = out / ANCHOR
+    if not path.is_file():
+        run = out / "run"
+        config = judging_config(judge, policy, run, seed=seed, order="strict", limits=dict(limits))
+        generate(config, list(label_rows(labels, judge)))
+        found = anchored(with_verdicts(labels, judge, judgements_of(run)))
+        text = orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode()
+        write_text(path, text + "\n")
+    return Anchored(**orjson.loads(path.read_bytes()))
+
+
+def anchored(told: Sequence[Label]) -> Anchored:
+    """The accuracy of judged labels, with its error."""
+    shares = _shares(told)
+    values = list(shares.values())
+    return Anchored(
+        accuracy=fmean(values),
+        standard_error=stdev(values) / math.sqrt(len(values)),
+        parse_rate=sum(not one.missing for one in told) / len(told),
+        groups=shares,
+    )
+
+
+def change(before: Anchored, after: Anchored) -> tuple[float, float]:
+    """By how much the accuracy rose, and the standard error of that, over the same prompts."""
+    names = sorted(before.groups.keys() & after.groups.keys())
+    differences = [after.groups[name] - before.groups[name] for name in names]
+    return fmean(differences), stdev(differences) / math.sqrt(len(differences))
+
+
+def _shares(told: Sequence[Label]) -> dict[str, float]:
+    """Group of prompts -> mean agreement over its decided pairs; others are left out."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for group, human, judged in _compared(told):
+        if human != TIE:
+            said = TIE if judged is None else side(judged)
+            found[group].append(TIE if said == TIE else float(said == human))
+    return {name: fmean(values) for name, values in found.items()}
+
+
+def _compared(labels: Sequence[Label]) -> Iterator[tuple[str, float, float | None]]:
+    """Group, people's preference and the judge's, of pairs and of any two scored answers.
+
+    The judge's is None where it was not asked or could not be read.
+    """
+    alone: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        if label.kind == "scores":
+            alone[label.item.prompt].append(label)
+        else:
+            yield label.group, label.human, final(label) if _is_read(label) else None
+    for members in alone.values():
+        for one, other in combinations(members, 2):
+            judged = None
+            if _is_read(one) and _is_read(other):
+                judged = order(_score(one), _score(other))
+            yield one.group, order(one.human, other.human), judged
+
+
+def _is_read(label: Label) -> bool:
+    return label.asked and not label.missing
+
+
+def _score(label: Label) -> float:
+    score = label.said[0]
+    assert score is not None
+    return score

@@ -1,0 +1,220 @@
+"""The prompts of a preference loop: sets of rounds and of validation that never share one.
+
+Declared prompts are split once, by the loop's seed alone, so that more rounds take further ones. A
+writer writes them in one run of Self-Instruct for all rounds, which grows by one set per round:
+what it writes is compared with everything that it wrote before (arXiv:2401.10020, section 2.4; the
+writer is not the model that is trained).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from selfsown.core.config import RunConfig, make_config
+from selfsown.core.effective import read_effective
+from selfsown.core.errors import ConfigChanged, InputError, TooFewRecords
+from selfsown.core.inputs import read_rows
+from selfsown.core.randomness import rng_for
+from selfsown.core.request import JSON
+from selfsown.core.rundir import CONFIG, MANIFEST, read_lines, write_lines
+from selfsown.loop.generate import is_finished, machine_tasks, round_seed, run_on
+from selfsown.loop.preference.config import PreferenceLoopConfig
+from selfsown.loop.preference.places import PreferencePlaces
+from selfsown.preference.gates import check_disjoint
+from selfsown.preference.records import Prompt, plain_text
+
+Row = Mapping[str, JSON]
+
+VALIDATION = "validation"
+
+
+class PromptSets:
+    """The prompts of one loop."""
+
+    def __init__(self, config: PreferenceLoopConfig, places: PreferencePlaces) -> None:
+        """Read what is declared and check it; nothing is written or asked.
+
+        Raises:
+            InputError: a file cannot be read, a row has no prompt, or there are too few for all
+                rounds.
+            CheckFailed: two sets share a prompt, or one has it twice.
+            ConfigChanged: the files hold other prompts than those that earlier rounds used.
+        """
+        self._config, self._places = config, places
+        given = config.prompts
+        self._validation = _spread(_rows(Path(config.probe.prompts)), config.probe.limit)
+        self._sets: list[list[Row]] = []
+        declared = None
+        if given.file is not None:
+            rows = _rows(Path(given.file))
+            declared = [prompt_of(row) for row in rows]
+            self._sets = self._split(rows, given.file)
+        else:
+            self._sets = [_rows(Path(name)) for name in given.files]
+        named = {f"round {number}": rows for number, rows in enumerate(self._sets)}
+        sets = {name: [prompt_of(row) for row in rows] for name, rows in named.items()}
+        check_disjoint(sets, declared)
+        check_disjoint({VALIDATION: [prompt_of(row) for row in self._validation], **sets})
+        self._refuse_changed()
+
+    @property
+    def validation(self) -> Path:
+        """The file of the validation prompts."""
+        path = self._places.validation
+        if not path.is_file():
+            _write(path, self._validation)
+        return path
+
+    def rows(self, number: int) -> list[Row]:
+        """The prompts of one round; the writer is asked for more of them if there is one.
+
+        Raises:
+            TooFewRecords: the writer has no more to say.
+            Suspended: environment or a signal stopped it; the same call resumes.
+        """
+        path = self._places.prompts_of(number)
+        if not path.is_file():
+            _write(path, self._sets[number] if self._sets else self._written(number))
+        return [dict(row) for row in read_lines(path) if isinstance(row, dict)]
+
+    def _split(self, rows: Sequence[Row], name: str) -> list[list[Row]]:
+        count, rounds = self._config.prompts.per_round, self._config.rounds
+        if len(rows) < count * rounds:
+            raise InputError(
+                f"`{name}` has {len(rows)} prompts, and {rounds} rounds of {count} need"
+                f" {count * rounds}",
+                why="a prompt that was trained on in one round is no fresh one in the next",
+                fix="add prompts, turn fewer `rounds`, or set a smaller `prompts.per_round`",
+            )
+        order = rng_for(self._config.seed, "loop-prompts").sample(rows, len(rows))
+        return [order[count * t : count * (t + 1)] for t in range(rounds)]
+
+    def _refuse_changed(self) -> None:
+        """Stop if an earlier start took other prompts from files of the same names."""
+        sets = {self._places.prompts_of(number): rows for number, rows in enumerate(self._sets)}
+        for path, rows in {**sets, self._places.validation: self._validation}.items():
+            if path.is_file() and list(read_lines(path)) != [dict(row) for row in rows]:
+                raise ConfigChanged(
+                    f"`{path}` holds other prompts than the declared ones give now",
+                    why="a file was changed after the loop began, so that sets would overlap",
+                    fix="restore the file, or give another directory with `-o`",
+                )
+
+    def _written(self, number: int) -> list[Row]:
+        """The next set of the writer, without what repeats a validation prompt."""
+        count = self._config.prompts.per_round
+        home, needed = self._places.written, count * (number + 1)
+        target = max(needed, _target(home))  # a smaller one than before would be another run
+        while True:
+            before = _task_count(home)
+            if not is_finished(home) or _target(home) < target:
+                run_on(self._writing(target))
+            fresh = list(self._fresh())
+            if len(fresh) >= needed:
+                return fresh[needed - count : needed]
+            if _task_count(home) == before:
+                raise TooFewRecords(
+                    f"the writer wrote {len(fresh)} fresh prompts, and {number + 1} rounds of"
+                    f" {count} need {needed}",
+                    why="what it writes repeats itself, or the validation prompts",
+                    fix="give more seed tasks, a warmer writer, or a smaller `prompts.per_round`",
+                )
+            target += needed - len(fresh)
+
+    def _writing(self, target: int) -> RunConfig:
+        given = self._config.prompts
+        return make_config(
+            {
+                "recipe": "self-instruct",
+                "models": {"generator": given.writer},
+                "seeds": given.seeds,
+                "target": target,
+                "seed": round_seed(self._config.seed, 0),
+                "order": "strict",
+                "options": given.options,
+                "limits": self._config.limits.model_dump(),
+                "out": str(self._places.written),
+            },
+            source="loop config: prompts",
+        )
+
+    def _fresh(self) -> Iterator[Row]:
+        """Every task that was written, with its first input, unless validation has it."""
+        known = {_identity(prompt_of(row)) for row in self._validation}
+        for task in machine_tasks(self._places.written):
+            instances = task["instances"]
+            assert isinstance(instances, list) and isinstance(instances[0], dict)
+            row: Row = {
+                "id": task["id"],
+                "instruction": task["instruction"],
+                "input": instances[0]["input"],
+            }
+            if _identity(prompt_of(row)) not in known:
+                yield row
+
+
+def prompt_of(row: Row) -> Prompt:
+    """What a row of the recipe asks."""
+    return Prompt(
+        id=str(row["id"]),
+        text=str(row.get("instruction") or row.get("prompt")),
+        input=str(row.get("input") or ""),
+        system=str(row.get("system") or ""),
+    )
+
+
+def _rows(path: Path) -> list[Row]:
+    """The prompts of a file; one without an id gets one from what it says.
+
+    Raises:
+        InputError: the file cannot be read, or a row has no prompt.
+    """
+    found: list[Row] = []
+    for number, row in enumerate(read_rows(path), start=1):
+        text = row.get("instruction") or row.get("prompt")
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(
+                f"`{path}` row {number} has no `instruction` and no `prompt`",
+                why="the policy answers what a row asks",
+                fix="add it, or drop the row",
+            )
+        found.append(row if row.get("id") is not None else {**row, "id": _row_id(row)})
+    return found
+
+
+def _row_id(row: Row) -> str:
+    said = "\0".join(str(row.get(name) or "") for name in ("instruction", "prompt", "input"))
+    return "p-" + hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def _identity(prompt: Prompt) -> tuple[str, str, str]:
+    return plain_text(prompt.text), plain_text(prompt.input), plain_text(prompt.system)
+
+
+def _spread(rows: Sequence[Row], limit: int | None) -> list[Row]:
+    """So many rows, at even distances."""
+    if limit is None or limit >= len(rows):
+        return list(rows)
+    return [rows[len(rows) * place // limit] for place in range(limit)]
+
+
+def _task_count(home: Path) -> int:
+    """Tasks that the writer has written."""
+    return sum(1 for _ in machine_tasks(home)) if (home / MANIFEST).is_file() else 0
+
+
+def _target(home: Path) -> int:
+    """The target that its run was started with; 0 if there is none."""
+    if not (home / CONFIG).is_file():
+        return 0
+    config, _ = read_effective(home)
+    return config.target or 0
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_lines(path, map(orjson.dumps, rows))
