@@ -1,8 +1,8 @@
 """Every extension point on one screen, as lazy import strings: nothing loads before it is used.
 
 A package outside adds one with an entry point of the group `selfsown.plugins`, named
-`<point>.<name>`, where the point is `models`, `recipes`, `filters`, `judges`, `exporters`,
-`pickers` or `pair_exporters`:
+`<point>.<name>`, where the point is `models`, `recipes`, `filters`, `judges`, `scorers`,
+`exporters`, `pickers` or `pair_exporters`:
 
     [project.entry-points."selfsown.plugins"]
     "models.mycloud" = "my_package.backend:open_mycloud"
@@ -30,7 +30,9 @@ MODELS: Final[dict[str, str]] = {
 
 RECIPES: Final[dict[str, str]] = {
     "complete": "selfsown.recipes.complete:RECIPE",
+    "online-rlhf": "selfsown.recipes.preference.recipe:ONLINE_RLHF",
     "self-instruct": "selfsown.recipes.self_instruct.recipe:RECIPE",
+    "self-rewarding": "selfsown.recipes.preference.recipe:SELF_REWARDING",
 }
 """Recipe name -> `selfsown.recipes.base.Recipe`."""
 
@@ -63,6 +65,13 @@ JUDGES: Final[dict[str, str]] = {
     "verified_first": "selfsown.judge.verified_first:VerifiedFirst",
 }
 """Judge name -> function from its options to a `selfsown.judge.base.Judge`."""
+
+SCORERS: Final[dict[str, str]] = {
+    "reward": "selfsown.recipes.preference.reward:Reward",
+    "tournament": "selfsown.recipes.preference.scorers:Tournament",
+}
+"""Scorer name -> function from its options to a `selfsown.recipes.preference.scorers.Scorer`; every
+judge is one, too."""
 
 EXPORTERS: Final[dict[str, str]] = {
     "messages": "selfsown.export.messages:to_messages",

@@ -60,6 +60,8 @@ class Run:
     ) -> None:
         self.directory = directory
         self.settings = settings
+        self.origin = origin
+        """What all records share: identities of the models, their depth, the round."""
         self.seed = settings.seed
         self.target = settings.target
         self.seeds = seeds

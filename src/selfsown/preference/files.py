@@ -72,6 +72,16 @@ def pair_of(row: Row, place: str) -> Pair:
     return _pair(_Fields(row, place))
 
 
+def candidate_of(row: Row, place: str) -> Candidate:
+    """The candidate in a row; see `pair_of`."""
+    return _candidate(_Fields(row, place))
+
+
+def scored_candidate_of(row: Row, place: str) -> Scored:
+    """The scored candidate in a row; see `pair_of`."""
+    return _scored(_Fields(row, place))
+
+
 def check_all_scored(candidates: Iterable[Candidate], scored: Iterable[Scored]) -> None:
     """Make sure that scoring lost no candidate, invented none, and left the answers as they were.
 

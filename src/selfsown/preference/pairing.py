@@ -131,7 +131,7 @@ def make_pairs(groups: Mapping[str, Sequence[Scored]], picker: Picker) -> Pairin
     for prompt_id, scored in groups.items():
         found = picker(scored)
         if isinstance(found, Picked):
-            pairs.append(_pair(found, picker.name))
+            pairs.append(pair_from(found, picker.name))
         else:
             able = sum(one.reward is not None for one in scored)
             dropped.append(Dropped(prompt_id, found.reason, found.margin, able))
@@ -167,6 +167,31 @@ def by_prompt(scored: Iterable[Scored]) -> dict[str, list[Scored]]:
     return groups
 
 
+def pair_from(found: Picked, picker: str) -> Pair:
+    """The record of a picked pair.
+
+    Args:
+        found: the two.
+        picker: who picked them.
+    """
+    chosen, rejected = found.chosen.candidate, found.rejected.candidate
+    return Pair(
+        prompt=chosen.prompt,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_id=chosen.id,
+        rejected_id=rejected.id,
+        reward_chosen=found.chosen.reward,
+        reward_rejected=found.rejected.reward,
+        margin=found.margin,
+        round=max(chosen.round, rejected.round),
+        policy=policy_of(chosen.model, rejected.model),
+        model_depth=max(chosen.model_depth, rejected.model_depth),
+        judge=found.chosen.judge,
+        picker=picker,
+    )
+
+
 def _tally(
     groups: Mapping[str, Sequence[Scored]], pairs: Sequence[Pair], dropped: Sequence[Dropped]
 ) -> Tally:
@@ -189,23 +214,4 @@ def _tally(
         mean_std=fmean(spreads) if spreads else 0.0,
         mean_len_chosen=fmean(len(one.chosen) for one in pairs) if pairs else None,
         mean_len_rejected=fmean(len(one.rejected) for one in pairs) if pairs else None,
-    )
-
-
-def _pair(found: Picked, picker: str) -> Pair:
-    chosen, rejected = found.chosen.candidate, found.rejected.candidate
-    return Pair(
-        prompt=chosen.prompt,
-        chosen=chosen.text,
-        rejected=rejected.text,
-        chosen_id=chosen.id,
-        rejected_id=rejected.id,
-        reward_chosen=found.chosen.reward,
-        reward_rejected=found.rejected.reward,
-        margin=found.margin,
-        round=max(chosen.round, rejected.round),
-        policy=policy_of(chosen.model, rejected.model),
-        model_depth=max(chosen.model_depth, rejected.model_depth),
-        judge=found.chosen.judge,
-        picker=picker,
     )
