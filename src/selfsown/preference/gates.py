@@ -174,14 +174,14 @@ def check_disjoint(
     Raises:
         CheckFailed: two iterations share prompts, one has a prompt twice or that is not declared.
     """
-    known = None if declared is None else {_identity(one) for one in declared}
+    known = None if declared is None else {identity(one) for one in declared}
     seen_texts: dict[tuple[str, str, str], str] = {}
     seen_ids: dict[str, str] = {}
     clashes: list[tuple[Prompt, str, str]] = []
     strangers: list[tuple[Prompt, str]] = []
     for name, prompts in iterations.items():
         for prompt in prompts:
-            text = _identity(prompt)
+            text = identity(prompt)
             first = seen_texts.get(text) or seen_ids.get(prompt.id)
             if first is not None:
                 clashes.append((prompt, first, name))
@@ -248,5 +248,6 @@ def _missed(tally: Tally, floors: Floors) -> Iterator[Warned]:
         )
 
 
-def _identity(prompt: Prompt) -> tuple[str, str, str]:
+def identity(prompt: Prompt) -> tuple[str, str, str]:
+    """What a prompt says, white space apart: equal for prompts that ask the same."""
     return plain_text(prompt.text), plain_text(prompt.input), plain_text(prompt.system)

@@ -124,7 +124,7 @@ def train(config: TrainConfig, *, on_progress: Progress | None = None) -> TrainR
         MissingExtra: torch, transformers, trl, peft, accelerate or datasets is not installed.
         Interrupted: Ctrl-C; the same call goes on from the last checkpoint.
     """
-    _require_packages()
+    require_training_packages()
     plan = make_plan(config)
     refuse_change(plan)
     done = _finished(plan)
@@ -278,7 +278,12 @@ def _failure(plan: Plan, status: int, said: Mapping[str, str]) -> TrainFailure:
     return TrainFailure("crashed", what, why, fix, status, log, tail, checkpoint)
 
 
-def _require_packages() -> None:
+def require_training_packages() -> None:
+    """Make sure that models can be trained here.
+
+    Raises:
+        MissingExtra: names what is not installed.
+    """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise MissingExtra(

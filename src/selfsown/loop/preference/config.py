@@ -11,6 +11,7 @@ from selfsown.core.config import LimitsConfig, validated
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
 from selfsown.loop.config import shown_model
+from selfsown.models.answer_tokens import AnswerEncoding
 from selfsown.preference.gates import Floors
 from selfsown.recipes.base import get_recipe
 from selfsown.train.settings import TrainConfig
@@ -224,6 +225,7 @@ class PreferenceLoopConfig(BaseModel):
         base: str,
         out: str,
         *,
+        encoding: AnswerEncoding | None = None,
         reference: str | None = None,
     ) -> TrainConfig:
         """A training of a policy on pairs.
@@ -232,13 +234,17 @@ class PreferenceLoopConfig(BaseModel):
             data: sources of pairs.
             base: folder of the policy.
             out: folder of the trained one.
+            encoding: what the policy is asked with; None: as the config says.
             reference: other than that of the config; for controls.
 
         Raises:
             ConfigError: a key of `train` is unknown, or the loop's own.
         """
         ours: dict[str, Any] = {"data": data, "base": base, "out": out, "objective": "dpo"}
-        return self._training("train", ours | {"reference": reference or self.kept_close_to})
+        ours["reference"] = reference or self.kept_close_to
+        if encoding is not None:
+            ours["encoding"] = encoding
+        return self._training("train", ours)
 
     def _training(self, name: Literal["sft", "train"], ours: Mapping[str, Any]) -> TrainConfig:
         given: Mapping[str, Any] = getattr(self, name)

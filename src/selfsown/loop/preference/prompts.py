@@ -8,8 +8,7 @@ writer is not the model that is trained).
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -24,8 +23,9 @@ from selfsown.core.rundir import CONFIG, MANIFEST, read_lines, write_lines
 from selfsown.loop.generate import is_finished, machine_tasks, round_seed, run_on
 from selfsown.loop.preference.config import PreferenceLoopConfig
 from selfsown.loop.preference.places import PreferencePlaces
-from selfsown.preference.gates import check_disjoint
-from selfsown.preference.records import Prompt, plain_text
+from selfsown.preference.gates import check_disjoint, identity
+from selfsown.preference.records import Prompt
+from selfsown.recipes.preference.prompts import prompts_of
 
 Row = Mapping[str, JSON]
 
@@ -51,15 +51,21 @@ class PromptSets:
         declared = None
         if given.file is not None:
             rows = _rows(Path(given.file))
-            declared = [prompt_of(row) for row in rows]
+            declared = asked_by(rows)
             self._sets = self._split(rows, given.file)
         else:
             self._sets = [_rows(Path(name)) for name in given.files]
         named = {f"round {number}": rows for number, rows in enumerate(self._sets)}
-        sets = {name: [prompt_of(row) for row in rows] for name, rows in named.items()}
+        sets = {name: asked_by(rows) for name, rows in named.items()}
         check_disjoint(sets, declared)
-        check_disjoint({VALIDATION: [prompt_of(row) for row in self._validation], **sets})
+        check_disjoint({VALIDATION: asked_by(self._validation), **sets})
         self._refuse_changed()
+
+    @property
+    def declared(self) -> list[str]:
+        """What the prompts of rounds and validation say, as far as it is known from the start."""
+        rows = [row for rows in (*self._sets, self._validation) for row in rows]
+        return [one.request for one in asked_by(rows)]
 
     @property
     def validation(self) -> Path:
@@ -144,7 +150,7 @@ class PromptSets:
 
     def _fresh(self) -> Iterator[Row]:
         """Every task that was written, with its first input, unless validation has it."""
-        known = {_identity(prompt_of(row)) for row in self._validation}
+        known = set(map(identity, asked_by(self._validation)))
         for task in machine_tasks(self._places.written):
             instances = task["instances"]
             assert isinstance(instances, list) and isinstance(instances[0], dict)
@@ -153,46 +159,31 @@ class PromptSets:
                 "instruction": task["instruction"],
                 "input": instances[0]["input"],
             }
-            if _identity(prompt_of(row)) not in known:
+            if identity(asked_by([row])[0]) not in known:
                 yield row
 
 
-def prompt_of(row: Row) -> Prompt:
-    """What a row of the recipe asks."""
-    return Prompt(
-        id=str(row["id"]),
-        text=str(row.get("instruction") or row.get("prompt")),
-        input=str(row.get("input") or ""),
-        system=str(row.get("system") or ""),
-    )
+def asked_by(rows: Iterable[Row]) -> list[Prompt]:
+    """What rows of the recipe ask.
+
+    Raises:
+        InputError: a row is no prompt, or two prompts have one id.
+    """
+    return [one.prompt for one in prompts_of(rows, need_human=False)]
 
 
 def _rows(path: Path) -> list[Row]:
-    """The prompts of a file; one without an id gets one from what it says.
+    """The prompts of a file.
 
     Raises:
-        InputError: the file cannot be read, or a row has no prompt.
+        InputError: the file cannot be read, or a row is no prompt; names the file.
     """
-    found: list[Row] = []
-    for number, row in enumerate(read_rows(path), start=1):
-        text = row.get("instruction") or row.get("prompt")
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(
-                f"`{path}` row {number} has no `instruction` and no `prompt`",
-                why="the policy answers what a row asks",
-                fix="add it, or drop the row",
-            )
-        found.append(row if row.get("id") is not None else {**row, "id": _row_id(row)})
-    return found
-
-
-def _row_id(row: Row) -> str:
-    said = "\0".join(str(row.get(name) or "") for name in ("instruction", "prompt", "input"))
-    return "p-" + hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
-
-
-def _identity(prompt: Prompt) -> tuple[str, str, str]:
-    return plain_text(prompt.text), plain_text(prompt.input), plain_text(prompt.system)
+    rows = list(read_rows(path))
+    try:
+        asked_by(rows)
+    except InputError as error:
+        raise InputError(f"`{path}`: {error.what}", why=error.why, fix=error.fix) from None
+    return rows
 
 
 def _spread(rows: Sequence[Row], limit: int | None) -> list[Row]:

@@ -1,0 +1,166 @@
+"""Everything that is checked before a preference loop spends anything, and what comes of it.
+
+What can be known from config and files is known here: a scorer that cannot be loaded or has no
+model, a judge that would evaluate what it trained, a reference without weights, prompts that
+overlap or are too few, an anchor that was trained on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from selfsown.core.errors import ConfigError
+from selfsown.judge.base import Judge
+from selfsown.judge.labels import Label
+from selfsown.judge.registry import judge_named
+from selfsown.loop.base import check_base
+from selfsown.loop.preference.anchor import read_anchor
+from selfsown.loop.preference.config import PreferenceLoopConfig, ScorerConfig, policy_role
+from selfsown.loop.preference.encoding import encoding_of
+from selfsown.loop.preference.places import PreferencePlaces
+from selfsown.loop.preference.probing import Probing, probing_of
+from selfsown.loop.preference.prompts import PromptSets
+from selfsown.models.answer_tokens import AnswerEncoding
+from selfsown.models.hf import has_chat_template
+from selfsown.preference.gates import check_judges_differ
+from selfsown.recipes.base import get_recipe
+from selfsown.recipes.preference.options import Options
+from selfsown.recipes.preference.scorers import Scorer, scorer_named
+from selfsown.train.pair_records import read_pairs
+from selfsown.train.plan import find_base, find_reference, find_tokenizer
+from selfsown.train.records import read_sources
+from selfsown.train.settings import SourceConfig, resolve
+from selfsown.train.sft import require_training_packages
+
+_SELF: Final = "policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A loop that may begin."""
+
+    config: PreferenceLoopConfig
+    places: PreferencePlaces
+    options: Options
+    """Of the recipe, in the rounds."""
+    encoding: AnswerEncoding
+    """In which pairs are trained on: what the policy is asked with."""
+    prompts: PromptSets
+    judge: Judge | None
+    """How the policy judges the anchor; None without one."""
+    labels: tuple[Label, ...]
+    """Of the anchor."""
+
+    @property
+    def probing(self) -> Probing:
+        """How policies are measured."""
+        return probing_of(self.config, self.prompts.validation)
+
+
+def set_up(config: PreferenceLoopConfig) -> Setup:
+    """Check a loop; nothing is written, asked or trained.
+
+    Raises:
+        InputError: something given cannot be used.
+        CheckFailed: two sets of prompts overlap.
+        MissingExtra: a package that is needed is not installed.
+    """
+    require_training_packages()
+    options = cast("Options", get_recipe(config.recipe).resolve(config.preset, config.options))
+    encoding = encoding_of(config, options)
+    _check_trainings(config, encoding)
+    _check_scorers(config, options)
+    places = PreferencePlaces(Path(config.out))
+    prompts = PromptSets(config, places)
+    judge: Judge | None = None
+    labels: list[Label] = []
+    if config.anchor is not None:
+        judge = _own_judge(config, options)
+        labels = read_anchor(Path(config.anchor), prompts.declared)
+    return Setup(
+        config=config,
+        places=places,
+        options=options,
+        encoding=encoding,
+        prompts=prompts,
+        judge=judge,
+        labels=tuple(labels),
+    )
+
+
+def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> None:
+    """Refuse what no training could use; no weights are loaded."""
+    on_pairs = config.preferring([{"path": "pairs.jsonl"}], config.base, "model", encoding=encoding)
+    check_base(config, on_pairs)
+    base = find_base(config.base)
+    find_reference(on_pairs, base)
+    if config.start or "sft_chosen" in config.controls:
+        paths: list[Any] = [{"path": path} for path in config.start] or [{"path": "data.jsonl"}]
+        tuning = config.tuning(paths, "model")
+        tokenizer = find_tokenizer(tuning, base)
+        resolve(tuning, has_chat_template=has_chat_template(tokenizer))
+        if config.start:
+            read_sources(tuning.data, seeds=False)
+    if "offline" in config.controls and config.offline_pairs is not None:
+        read_pairs([SourceConfig(path=config.offline_pairs)])
+
+
+def _check_scorers(config: PreferenceLoopConfig, options: Options) -> None:
+    """Refuse scorers that cannot score, or that would evaluate what they trained."""
+    voices = _voices(config, options)
+    scorer = options.scoring()
+    gold, second = (_made(one) for one in (config.probe.gold, config.probe.second))
+    for one in filter(None, (scorer, gold, second)):
+        for role in one.roles:
+            if role not in voices:
+                raise ConfigError(
+                    f"scorer `{one.name}` asks role `{role}`, which has no model",
+                    why="a policy that judges itself has to be asked for, since it learns to please"
+                    " itself",
+                    fix=f"give `models.{role}`, or set `options.self_judging: true`",
+                )
+        one.prepare()
+    if scorer is None:
+        return
+    if gold is not None:
+        allowed = config.allow_equal_judges
+        check_judges_differ(scorer.identity(voices), gold.identity(voices), allow_equal=allowed)
+    if second is not None:
+        check_judges_differ(scorer.identity(voices), second.identity(voices))
+
+
+def _voices(config: PreferenceLoopConfig, options: Options) -> dict[str, str]:
+    """Role -> the model that answers for it; the policy where it may judge itself."""
+    recipe = get_recipe(config.recipe)
+    given = {
+        role: str(one if isinstance(one, str) else one.get("uri"))
+        for role, one in config.models.items()
+    }
+    own = dict.fromkeys(recipe.roles, _SELF) if options.self_judging else {}
+    return {**own, policy_role(config): _SELF, **given}
+
+
+def _made(given: ScorerConfig | None) -> Scorer | None:
+    return None if given is None else scorer_named(given.scorer, given.options)
+
+
+def _own_judge(config: PreferenceLoopConfig, options: Options) -> Judge:
+    """The judge by which the policy scores its own answers.
+
+    Raises:
+        ConfigError: another model, a program or a reward model scores them.
+    """
+    scorer = options.scoring()
+    asked = [] if scorer is None else [_voices(config, options).get(role) for role in scorer.roles]
+    if _SELF not in asked:
+        raise ConfigError(
+            "loop config: `anchor` is given, and the policy does not judge itself",
+            why="it says whether training made the policy a worse judge of its own answers",
+            fix="remove `anchor`, or set `options.self_judging: true` with a judge as `scorer`",
+        )
+    if options.scorer == "tournament":
+        ((name, given),) = options.scorer_options.get("judge", {"pairwise": {}}).items()
+        return judge_named(name, given)
+    return judge_named(options.scorer, options.scorer_options)
