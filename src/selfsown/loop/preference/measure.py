@@ -13,65 +13,56 @@ prompts nothing is compared, since a reward model's scores of two prompts are no
 *gap* is the proxy's gain minus gold's: how much more the scorer believes to have gained than was.
 
 KL(policy || other) is in nats per answer: the mean of log policy(y | x) - log other(y | x) over the
-policy's own answers y, exact log-likelihoods of the answer's tokens and its end, in the encoding
-that it was trained with. It is unbiased where answers are sampled at temperature 1 from all tokens.
+policy's own answers y (`divergence.py`). It is taken of the answers that were sampled at
+temperature 1 from all tokens, which makes it unbiased; where there are none, of all.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import orjson
+
+from selfsown.core.config import difference
+from selfsown.core.errors import ConfigChanged
+from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
-from selfsown.models.answer_tokens import AnswerEncoding
+from selfsown.core.rundir import write_text
+from selfsown.loop.config import shown_model
+from selfsown.loop.preference.divergence import differences, log_likelihoods, sampled_plainly
+from selfsown.loop.preference.probing import (
+    GOLD,
+    PROXY,
+    SECOND,
+    Policy,
+    Probed,
+    Probing,
+    answered,
+    ask,
+)
+from selfsown.loop.preference.standing import (
+    Answers,
+    Place,
+    average,
+    by_prompt,
+    contested,
+    gains,
+    gap,
+    rates,
+    rewards,
+)
+from selfsown.models.fingerprint import model_hash
 from selfsown.report.loop_numbers import Measure
 
 PROBE: Final = "probe.json"
 """The last file of a probe's directory."""
-GOLD: Final = "gold"
-SECOND: Final = "second"
-"""Names of the recipe's observers that a probe reads."""
 
+Tell = Callable[[str], None]
 Decider = Literal["gold", "second", "proxy"]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A model that is measured."""
-
-    uri: str
-    """Opens it for a run."""
-    folder: Path
-    """Of its weights, as transformers opens them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probing:
-    """How the policies of a loop are measured: the same for all of them."""
-
-    recipe: str
-    """The loop's; its first role is the policy."""
-    options: Mapping[str, Any]
-    """Of the recipe: those of the rounds, with the probe's `answers` and `observers`."""
-    models: Mapping[str, str | Mapping[str, Any]]
-    """Of the recipe's other roles; without a judge the policy judges itself, where it may."""
-    prompts: Path
-    """Validation prompts as rows of the recipe."""
-    encoding: AnswerEncoding
-    """How the trainings write prompt and answer."""
-    seed: int = 0
-    limits: Mapping[str, JSON] = field(default_factory=dict)
-    """Of model calls, as in a config."""
-
-
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """The initial policy and the directory of its probe."""
-
-    policy: Policy
-    out: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +100,19 @@ class Probe:
     """To the initial policy, in nats per answer."""
     kl_reference: Measure | None
     """To the reference of its training; None where it has none."""
-    unmeasured: int
-    """Answers without a KL: they cannot be written in the encoding, or are too long."""
+    is_kl_unbiased: bool
+    """Whether there were answers at temperature 1 from all tokens."""
+    kl_answers: int
+    """Answers that the KL to the initial policy is the mean of: those that cannot be written in the
+    encoding, or are too long, have none."""
+    by_prompt: Mapping[str, Mapping[str, float]]
+    """`proxy`, `gold`, `second` -> prompt -> mean over its answers; policies compare by these."""
+
+
+def read_probe(out: Path) -> Probe | None:
+    """What was measured in a probe's directory; None if that is not finished."""
+    path = out / PROBE
+    return _probe_of(orjson.loads(path.read_bytes())["probe"]) if path.is_file() else None
 
 
 def probe(
@@ -120,7 +122,7 @@ def probe(
     *,
     initial: Probed | None = None,
     reference: Path | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Tell = lambda line: None,
 ) -> Probe:
     """Measure a policy, or read what was measured; `out` goes on where it was killed.
 
@@ -136,4 +138,128 @@ def probe(
         Suspended: environment or a signal stopped it; the same call resumes.
         ConfigChanged: `out` holds the probe of another policy, or another way of measuring.
     """
-    raise NotImplementedError
+    identity = _identity(policy, probing, initial, reference)
+    path = out / PROBE
+    if path.is_file():
+        form = orjson.loads(path.read_bytes())
+        _refuse_another(path, form["identity"], identity)
+        return _probe_of(form["probe"])
+    answers = ask(policy, out, probing)
+    start = answered(initial.out, probing) if initial else answers
+    prompts = sum(1 for _ in read_rows(probing.prompts))
+    found = _Measuring(policy, answers, start, probing).probe(initial, reference, prompts)
+    whole = {"identity": identity, "probe": asdict(found)}
+    text = orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode()
+    write_text(path, text + "\n")
+    tell(probe_line(found))
+    return found
+
+
+def probe_line(found: Probe) -> str:
+    """The numbers that matter most, on one line."""
+    shown = {
+        "gold": found.gold,
+        "proxy": found.proxy,
+        "second": found.second,
+        "gap": found.gap,
+        "characters": found.length,
+        "KL to the initial policy": found.kl_initial,
+    }
+    told = [f"{name} {one.value:.3g}" for name, one in shown.items() if one is not None]
+    return f"{found.answered} of {found.asked} answers; {', '.join(told)}"
+
+
+class _Measuring:
+    """The numbers of one policy."""
+
+    def __init__(self, policy: Policy, own: Answers, start: Answers, probing: Probing) -> None:
+        self._policy, self._own, self._start, self._probing = policy, own, start, probing
+        present = {name for one in start.values() for name in one.rewards}
+        self._decider: Decider = next((name for name in (GOLD, SECOND) if name in present), PROXY)
+
+    def probe(self, initial: Probed | None, reference: Path | None, prompts: int) -> Probe:
+        """All of them."""
+        own, start = self._own, self._start
+        win_rate, length_matched = rates(contested(own, start, self._decider))
+        plain = sampled_plainly(own)
+        measured = plain or own
+        here = self._log_likelihoods(self._policy.folder, measured)
+        to_initial = self._moved(here, initial.policy.folder if initial else None, measured)
+        to_reference = self._moved(here, reference, measured) if reference else None
+        return Probe(
+            model_hash=model_hash(self._policy.folder),
+            prompts=prompts,
+            asked=prompts * self._probing.effective().own_answers,
+            answered=len(own),
+            proxy=self._mean(PROXY),
+            gold=self._mean(GOLD),
+            second=self._mean(SECOND),
+            proxy_gain=average(gains(own, start, PROXY)),
+            gold_gain=average(gains(own, start, GOLD)),
+            second_gain=average(gains(own, start, SECOND)),
+            gap=average(gap(own, start, PROXY, GOLD)),
+            length=average(by_prompt({place: len(one.text) for place, one in own.items()})),
+            win_rate=win_rate,
+            length_matched=length_matched,
+            decider=self._decider,
+            kl_initial=average(by_prompt(to_initial)),
+            kl_reference=None if to_reference is None else average(by_prompt(to_reference)),
+            is_kl_unbiased=bool(plain),
+            kl_answers=len(to_initial),
+            by_prompt={name: by_prompt(rewards(own, name)) for name in (PROXY, GOLD, SECOND)},
+        )
+
+    def _mean(self, scorer: str) -> Measure | None:
+        return average(by_prompt(rewards(self._own, scorer)))
+
+    def _moved(
+        self, here: dict[Place, float], folder: Path | None, answers: Answers
+    ) -> dict[Place, float]:
+        """By answer: log-likelihood less that under another model; None: the policy itself."""
+        if folder is None or model_hash(folder) == model_hash(self._policy.folder):
+            return dict.fromkeys(here, 0.0)
+        return differences(here, self._log_likelihoods(folder, answers))
+
+    def _log_likelihoods(self, folder: Path, answers: Answers) -> dict[Place, float]:
+        return log_likelihoods(folder, answers, self._probing.encoding)
+
+
+def _identity(
+    policy: Policy, probing: Probing, initial: Probed | None, reference: Path | None
+) -> dict[str, JSON]:
+    """What the numbers depend on."""
+    models = {role: shown_model(one) for role, one in probing.models.items()}
+    return {
+        "policy": model_hash(policy.folder),
+        "initial": model_hash(initial.policy.folder) if initial else None,
+        "reference": model_hash(reference) if reference else None,
+        "recipe": probing.recipe,
+        "options": probing.effective().model_dump(mode="json"),
+        "models": models,
+        "prompts": hashlib.sha256(probing.prompts.read_bytes()).hexdigest(),
+        "encoding": probing.encoding,
+        "seed": probing.seed,
+    }
+
+
+def _refuse_another(path: Path, before: JSON, now: JSON) -> None:
+    """Stop if other numbers were measured than those that are asked for.
+
+    Raises:
+        ConfigChanged: names what differs.
+    """
+    lines = difference(before, now)
+    if lines:
+        raise ConfigChanged(
+            f"`{path}` holds another probe: " + "; ".join(lines[:20]),
+            why="policies are compared by numbers that were measured alike",
+            fix="give another directory with `-o`, or go back to the old values",
+        )
+
+
+def _probe_of(form: Mapping[str, Any]) -> Probe:
+    """The record in a file."""
+    values: dict[str, Any] = {
+        name: Measure(**value) if isinstance(value, dict) else value for name, value in form.items()
+    }
+    return Probe(**values)
