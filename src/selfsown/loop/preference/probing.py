@@ -15,6 +15,7 @@ from selfsown.core.config import make_config
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
 from selfsown.loop.generate import generate
+from selfsown.loop.preference.config import PreferenceLoopConfig
 from selfsown.loop.preference.standing import Answers, policy_answers
 from selfsown.models.answer_tokens import AnswerEncoding
 from selfsown.recipes.base import get_recipe
@@ -45,7 +46,7 @@ class Probing:
     recipe: str
     """The loop's; its first role is the policy."""
     options: Mapping[str, Any]
-    """Of the recipe: those of the rounds, with the probe's `answers` and `observers`."""
+    """Of the recipe: all those of the rounds, with the probe's `answers` and `observers`."""
     models: Mapping[str, str | Mapping[str, Any]]
     """Of the recipe's other roles; without a judge the policy judges itself, where it may."""
     prompts: Path
@@ -85,6 +86,35 @@ class Probed:
 
     policy: Policy
     out: Path
+
+
+def probing_of(config: PreferenceLoopConfig, prompts: Path, encoding: AnswerEncoding) -> Probing:
+    """How the policies of a loop are measured.
+
+    Args:
+        config: of the loop.
+        prompts: file of the validation prompts.
+        encoding: in which pairs are trained on.
+    """
+    given = config.probe
+    named = {GOLD: given.gold, SECOND: given.second}
+    changes: dict[str, Any] = {
+        "observers": {
+            name: one.model_dump(mode="json") for name, one in named.items() if one is not None
+        }
+    }
+    if given.answers is not None:
+        changes["answers"] = given.answers
+    rounds = get_recipe(config.recipe).resolve(config.preset, config.options)
+    return Probing(
+        recipe=config.recipe,
+        options={**rounds.model_dump(mode="json"), **changes},
+        models=config.models,
+        prompts=prompts,
+        encoding=encoding,
+        seed=config.seed,
+        limits=config.limits.model_dump(),
+    )
 
 
 def ask(policy: Policy, out: Path, probing: Probing) -> Answers:

@@ -56,7 +56,7 @@ class Setup:
     @property
     def probing(self) -> Probing:
         """How policies are measured."""
-        return probing_of(self.config, self.prompts.validation)
+        return probing_of(self.config, self.prompts.validation, self.encoding)
 
 
 def set_up(config: PreferenceLoopConfig) -> Setup:
