@@ -43,7 +43,7 @@ def test_presets_show_what_they_change() -> None:
     options = {option.name: option for option in options_of(recipe.options, recipe.presets)}
     assert options["block"].default is None
     assert options["block"].presets == {"paper": 5}
-    assert options["lists.temperature"].presets == {"paper": 0.7}
+    assert options["lists.temperature"].presets == {"paper": 0.7, "self-rewarding": 0.6}
     assert options["lists.temperature"].kind == "number or empty (>= 0)"
     assert options["demonstrations_from"].kind == "uniform | spread"
 

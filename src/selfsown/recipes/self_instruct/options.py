@@ -190,6 +190,11 @@ class Options(BaseModel):
     )
 
     # -- classification
+    ask_classification: bool = Field(
+        default=True,
+        description="Whether to ask which instructions are classification tasks. Without, none is:"
+        " all get their instances input first, one call less each.",
+    )
     classification_yes: int = Field(
         default=4,
         ge=0,

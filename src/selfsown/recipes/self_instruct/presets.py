@@ -1,8 +1,9 @@
 """The presets of the Self-Instruct recipe, and which switch holds which published quirk.
 
 The options' own defaults are the preset `default`: the published method with its defects mended.
-The preset `paper` sets what the released code does, quirks included, each with its switch (numbered
-as in our list of the original's defects; "not kept": the engine has no such mode):
+Preset `self-rewarding` writes prompts for a model that answers and judges itself. Preset `paper`
+sets what the released code does, quirks included, each with its switch (numbered as in our list of
+the original's defects; "not kept": the engine has no such mode):
 
 | # | the released code | switch in `paper` |
 |---|---|---|
@@ -88,7 +89,27 @@ PAPER: Final[Mapping[str, JSON]] = {
 }
 """The behaviour of the released code (sections 2.2 and A of the paper where it is silent)."""
 
+SELF_REWARDING: Final[Mapping[str, JSON]] = {
+    "demonstrations": 8,
+    "machine_demonstrations": 2,
+    "demonstrations_from": "uniform",
+    "ahead_least": 1,  # the second prompt waits for the first answer, which it shows two tasks of
+    "novelty_threshold": 0.7,
+    "rules": "paper",
+    "ask_classification": False,
+    "max_instances": 1,
+    "lists": {"temperature": 0.6, "top_p": 0.9},
+    "input_first": {"temperature": 0.6, "top_p": 0.9},
+}
+"""New prompts for a self-rewarding model (arXiv:2401.10020, section 2.2): 6 seeds and 2 tasks that
+were written before, the template for tasks that are no classification, the published filters.
+Its sampling was for a large chat model; a small base model may want `lists.temperature=0.9`."""
+
 PRESETS: Final[Mapping[str, Mapping[str, JSON]]] = MappingProxyType(
-    {"default": MappingProxyType({}), "paper": MappingProxyType(PAPER)}
+    {
+        "default": MappingProxyType({}),
+        "paper": MappingProxyType(PAPER),
+        "self-rewarding": MappingProxyType(SELF_REWARDING),
+    }
 )
 """Preset → what it changes."""

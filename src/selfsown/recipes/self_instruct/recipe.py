@@ -87,12 +87,13 @@ def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBo
         # The last answers in flight may all be accepted beyond the target.
         tasks = missing + (1 + lists_ahead) * options.new_per_request
     most_tasks = maxsize if tasks is None else tasks
-    questions = min(maxsize, most_tasks * (1 + options.classification_retries))
+    per_task = options.ask_classification * (1 + options.classification_retries)
+    questions = min(maxsize, most_tasks * per_task)
     instances = min(maxsize, most_tasks * (1 + options.instance_retries))
     votes: tuple[CallBound, ...] = ()
     if options.answer_votes:
-        per_task = options.max_instances * options.answer_votes
-        most_votes = min(maxsize, most_tasks * per_task)
+        votes_per_task = options.max_instances * options.answer_votes
+        most_votes = min(maxsize, most_tasks * votes_per_task)
         votes = (_bound(options, "votes on instances", "generator", "answer", most_votes),)
     return (
         _bound(options, "instruction lists", "generator", "lists", lists),
@@ -103,8 +104,12 @@ def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBo
 
 
 def calls_per_task(options: Options) -> float:
-    """Calls for one accepted task: on the lab 2.2, with votes about 3 and as many as votes."""
-    return 3.0 + 0.95 * options.answer_votes if options.answer_votes else 2.5
+    """Calls for one accepted task: on the lab 2.2, with votes about 3 and as many as votes.
+
+    One of them is the question whether it is classification.
+    """
+    asked = 3.0 + 0.95 * options.answer_votes if options.answer_votes else 2.5
+    return asked if options.ask_classification else asked - 1.0
 
 
 def _pool_seeds(seeds: Sequence[SeedTask], options: Options) -> Sequence[SeedTask]:
@@ -168,5 +173,13 @@ RECIPE = Recipe(
     calls_per_unit=calls_per_task,
     target_stage=lambda options: options.target_counts,
     bound=call_bounds,
-    added=frozenset({"answer_votes", "answer_votes_agree", "answer_demonstrations", "answer"}),
+    added=frozenset(
+        {
+            "answer",
+            "answer_demonstrations",
+            "answer_votes",
+            "answer_votes_agree",
+            "ask_classification",
+        }
+    ),
 )

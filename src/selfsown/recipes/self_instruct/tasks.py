@@ -21,7 +21,7 @@ from selfsown.recipes.self_instruct.parse import Loss
 from selfsown.recipes.self_instruct.sampling import RETRY_TEMPERATURE
 from selfsown.recipes.self_instruct.votes import Outcome, vote_on
 
-Reading = Literal["yes", "no", "unread", "failed"]
+Reading = Literal["yes", "no", "unread", "failed", "unasked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class TaskAnswer:
 
     @property
     def is_classification(self) -> bool:
-        """Whether it counts as a classification task; unread and failed count as no."""
+        """Whether it counts as a classification task; unread, failed and unasked count as no."""
         return self.reading == "yes"
 
 
@@ -85,6 +85,8 @@ async def _classification(
     run: Run, layout: Layout, labeler: str, instruction: str, occurrence: int
 ) -> Reading:
     options = layout.options
+    if not options.ask_classification:
+        return "unasked"
     tries = 1 + options.classification_retries
     request = layout.classification_request(instruction)
     try:
