@@ -58,6 +58,9 @@ class PromptsConfig(BaseModel):
         description="Or a model, the same in all rounds, that writes new ones by Self-Instruct.",
     )
     seeds: str | None = Field(None, description="Human seed tasks that the writer starts from.")
+    preset: str = Field(
+        "self-rewarding", description="Named set of options of the writer's Self-Instruct."
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the writer's Self-Instruct."
     )

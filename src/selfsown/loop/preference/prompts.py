@@ -136,6 +136,7 @@ class PromptSets:
         return make_config(
             {
                 "recipe": "self-instruct",
+                "preset": given.preset,
                 "models": {"generator": given.writer},
                 "seeds": given.seeds,
                 "target": target,
