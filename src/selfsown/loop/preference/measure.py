@@ -259,7 +259,8 @@ def _refuse_another(path: Path, before: JSON, now: JSON) -> None:
 
 def _probe_of(form: Mapping[str, Any]) -> Probe:
     """The record in a file."""
-    values: dict[str, Any] = {
-        name: Measure(**value) if isinstance(value, dict) else value for name, value in form.items()
-    }
+    values = dict(form)
+    for name, value in form.items():
+        if isinstance(value, dict) and name != "by_prompt":
+            values[name] = Measure(**value)
     return Probe(**values)
