@@ -15,7 +15,7 @@ from selfsown.core.inputs import adopt_rows, copy_rows, read_rows
 from selfsown.core.model import KnowsDepth, Model
 from selfsown.core.request import JSON
 from selfsown.core.rundir import INPUTS, sha256_of
-from selfsown.core.stages import Origin
+from selfsown.core.stages import Origin, writers
 from selfsown.models.uri import open_model
 from selfsown.recipes.base import Recipe
 from selfsown.recipes.seeds import SeedTask, read_seeds
@@ -114,13 +114,14 @@ def with_true_depth(config: RunConfig, models: Mapping[str, Model]) -> RunConfig
 
     A smaller value given by hand is never stamped: the folder's was counted by the training that
     wrote it. A larger one is, since a model may have been tuned elsewhere before. Without a role
-    `generator` all roles count, as the guard reads provenance.
+    that writes, all roles count, as the guard reads provenance.
 
     Raises:
         InputError: a folder's record of its training is damaged or belongs to other weights.
     """
-    writers = [models["generator"]] if "generator" in models else list(models.values())
-    known = max((one.model_depth for one in writers if isinstance(one, KnowsDepth)), default=0)
+    known = max(
+        (one.model_depth for one in writers(models) if isinstance(one, KnowsDepth)), default=0
+    )
     return config.model_copy(update={"model_depth": max(known, config.model_depth)})
 
 

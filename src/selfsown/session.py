@@ -89,7 +89,7 @@ class Session:
             )
         if config.batch.enabled:
             require_batches(models)
-            if recipe.bound is not None:
+            if recipe.bound is not None and recipe.target is not None:
                 self.warnings.append(
                     f"`--batch` with recipe `{recipe.name}`: it asks few things at a time and looks"
                     " at the answers before it goes on, and each few take as long as a batch"

@@ -17,14 +17,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from selfsown.core.errors import CallFailed, ConservationError, EnvironmentFailure
 from selfsown.core.request import JSON, canonical_json, clean_json, short_id
 
 End = Literal["accepted", "passed", "rejected", "failed"]
 
+ModelT = TypeVar("ModelT")
+
 _FLUSH_ROWS: Final = 500
+_WRITING_ROLES: Final = ("generator", "policy")
+
+
+def writers(models: Mapping[str, ModelT]) -> list[ModelT]:
+    """Of the models by role, those that write what a recipe keeps; without such a role, all."""
+    found = [models[role] for role in _WRITING_ROLES if role in models]
+    return found or list(models.values())
 
 
 @dataclass(frozen=True, slots=True)

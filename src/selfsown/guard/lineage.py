@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
+from selfsown.core.stages import writers
 
 Origin = Literal["human", "model", "unknown"]
 
@@ -215,7 +216,7 @@ def _read(row: Mapping[str, JSON]) -> _Row:
     written_by: tuple[str, ...] = ()
     if isinstance(models, Mapping):
         roles = {role: name for role, name in models.items() if isinstance(name, str)}
-        written_by = (roles["generator"],) if "generator" in roles else tuple(roles.values())
+        written_by = tuple(writers(roles))
     parents, depth = row.get("parents"), row.get("model_depth")
     return _Row(
         origin if origin in ("human", "model") else "unknown",

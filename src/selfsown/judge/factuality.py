@@ -63,6 +63,11 @@ class Factuality:
         """The one model that it asks."""
         return (self.role,)
 
+    @property
+    def most_calls(self) -> int:
+        """One for the list of claims, and one for each claim."""
+        return 1 + self.max_claims
+
     async def judge(self, run: Asker, item: Item) -> Judgement:
         """Take the answer apart and compare; each claim is a part of the judgement."""
         sources = sources_of(item)

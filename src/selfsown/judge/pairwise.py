@@ -132,6 +132,11 @@ class Pairwise:
         """The one model that it asks."""
         return (self.role,)
 
+    @property
+    def most_calls(self) -> int:
+        """Both orders, each asked again where it gave no verdict."""
+        return 2 * (1 + self.retries)
+
     async def judge(self, run: Asker, item: Item) -> Judgement:
         """Compare; the parts are the two orders, the answer shown first in the first of them."""
         if item.rival is None:

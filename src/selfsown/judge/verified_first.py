@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from selfsown.core.request import JSON
 from selfsown.judge.base import Asker, Item, Judge, Judgement, Scale, Source
+from selfsown.judge.effort import calls_of, samples_of, tokens_of
 from selfsown.judge.prompting import require
 from selfsown.judge.registry import judge_named
 from selfsown.judge.verifiable import Verifiable
@@ -53,6 +54,26 @@ class VerifiedFirst:
     def roles(self) -> tuple[str, ...]:
         """The models that the other judge asks."""
         return self._then().roles
+
+    @property
+    def compares(self) -> bool:
+        """Whether the other judge takes both answers of a pair."""
+        return bool(getattr(self._then(), "compares", False))
+
+    @property
+    def samples(self) -> int:
+        """Judgements of one answer, where no check decides."""
+        return samples_of(self._then())
+
+    @property
+    def most_calls(self) -> int:
+        """Calls for one item."""
+        return calls_of(self._then())
+
+    @property
+    def max_tokens(self) -> int:
+        """Of the other judge's calls."""
+        return tokens_of(self._then())
 
     async def judge(self, run: Asker, item: Item) -> Judgement:
         """Verify; ask only where that decides nothing. What the checks said is in the parts."""

@@ -29,7 +29,8 @@ class Plan:
     """What starting a config would ask, given what its directory already has."""
 
     exact: bool
-    """Whether `new_calls` is exact (independent rows) rather than a bound (growing pool)."""
+    """Whether `new_calls` is exact (independent rows) rather than a bound (growing pool, or rows
+    whose later calls depend on answers)."""
     cached_calls: int
     """Asks that the journal, or one named with `reuse`, answers."""
     new_calls: int
@@ -53,6 +54,8 @@ class Plan:
     """Calls that batches at the provider hold: asked already, and paid out of their reservation."""
     batch_price: float | None = None
     """Share of the price that is paid in batches; None without them."""
+    is_per_row: bool = False
+    """The bound is so many calls for each row: some of them depend on answers."""
     keys: frozenset[str] = field(default=frozenset(), repr=False)
     """Hex keys of the calls that would be made first (all of them if `exact`)."""
 
@@ -115,6 +118,10 @@ def _planned(
     done = left = 0
     if recipe.bound is None:
         bounds = _by_role(distinct.values())
+    elif run.target is None:
+        done = sum(stage.counts.entered for stage in run.stages if stage.counts.output)
+        left = sum(1 for _ in run.rows()) - done
+        bounds = recipe.bound(options, left, 0)
     else:
         counted = recipe.target_stage(options) if recipe.target_stage else ""
         done = next((s.counts.kept for s in run.stages if s.name == counted), 0)
@@ -123,7 +130,7 @@ def _planned(
         bounds = () if over else recipe.bound(options, left, len(run.seeds))
     prompt = [missing.prompt_bytes for missing in distinct.values()] or [0]
     new = sum(bound.calls for bound in bounds)
-    input_tokens = sum(prompt) if exact else max(prompt) * new
+    input_tokens = sum(prompt) if exact else _prompt_tokens(bounds, max(prompt))
     output_tokens = sum(bound.calls * bound.max_tokens for bound in bounds)
     return Plan(
         exact=exact,
@@ -140,6 +147,7 @@ def _planned(
         changes=changed,
         waiting_calls=len(asked) - len(distinct),
         batch_price=share,
+        is_per_row=not exact and run.target is None,
         keys=frozenset(key.hex() for key in distinct),
     )
 
@@ -148,6 +156,10 @@ def _expected(recipe: Recipe[Any], options: Any, calls: int, done: int, left: in
     usual = recipe.calls_per_unit
     per_unit = calls / done if done else usual(options) if usual is not None else None
     return None if per_unit is None else round(per_unit * left)
+
+
+def _prompt_tokens(bounds: Iterable[CallBound], longest_prompt: int) -> int:
+    return sum(bound.calls * (longest_prompt + bound.more_bytes) for bound in bounds)
 
 
 def _by_role(missing: Iterable[Missing]) -> tuple[CallBound, ...]:
@@ -184,7 +196,10 @@ def _worst_usd(
     calls = (
         [(call.role, 1, call.prompt_bytes, call.max_tokens) for call in exact]
         if exact is not None
-        else [(bound.role, bound.calls, longest_prompt, bound.max_tokens) for bound in bounds]
+        else [
+            (bound.role, bound.calls, longest_prompt + bound.more_bytes, bound.max_tokens)
+            for bound in bounds
+        ]
     )
     for role, count, prompt, most in calls:
         model = models.get(role) or next(iter(models.values()))

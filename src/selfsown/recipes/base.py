@@ -27,6 +27,9 @@ class CallBound:
     calls: int
     max_tokens: int
     """Most generated tokens per call."""
+    more_bytes: int = 0
+    """What its prompt may have beyond the longest that is known before anything is answered: the
+    words of a judge, and the answers that it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +66,9 @@ class Recipe(Generic[OptionsT]):
     """Options that this version gained after its first runs. At their defaults, which change
     nothing, they are no part of what the data depend on, so that older run directories go on."""
     bound: Callable[[OptionsT, int, int], tuple[CallBound, ...]] | None = None
-    """(options, how many of the target are missing, number of seeds) → upper bounds; None for
-    recipes over independent rows, whose plan is exact."""
+    """(options, how many of the target are missing, number of seeds) → upper bounds. Of recipes
+    over rows: (options, rows that are not done, 0), where some calls depend on other answers; None
+    where none does, so that the plan is exact."""
 
     def resolve(self, preset: str, overrides: Mapping[str, Any]) -> OptionsT:
         """The options of a preset with the user's changes on top.

@@ -48,6 +48,10 @@ PAIRS: Final = "pairs"
 HUMAN_CHOSEN: Final = "human_chosen"
 """`Pair.picker` of pairs that nobody scored."""
 
+_JUDGE_BYTES: Final = 4096
+"""Of a judge's own words; ours have at most 1,300."""
+_SHOWN: Final = 2
+"""Answers that a judge is shown at most; each counts twice, for a judge with other tokens."""
 _NO_RIVAL: Final = "no_rival: an answer to compare with never came"
 
 
@@ -295,7 +299,9 @@ def bound(options: Options, left: int, _seeds: int) -> tuple[CallBound, ...]:
     for kind, scorer in judging:
         calls = scorer.calls(options.candidates) if scorer is not None else 0
         if scorer is not None and calls:
-            found.append(CallBound(kind, scorer.roles[0], left * calls, scorer.max_tokens))
+            more = _JUDGE_BYTES + 2 * _SHOWN * options.max_tokens
+            role, tokens = scorer.roles[0], scorer.max_tokens
+            found.append(CallBound(kind, role, left * calls, tokens, more))
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from selfsown.core.errors import InputError
+from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.request import JSON
 from selfsown.judge.base import Item
 from selfsown.recipes.preference.scorers import Answerer, Marks
@@ -32,8 +32,8 @@ _WORKER: Final = ThreadPoolExecutor(1, "selfsown reward model")
 class Reward:
     """A Bradley-Terry reward model, or any with one score."""
 
-    model: str
-    """Its folder; what `selfsown train --objective reward` makes."""
+    model: str = ""
+    """Its folder, which has to be given; what `selfsown train --objective reward` makes."""
 
     @property
     def name(self) -> str:
@@ -91,6 +91,12 @@ class Reward:
     def _hash(self) -> str:
         from selfsown.models.fingerprint import model_hash
 
+        if not self.model:
+            raise ConfigError(
+                "scorer `reward` has no `model`",
+                why="it is the folder of the reward model that scores the answers",
+                fix="`scorer_options: {model: FOLDER}`, or another `scorer`",
+            )
         folder = Path(self.model)
         if not (folder / "config.json").is_file():
             raise InputError(

@@ -19,6 +19,7 @@ from selfsown.core.nearest import did_you_mean
 from selfsown.core.request import JSON, short_id
 from selfsown.extensions import JUDGES, SCORERS, load_extension
 from selfsown.judge.base import Asker, Item, Judge, Judgement
+from selfsown.judge.effort import calls_of, samples_of, tokens_of
 from selfsown.judge.options import made
 from selfsown.judge.prompting import require
 from selfsown.judge.registry import judge_named
@@ -237,21 +238,6 @@ class Tournament:
     def _by(self) -> Judge:
         ((name, options),) = self.judge.items()
         return judge_named(name, options)
-
-
-def samples_of(judge: Judge) -> int:
-    """How often a judge judges one answer."""
-    return int(getattr(judge, "samples", 1))
-
-
-def calls_of(judge: Judge) -> int:
-    """Calls of a judge for one item, at most."""
-    return int(getattr(judge, "most_calls", samples_of(judge))) if judge.roles else 0
-
-
-def tokens_of(judge: Judge) -> int:
-    """Most generated tokens of one of its calls."""
-    return int(getattr(judge, "max_tokens", 0)) if judge.roles else 0
 
 
 def described(judge: Judge, models: Mapping[str, str]) -> str:
