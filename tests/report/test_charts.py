@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfsown.report.charts.axes import ticks
+from selfsown.report.charts.axes import frame, ticks
 from selfsown.report.charts.bars import Bar, draw_bars
 from selfsown.report.charts.funnel import draw_funnel
 from selfsown.report.charts.histogram import draw_histogram
@@ -93,6 +93,17 @@ def test_a_full_circle_is_drawn() -> None:
     path = next(part for part in whole.splitlines() if part.startswith("<path"))
     start, end = re.findall(r"[ML]?(-?[\d.]+ -?[\d.]+)", path)[:2]
     assert start != end
+
+
+@given(st.floats(-1e6, -1e-6), st.floats(-1e6, 1e6))
+def test_an_axis_that_goes_below_zero_holds_zero_and_everything(low: float, top: float) -> None:
+    top = max(low, top)
+    area = frame(400, 210, 1, top, y_low=low)
+    assert 0.0 in area.y_ticks
+    assert 2 <= len(area.y_ticks) <= 9
+    room = 0.01 * (area.bottom - area.top)
+    assert area.top - room <= area.y(top) <= area.y(low) <= area.bottom + room
+    assert area.y(area.y_ticks[-1]) == pytest.approx(area.top)
 
 
 @given(st.floats(0.0001, 1e7), st.integers(2, 8))

@@ -10,7 +10,7 @@ from selfsown.report.svg import Svg
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The plotting area inside a drawing and its scales; both axes start at 0."""
+    """The plotting area inside a drawing and its scales; the horizontal axis starts at 0."""
 
     left: float
     top: float
@@ -25,15 +25,25 @@ class Frame:
 
     def y(self, value: float) -> float:
         """Vertical position of a value."""
-        return self.bottom - (self.bottom - self.top) * value / self.y_ticks[-1]
+        low, high = self.y_ticks[0], self.y_ticks[-1]
+        return self.bottom - (self.bottom - self.top) * (value - low) / (high - low)
 
 
-def frame(width: float, height: float, x_max: float, y_top: float, *, whole: bool = False) -> Frame:
+def frame(
+    width: float,
+    height: float,
+    x_max: float,
+    y_top: float,
+    *,
+    y_low: float = 0.0,
+    whole: bool = False,
+) -> Frame:
     """A frame with room for labels; the y axis ends at the first round tick at or above `y_top`.
 
-    With `whole`, the y axis counts things.
+    It starts at 0, or at the first round tick at or below `y_low` where that is negative. With
+    `whole`, the y axis counts things.
     """
-    y_ticks = tuple(ticks(y_top, whole=whole))
+    y_ticks = tuple(ticks(y_top, whole=whole) if y_low >= 0 else _ticks_around_0(y_low, y_top))
     return Frame(44, 22, width - 10, height - 38, x_max or 1.0, y_ticks)
 
 
@@ -74,6 +84,13 @@ def ticks(top: float, count: int = 4, *, whole: bool = False) -> list[float]:
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     steps = math.ceil(top / step - 1e-9)
     return [round(step * number, 10) for number in range(steps + 1)]
+
+
+def _ticks_around_0(low: float, top: float) -> list[float]:
+    """Round numbers, 0 among them, from at most `low`, which is negative, to at least `top`."""
+    step = ticks(max(top, 0.0) - low)[1]
+    first, last = math.floor(low / step + 1e-9), max(0, math.ceil(top / step - 1e-9))
+    return [round(step * number, 10) for number in range(first, last + 1)]
 
 
 def short(value: float) -> str:

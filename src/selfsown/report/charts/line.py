@@ -35,8 +35,9 @@ def draw_lines(
     x_max: float = 0.0,
     percent: bool = False,
     whole_x: bool = False,
+    legend: bool = True,
 ) -> str:
-    """Curves from 0 on both axes.
+    """Curves from 0 on both axes; the vertical one goes below where values do.
 
     Args:
         title: what is shown.
@@ -47,12 +48,15 @@ def draw_lines(
         x_max: end of the horizontal axis; the last point's x if 0.
         percent: whether the vertical axis shows parts in [0, 1] as per cent.
         whole_x: whether the horizontal axis counts things.
+        legend: whether several curves are named in the drawing; else the page names them.
     """
     svg = Svg(title, description, WIDTH, HEIGHT)
     end = x_max or max(curve.points[-1][0] for curve in curves)
     top = max((y for curve in curves for _, y in curve.points), default=0.0)
     top = max([top, *(high for curve in curves for _, _, high in curve.spans)])
-    area = frame(WIDTH, HEIGHT, end, top)
+    low = min((y for curve in curves for _, y in curve.points), default=0.0)
+    low = min([low, *(span[1] for curve in curves for span in curve.spans)])
+    area = frame(WIDTH, HEIGHT, end, top, y_low=low)
     draw_y_axis(svg, area, y_label, percent)
     draw_x_ticks(svg, area, whole=whole_x)
     draw_x_label(svg, area, x_label)
@@ -68,7 +72,7 @@ def draw_lines(
         if len(places) == 1:
             svg.circle(places[0], 3, f"s{curve.series}")
         svg.polyline(places, f"curve s{curve.series}")
-    if len(curves) > 1:
+    if legend and len(curves) > 1:
         _draw_legend(svg, curves, area.right)
     return svg.render()
 
