@@ -214,13 +214,27 @@ class PreferenceLoopConfig(BaseModel):
         """What DPO stays close to in every round."""
         return self.reference or DEFAULT_REFERENCES[self.recipe]
 
-    def tuning(self, data: list[Mapping[str, JSON]], out: str) -> TrainConfig:
-        """A training of the base, or of the initial policy, on records.
+    def tuning(
+        self,
+        data: list[Mapping[str, JSON]],
+        out: str,
+        *,
+        base: str | None = None,
+        encoding: AnswerEncoding | None = None,
+    ) -> TrainConfig:
+        """A training of a model on records.
+
+        Args:
+            data: sources of records.
+            out: folder of the trained model.
+            base: folder of the model; None for the loop's base.
+            encoding: what the policy is asked with; None: as the config says.
 
         Raises:
             ConfigError: a key of `sft` is unknown, or the loop's own.
         """
-        return self._training("sft", {"data": data, "base": self.base, "out": out})
+        ours: dict[str, Any] = {"data": data, "base": base or self.base, "out": out}
+        return self._training("sft", ours if encoding is None else {**ours, "encoding": encoding})
 
     def preferring(
         self,

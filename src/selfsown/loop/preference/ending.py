@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 
@@ -18,8 +18,11 @@ from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.evaluate.intervals import PairedTest, paired_test
 from selfsown.loop.preference.anchor import Anchored, change
-from selfsown.loop.preference.config import Measured, PromotionConfig
+from selfsown.loop.preference.config import Measured, PromotionConfig, Score
+from selfsown.loop.preference.measure import Probe
 
+SCORES: Final[tuple[Score, ...]] = ("gold", "second", "proxy")
+"""What may say which policy is the best, the one to be believed most first."""
 Decision = Literal["promoted", "rolled_back"]
 """The trained policy writes the next round; or the one before does."""
 
@@ -54,6 +57,37 @@ class Standing:
     scores: Mapping[Measured, Mapping[str, float]]
     """`gold` and `second`, where they are measured: prompt -> mean over its answers."""
     anchor: Anchored | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The best of the iterations on validation prompts."""
+
+    round: int | None
+    """Whose training made it; None for the initial policy."""
+    folder: str
+    """Of its model."""
+    by: Score
+    """The score that says so."""
+    value: float | None
+    """Its mean; None where nothing was measured: then it is the last promoted policy."""
+
+
+def best_of(probes: Mapping[int | None, tuple[Path, Probe]], by: Score | None) -> Best:
+    """The best of the initial policy and the promoted ones; of equal ones the earlier.
+
+    Args:
+        probes: round, or None for the initial policy -> folder of the model and its probe, in the
+            order of rounds.
+        by: the score that decides; None for the first of gold, second, proxy that all have.
+    """
+    found = {name: _means(probes, name) for name in ((by,) if by else SCORES)}
+    for name, means in found.items():
+        if len(means) == len(probes):
+            number = max(means, key=lambda one: means[one])  # the first of equal ones
+            return Best(round=number, folder=str(probes[number][0]), by=name, value=means[number])
+    last = list(probes)[-1]
+    return Best(round=last, folder=str(probes[last][0]), by=next(iter(found)), value=None)
 
 
 def write_ending(path: Path, ending: Ending) -> None:
@@ -136,3 +170,8 @@ def _score_test(name: str, found: PairedTest) -> _Test:
     }
     words = f"{name} {change_.mean:+.3g} ({change_.low:+.3g} to {change_.high:+.3g})"
     return _Test(found.fell, words, form)
+
+
+def _means(probes: Mapping[int | None, tuple[Path, Probe]], name: Score) -> dict[int | None, float]:
+    measures = {number: getattr(one, name) for number, (_, one) in probes.items()}
+    return {number: one.value for number, one in measures.items() if one is not None}

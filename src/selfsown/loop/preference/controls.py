@@ -1,0 +1,158 @@
+"""What the rounds are compared with; each control is one thing changed, probed like the rounds.
+
+- `offline`: DPO from the initial policy on given labelled pairs, as many as the rounds had.
+- `equal_data`: one round, of the prompts of all rounds, answered by the initial policy: what is
+  gained by asking the policy anew is apart from what is gained by more prompts.
+- `other_reference`: the rounds with the fixed reference where they have a moving one, and the other
+  way round.
+- `sft_chosen`: tuning on the chosen answers alone.
+
+Source: the last one is an ablation of Self-Rewarding Language Models (arXiv:2401.10020, section
+3.2); RLHF Workflow (arXiv:2405.07863) has an offline baseline on other prompts, and no equal data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+
+from selfsown.core.errors import TooFewRecords
+from selfsown.core.randomness import rng_for
+from selfsown.core.request import JSON
+from selfsown.core.rundir import read_lines, write_lines
+from selfsown.export.export import provenance_path
+from selfsown.loop.generate import generate
+from selfsown.loop.preference.chain import Chain, Desk, answering
+from selfsown.loop.preference.config import Control
+from selfsown.loop.preference.pairs import pair_up
+from selfsown.loop.preference.places import PolicyPlaces, RoundPlaces
+from selfsown.preference.recorded import rows_of_file
+from selfsown.train.settings import TrainConfig
+from selfsown.train.sft import train
+
+
+def turn_controls(desk: Desk, chain: Chain) -> None:
+    """Make the controls of a loop whose rounds are turned, each once.
+
+    Raises:
+        TooFewRecords: there are fewer offline pairs than the rounds had.
+        CheckFailed: a gate refuses pairs, or a training diverged.
+        Suspended: environment or a signal stopped it; the same call resumes.
+    """
+    made = {
+        "offline": _offline,
+        "equal_data": _equal_data,
+        "other_reference": _other_reference,
+        "sft_chosen": _sft_chosen,
+    }
+    for name in desk.setup.config.controls:
+        made[name](desk, chain)
+
+
+def _offline(desk: Desk, chain: Chain) -> None:
+    setup, places = desk.setup, _places(desk, "offline")
+    path = places.home / "pairs.jsonl"
+    if not path.is_file():
+        assert setup.config.offline_pairs is not None
+        _write_sample(Path(setup.config.offline_pairs), path, _pair_count(chain), setup.config.seed)
+    _preferred(desk, places, path, "offline")
+
+
+def _equal_data(desk: Desk, chain: Chain) -> None:
+    setup = desk.setup
+    places = RoundPlaces(_places(desk, "equal_data").home)
+    rows = [row for one in chain.endings for row in setup.prompts.rows(one.round)]
+    generate(answering(setup.config, places.run, desk.initial.policy.uri, 0), rows)
+    pair_up(places.run, places, setup.options, setup.config.floors.floors())
+    _preferred(desk, places, places.pairs, "equal_data")
+
+
+def _other_reference(desk: Desk, chain: Chain) -> None:
+    config = desk.setup.config
+    other = "previous" if config.kept_close_to == "initial" else "initial"
+    home = desk.setup.places.control("other_reference")
+    own = Chain(desk, home, other, f"reference {other}", chain.round(0).run)
+    for ending in chain.endings:
+        own.turn(ending.round)
+
+
+def _sft_chosen(desk: Desk, chain: Chain) -> None:
+    setup, places = desk.setup, _places(desk, "sft_chosen")
+    path = places.home / "data.jsonl"
+    if not path.is_file():
+        _write_chosen([chain.round(one.round).pairs for one in chain.endings], path)
+    initial = desk.initial.policy.folder
+    _trained(
+        desk,
+        places,
+        setup.config.tuning(
+            [{"path": str(path)}], str(places.model), base=str(initial), encoding=setup.encoding
+        ),
+        "sft_chosen",
+    )
+
+
+def _preferred(desk: Desk, places: PolicyPlaces, pairs: Path, name: Control) -> None:
+    """One DPO training of the initial policy, and its probe."""
+    config, initial = desk.setup.config, desk.initial.policy.folder
+    data: list[Mapping[str, JSON]] = [{"path": str(pairs)}]
+    training = config.preferring(
+        data, str(initial), str(places.model), encoding=desk.setup.encoding
+    )
+    _trained(desk, places, training, name)
+
+
+def _trained(desk: Desk, places: PolicyPlaces, training: TrainConfig, name: Control) -> None:
+    result = train(training)
+    result.raise_for_failure()
+    if result.is_new:
+        desk.tell(f"control {name}: trained: `{places.model}`")
+    desk.measured(desk.held(places), f"control {name}")
+
+
+def _places(desk: Desk, name: Control) -> PolicyPlaces:
+    home = desk.setup.places.control(name).home
+    home.mkdir(parents=True, exist_ok=True)
+    return PolicyPlaces(home)
+
+
+def _pair_count(chain: Chain) -> int:
+    """Pairs of all rounds."""
+    return sum(one.pairs for one in chain.endings)
+
+
+def _write_sample(source: Path, out: Path, count: int, seed: int) -> None:
+    """So many of the given pairs, drawn by chance, with their provenance.
+
+    Raises:
+        TooFewRecords: there are fewer.
+    """
+    rows = list(rows_of_file(source))
+    if len(rows) < count:
+        raise TooFewRecords(
+            f"`{source}` has {len(rows)} pairs, and the rounds made {count}",
+            why="with fewer pairs the control would lose by its numbers",
+            fix="label more pairs, or leave the control `offline` out",
+        )
+    drawn = rng_for(seed, "loop-offline").sample(rows, count)
+    lines = [{**told, "line": number} for number, (_, told) in enumerate(drawn, start=1)]
+    if all(told for _, told in drawn):
+        write_lines(provenance_path(out), map(orjson.dumps, lines))
+    write_lines(out, (orjson.dumps(dict(row)) for row, _ in drawn))
+
+
+def _write_chosen(pairs: list[Path], out: Path) -> None:
+    """The chosen answers of some files of pairs as records to tune on, with their provenance."""
+    rows: list[dict[str, JSON]] = []
+    sources: list[dict[str, JSON]] = []
+    for path in pairs:
+        told = read_lines(provenance_path(path))
+        for pair, source in zip(read_lines(path), told, strict=True):
+            assert isinstance(pair, dict) and isinstance(source, dict)
+            asked = {"instruction": pair["prompt"], "input": pair["input"]}
+            rows.append({**asked, "system": pair["system"], "output": pair["chosen"]})
+            sources.append({**source, "line": len(rows)})
+    write_lines(provenance_path(out), map(orjson.dumps, sources))
+    write_lines(out, map(orjson.dumps, rows))
