@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from selfsown.cli.loop import key_lines
+from selfsown.cli.preference_loop import preference_models
 from selfsown.core.errors import ConfigError
 from selfsown.loop.config import OPERATIONAL, GateConfig, GuardConfig, LoopConfig, make_loop_config
 
@@ -41,9 +42,11 @@ def test_what_it_does_not_know_is_refused_by_name(given: dict[str, Any], said: s
 
 def test_every_key_is_explained() -> None:
     models: list[type[BaseModel]] = [LoopConfig, GateConfig, GuardConfig]
+    models += preference_models().values()
     fields = [field for model in models for field in model.model_fields.values()]
     assert all(field.description for field in fields)
-    assert len(key_lines()) == len(fields)
+    heading = ["", "With `recipe: self-rewarding` or `recipe: online-rlhf`:", ""]
+    assert len(key_lines()) == len(fields) + len(heading)
 
 
 def test_more_rounds_and_another_place_are_the_same_loop() -> None:

@@ -13,7 +13,8 @@ from selfsown.cli.main import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from selfsown.loop.config import LoopConfig
+    from pydantic import BaseModel
+
     from selfsown.loop.rounds import LoopResult
     from selfsown.report.loop_numbers import PageNumbers, Tails
 
@@ -63,7 +64,8 @@ def loop(
 
     CONFIG is a YAML or TOML file. Rounds lie in DIR/rounds/0, 1, ...; the same command resumes at
     any point. A round is promoted if the held-out metric did not fall and the guard did not stop.
-    Exit code 1: the guard ended the loop.
+    Exit code 1: the guard ended the loop. With `recipe: self-rewarding` or `online-rlhf`, rounds
+    train the promoted policy on pairs of its own answers, and roll back where nothing was gained.
 
     \b
       selfsown loop loop.yaml -o loops/x
@@ -72,8 +74,11 @@ def loop(
     if keys:
         click.echo("\n".join(key_lines()))
         return 0
+    from selfsown.cli.preference_loop import turned
     from selfsown.cli.run import resume_command
     from selfsown.core.errors import Suspended
+    from selfsown.loop.config import make_loop_config
+    from selfsown.loop.preference.config import RECIPE_NAMES, make_preference_loop_config
     from selfsown.loop.rounds import turn
 
     tell = (lambda line: None) if quiet else (lambda line: click.echo(shown(line), err=True))
@@ -85,7 +90,11 @@ def loop(
                 )
             variants = lab_variants(assignments)
             return lab_comparison(out, repeat, tell, variants, as_json=as_json)
-        result = turn(_config(config_file, out, rounds, assignments), tell)
+        form = given_form(config_file, out, rounds, assignments)
+        source = str(config_file or "loop")
+        if form.get("recipe") in RECIPE_NAMES:
+            return turned(make_preference_loop_config(form, source=source), tell, as_json=as_json)
+        result = turn(make_loop_config(form, source=source), tell)
     except (Suspended, KeyboardInterrupt):
         click.echo(f"resume: {resume_command(ctx)}", err=True)
         raise
@@ -206,27 +215,44 @@ def ending_lines(result: LoopResult) -> list[str]:
 
 
 def key_lines() -> list[str]:
-    """Every key with its default and what it does."""
+    """Every key with its default and what it does: of loops that tune the base, then of others."""
+    from selfsown.cli.preference_loop import preference_models
     from selfsown.loop.config import GateConfig, GuardConfig, LoopConfig
 
+    tuning: dict[str, type[BaseModel]] = {
+        "": LoopConfig,
+        "gate.": GateConfig,
+        "guard.": GuardConfig,
+    }
+    return [
+        *lines_of(tuning),
+        "",
+        "With `recipe: self-rewarding` or `recipe: online-rlhf`:",
+        "",
+        *lines_of(preference_models()),
+    ]
+
+
+def lines_of(models: Mapping[str, type[BaseModel]]) -> list[str]:
+    """The keys of some models, by what stands before them."""
     lines: list[str] = []
-    for prefix, model in (("", LoopConfig), ("gate.", GateConfig), ("guard.", GuardConfig)):
+    for prefix, model in models.items():
         for name, field in model.model_fields.items():
             if field.is_required():
                 default = "required"
             elif field.default_factory is not None:
-                default = "{}"
+                default = "[]" if field.default_factory is list else "{}"
             else:
                 default = "empty" if field.default is None else str(field.default)
             lines.append(f"{prefix}{name} [{default}]: {field.description}")
     return lines
 
 
-def _config(
+def given_form(
     file: Path | None, out: str | None, rounds: int | None, assignments: tuple[str, ...]
-) -> LoopConfig:
+) -> dict[str, Any]:
+    """The keys of the config, before it is checked."""
     from selfsown.core.config import put, read_assignment, read_config
-    from selfsown.loop.config import make_loop_config
 
     form: dict[str, Any] = dict(read_config(file)) if file else {}
     for assignment in assignments:
@@ -235,4 +261,4 @@ def _config(
         form["rounds"] = rounds
     if out is not None:
         form["out"] = out
-    return make_loop_config(form, source=str(file or "loop"))
+    return form

@@ -1,0 +1,63 @@
+"""`selfsown loop` where the recipe makes preference pairs: turning it, and what came of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from selfsown.loop.preference.config import PreferenceLoopConfig
+    from selfsown.loop.preference.rounds import PreferenceResult
+
+
+def turned(config: PreferenceLoopConfig, tell: Callable[[str], None], *, as_json: bool) -> int:
+    """Turn the loop and say what came of it; returns the exit code."""
+    from selfsown.loop.preference.rounds import turn_preferences
+
+    result = turn_preferences(config, tell)
+    if as_json:
+        click.echo(result.places.numbers.read_text(encoding="utf-8"), nl=False)
+    for line in ending_lines(result):
+        tell(line)
+    return 0
+
+
+def ending_lines(result: PreferenceResult) -> list[str]:
+    """The best policy, where to look, what to do next."""
+    from selfsown.cli.run import program
+
+    best = result.best
+    whose = "initial policy" if best.round is None else f"round {best.round}"
+    why = "" if best.value is None else f", {best.by} {best.value:.3g} on validation prompts"
+    more = shlex.quote(str(result.places.config))
+    return [
+        f"best:  {shlex.quote(best.folder)} ({whose}{why})",
+        f"more:  {program()} loop {more} --rounds {2 * len(result.endings)}",
+        f"page:  {result.places.page}",
+    ]
+
+
+def preference_models() -> Mapping[str, type[BaseModel]]:
+    """The models of the config, by what stands before their keys."""
+    from selfsown.loop.preference.config import (
+        FloorsConfig,
+        PreferenceLoopConfig,
+        ProbeConfig,
+        PromotionConfig,
+        PromptsConfig,
+        ScorerConfig,
+    )
+
+    return {
+        "": PreferenceLoopConfig,
+        "prompts.": PromptsConfig,
+        "floors.": FloorsConfig,
+        "probe.": ProbeConfig,
+        "probe.gold.": ScorerConfig,
+        "promotion.": PromotionConfig,
+    }
