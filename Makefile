@@ -36,8 +36,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# Three processes on two cores: the tests that kill and wait leave room for a third.
 tests: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Every number of docs/benchmarks.md, anew: an hour on two cores, and the programs that selfsown is
 # compared with are installed (2 GB, outside the repository). One alone: make bench BENCHES=calls
