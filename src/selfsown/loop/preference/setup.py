@@ -23,6 +23,7 @@ from selfsown.loop.preference.places import PreferencePlaces
 from selfsown.loop.preference.probing import Probing, probing_of
 from selfsown.loop.preference.prompts import PromptSets
 from selfsown.models.answer_tokens import AnswerEncoding
+from selfsown.models.fingerprint import model_hash
 from selfsown.models.hf import has_chat_template
 from selfsown.preference.gates import check_judges_differ
 from selfsown.recipes.base import get_recipe
@@ -31,6 +32,7 @@ from selfsown.recipes.preference.scorers import Scorer, scorer_named
 from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import find_base, find_reference, find_tokenizer
 from selfsown.train.records import read_sources
+from selfsown.train.reference import Reference
 from selfsown.train.settings import SourceConfig, resolve
 from selfsown.train.sft import require_training_packages
 
@@ -95,7 +97,9 @@ def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> 
     on_pairs = config.preferring([{"path": "pairs.jsonl"}], config.base, "model", encoding=encoding)
     check_base(config, on_pairs)
     base = find_base(config.base)
-    find_reference(on_pairs, base)
+    reference = find_reference(on_pairs, base)
+    if config.kept_close_to == "initial" and not config.start:
+        _refuse_earlier_chain(config, base, reference)
     if config.start or "sft_chosen" in config.controls:
         paths: list[Any] = [{"path": path} for path in config.start] or [{"path": "data.jsonl"}]
         tuning = config.tuning(paths, "model")
@@ -105,6 +109,18 @@ def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> 
             read_sources(tuning.data, seeds=False)
     if "offline" in config.controls and config.offline_pairs is not None:
         read_pairs([SourceConfig(path=config.offline_pairs)])
+
+
+def _refuse_earlier_chain(
+    config: PreferenceLoopConfig, base: Path, reference: Reference | None
+) -> None:
+    """Stop where `initial` would be another policy than the loop's own first one."""
+    if reference is not None and reference.model_hash != model_hash(base):
+        raise ConfigError(
+            f"loop config: `{config.base}` was trained on pairs itself, from `{reference.folder}`",
+            why="`reference: initial` could mean either of the two",
+            fix=f"name one of them: `reference: {base}` or `reference: {reference.folder}`",
+        )
 
 
 def _check_scorers(config: PreferenceLoopConfig, options: Options) -> None:

@@ -1,0 +1,174 @@
+"""Claim: what cannot work is said before anything is asked or trained, with what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.loop.preference.small_loop import PER_ROUND, form, lab_prompts, small, write_rows
+
+from selfsown.core.errors import CheckFailed, ConfigChanged, ConfigError, InputError, SelfsownError
+from selfsown.lab.weights import weights_folder
+from selfsown.loop.preference.config import make_preference_loop_config
+from selfsown.loop.preference.rounds import turn_preferences
+from selfsown.loop.preference.setup import set_up
+from selfsown.models.fingerprint import decisive_files
+
+pytest.importorskip("trl", reason="training needs the extra `local`")
+pytestmark = pytest.mark.skipif(
+    not any(weights_folder().glob("*.safetensors")), reason="the lab weights are not here"
+)
+
+RUBRIC = {"layout": "task", "scorer": "rubric", "self_judging": True}
+
+
+def refused(home: Path, said: str, kind: type[SelfsownError] = InputError, **changes: Any) -> None:
+    """The loop is refused with a whole error, and leaves nothing but its lock."""
+    with pytest.raises(kind, match=said) as caught:
+        turn_preferences(small(home, **changes))
+    assert caught.value.why and caught.value.fix
+    assert {path.name for path in (home / "loop").iterdir()} == {"run.lock"}
+
+
+def test_a_sound_loop_is_set_up_without_a_trace(tmp_path: Path) -> None:
+    setup = set_up(small(tmp_path))
+    assert setup.encoding == "task", "trained in the layout that it is asked in"
+    assert not (tmp_path / "loop").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"prompts": {"per_round": 2}}, "`prompts` names no source"),
+        ({"prompts": {"file": "a", "files": ["b", "c"]}}, "`prompts` names `file`, `files`"),
+        ({"prompts": {"files": ["a"]}}, "1 `prompts.files` for 2 rounds"),
+        ({"prompts": {"writer": "lab"}}, "`prompts.writer` and `prompts.seeds` go together"),
+        ({"models": {"policy": "lab"}}, "`models.policy` is set by the loop itself"),
+        ({"controls": ["offline"]}, "the control `offline` has no pairs"),
+        ({"train": {"reference": "ema"}}, "`train.reference` is set by the loop itself"),
+        ({"train": {"data": []}}, "`train.data` is set by the loop itself"),
+        ({"sft": {"seed": 3}}, "`sft.seed` is set by the loop itself"),
+        ({"floor": {}}, "unknown key `floor`"),
+        ({"floors": {"tie_rate": 2}}, "`floors.tie_rate` is `2`"),
+        ({"recipe": "complete"}, "`recipe` is `complete`"),
+    ],
+)
+def test_a_config_that_contradicts_itself_is_refused(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make_preference_loop_config(form(tmp_path, **changes))
+
+
+def test_too_few_prompts_for_all_rounds_are_refused(tmp_path: Path) -> None:
+    refused(tmp_path, "9 prompts, and 4 rounds of 3 need 12", rounds=4)
+
+
+def test_prompts_that_two_rounds_share_are_refused(tmp_path: Path) -> None:
+    rows = lab_prompts(6)
+    first = write_rows(tmp_path / "a.jsonl", rows[2:5])
+    second = write_rows(tmp_path / "b.jsonl", [{**rows[4], "id": "another"}, rows[5]])
+    files = {"files": [str(first), str(second)]}
+    refused(tmp_path, "is in `round 0` and in `round 1`", CheckFailed, prompts=files)
+
+
+def test_a_validation_prompt_that_is_trained_on_is_refused(tmp_path: Path) -> None:
+    probe = {"prompts": str(write_rows(tmp_path / "v.jsonl", lab_prompts(5)[2:4]))}
+    refused(tmp_path, "is in `validation` and in `round", CheckFailed, probe=probe)
+
+
+def test_the_scorer_that_pairs_are_made_by_does_not_evaluate_unasked(tmp_path: Path) -> None:
+    gold = {"scorer": "oracle", "options": {"noise": 0.5}}
+    probe = {**form(tmp_path)["probe"], "gold": gold}
+    refused(tmp_path, "scores the pairs and evaluates", probe=probe)
+    set_up(small(tmp_path, probe=probe, allow_equal_judges=True))
+    second = {**probe, "gold": None, "second": gold}
+    refused(tmp_path, "scores the pairs and evaluates", probe=second, allow_equal_judges=True)
+
+
+def test_a_scorer_that_nobody_answers_for_is_refused(tmp_path: Path) -> None:
+    asked = {"layout": "task", "scorer": "rubric"}
+    refused(tmp_path, "scorer `rubric` asks role `judge`", ConfigError, options=asked)
+
+
+def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
+    options = {"layout": "task", "scorer": "reward"}
+    missing = {**options, "scorer_options": {"model": str(tmp_path / "none")}}
+    refused(tmp_path, "there is no reward model in", options=missing)
+    causal = {**options, "scorer_options": {"model": str(weights_folder())}}
+    refused(tmp_path, "is no reward model that can be used", options=causal)
+
+
+def test_a_reward_model_with_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    heads: dict[str, Any] = {"num_attention_heads": 1, "num_labels": 1, "pad_token_id": 0}
+    folder = tmp_path / "reward"
+    LlamaForSequenceClassification(LlamaConfig(vocab_size=50, **sizes, **heads)).save_pretrained(
+        folder
+    )
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(weights_folder() / name, folder / name)
+    options = {"layout": "task", "scorer": "reward", "scorer_options": {"model": str(folder)}}
+    refused(tmp_path, "and the model 50 embeddings", options=options)
+
+
+def test_a_reference_without_weights_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    for path in decisive_files(weights_folder()):
+        if path.suffix != ".safetensors":
+            shutil.copy(path, folder / path.name)
+    refused(tmp_path, "has no weights", reference=str(folder))
+    refused(tmp_path, "no folder with a `config.json`", reference=str(tmp_path / "gone"))
+
+
+def test_a_policy_is_not_trained_in_another_text_than_it_is_asked_in(tmp_path: Path) -> None:
+    train = {"preset": "lab", "encoding": "plain"}
+    refused(tmp_path, "`train.encoding` is `plain`", ConfigError, train=train)
+    options = {**form(tmp_path)["options"], "layout": "published"}
+    refused(tmp_path, "in which no pair can be trained on", ConfigError, options=options)
+
+
+def test_an_anchor_is_of_the_policy_and_of_prompts_that_nobody_trains_on(tmp_path: Path) -> None:
+    told = [str(row["instruction"]) for row in lab_prompts(4)]
+    rows = [{"prompt": text, "a": "x", "b": "y", "label": "a"} for text in told]
+    fresh = [{**row, "prompt": f"Fresh: {row['prompt']}"} for row in rows]
+    apart = str(write_rows(tmp_path / "apart.jsonl", fresh))
+    shared = str(write_rows(tmp_path / "shared.jsonl", rows))  # type: ignore[arg-type]
+    tied = str(write_rows(tmp_path / "tied.jsonl", [{**row, "label": "tie"} for row in fresh]))
+    refused(tmp_path, "the policy does not judge itself", anchor=apart)
+    refused(tmp_path, "is one of the loop's", anchor=shared, options=RUBRIC)
+    refused(tmp_path, "has 0 prompts with answers that people", anchor=tied, options=RUBRIC)
+    setup = set_up(small(tmp_path, anchor=apart, options=RUBRIC))
+    assert setup.judge is not None and setup.judge.name == "rubric" and len(setup.labels) == 4
+
+
+def test_offline_pairs_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "offline.jsonl"
+    path.write_text(json.dumps({"prompt": "Name a bird.", "chosen": "owl"}) + "\n")
+    control = {"controls": ["offline"], "offline_pairs": str(path)}
+    refused(tmp_path, "field `rejected` is missing", **control)
+
+
+def test_another_config_in_the_same_directory_is_refused_with_what_differs(tmp_path: Path) -> None:
+    config = small(tmp_path)
+    home = tmp_path / "loop"
+    home.mkdir()
+    (home / "loop.yaml").write_text(json.dumps(config.shown()), encoding="utf-8")
+    with pytest.raises(ConfigChanged, match="seed: `0` → `1`"):
+        turn_preferences(small(tmp_path, seed=1))
+    assert config.identity() == small(tmp_path, rounds=PER_ROUND, out="elsewhere").identity()
+
+
+def test_what_a_loop_writes_down_holds_no_key(tmp_path: Path) -> None:
+    judge = {"uri": "http://me:secret-1@host/v1?key=secret-2#m", "api_key": "secret-3"}
+    prompts = {"writer": judge, "seeds": "lab"}
+    config = small(tmp_path, models={"judge": judge}, prompts=prompts)
+    assert "secret" not in str(config.shown())
