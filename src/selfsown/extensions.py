@@ -67,6 +67,7 @@ JUDGES: Final[dict[str, str]] = {
 """Judge name -> function from its options to a `selfsown.judge.base.Judge`."""
 
 SCORERS: Final[dict[str, str]] = {
+    "preference": "selfsown.recipes.preference.comparing:Comparing",
     "reward": "selfsown.recipes.preference.reward:Reward",
     "tournament": "selfsown.recipes.preference.scorers:Tournament",
 }

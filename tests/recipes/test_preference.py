@@ -334,7 +334,7 @@ def test_a_human_answer_that_is_missing_is_named_before_anything_is_asked(tmp_pa
         ({"scorer": "tournament", "scorer_options": {"judge": {"rubric": {}}}}, "compares no"),
         ({"scorer": "rubric", "scorer_options": {}}, "asks role `judge`, which has no model"),
         ({"scorer": "reward", "scorer_options": {}}, "`reward` has no `model`"),
-        ({"scorer": "reward", "scorer_options": {"model": "nowhere"}}, "no reward model in"),
+        ({"scorer": "reward", "scorer_options": {"model": "nowhere"}}, "there is no model in"),
         ({"picker": "best"}, "no picker `best`"),
         ({"picker_options": {"min_margin": -1}}, "`min_margin` is `-1`"),
         ({"layout": "chat"}, "no prompt layout `chat`"),

@@ -168,6 +168,29 @@ def answers_rows(directory: Path) -> list[dict[str, Any]]:
     return [row["record"] for row in told if row["stage"] == "answers"]
 
 
+def test_a_preference_model_compares_each_answer_with_each(
+    tmp_path: Path, reward_model: Path
+) -> None:
+    from selfsown.models.answer_tokens import Question
+    from selfsown.models.preference import MARK, PreferenceModel, marked
+    from selfsown.testing.tiny_llama import write_tiny_llama
+
+    folder = write_tiny_llama(tmp_path / "model", width=16, layers=1, context=128)
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), MARK: marked("verbatim")}))
+    preferring(
+        tmp_path / "run", (0, 0, 0), scorer="preference", scorer_options={"model": str(folder)},
+        model=policy(lambda _, k: "word " * 200 if k == 2 else f"answer {k}"),
+    )  # fmt: skip
+    question = Question("Say something, number 0.")
+    value = PreferenceModel(folder).prefer(question, "answer 0", "answer 1").value
+    assert value is not None
+    told = [one.values for one in scored_of(tmp_path / "run")]
+    assert told == [(value, None), (1 - value, None), (None, None)]
+    assert answers_rows(tmp_path / "run")[0]["why_missing"] == "too_long"
+    assert replay(tmp_path / "run").identical
+
+
 def test_a_reward_model_with_the_tokenizer_of_another_is_refused_before_anything_is_asked(
     tmp_path: Path, reward_model: Path
 ) -> None:

@@ -79,11 +79,12 @@ class Options(BaseModel):
     )
     scorer: str = Field(
         "reward",
-        description="Who scores: a judge by name, `tournament` (each answer against each), or"
-        " `reward` (a reward model in this process).",
+        description="Who scores: a judge by name; `tournament`, where a judge compares each answer"
+        " with each; or, in this process, `reward`, a reward model, or `preference`, a preference"
+        " model.",
     )
     scorer_options: dict[str, Any] = Field(
-        {}, description="Its options; `reward` needs `model`, the folder."
+        {}, description="Its options; `reward` and `preference` need `model`, a folder."
     )
     self_judging: bool = Field(
         False, description="Let the policy judge itself where the role `judge` has no model."

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from selfsown.models.reward import RewardModel
 
 _VERSION: Final = "1"
-_WORKER: Final = ThreadPoolExecutor(1, "selfsown reward model")
+WORKER: Final = ThreadPoolExecutor(1, "selfsown reward model")
 """One answer after the other, beside the event loop, which has calls to make meanwhile."""
 
 
@@ -76,12 +76,12 @@ class Reward:
         if not items:
             return []
         folder, known = Path(self.model), self._hash()
-        asked = _question(items[0])
+        asked = question_of(items[0])
         answers = [item.answer for item in items]
 
         async def compute() -> JSON:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(_WORKER, _scores, folder, known, asked, answers)
+            return await loop.run_in_executor(WORKER, _scores, folder, known, asked, answers)
 
         inputs: JSON = {"model": known, "question": asked, "answers": answers}
         found = await run.effect("reward", _VERSION, inputs, compute)
@@ -89,26 +89,41 @@ class Reward:
         return [Marks((cast("float | None", row["value"]),), str(row["missing"])) for row in rows]
 
     def _hash(self) -> str:
-        from selfsown.models.fingerprint import model_hash
-
-        if not self.model:
-            raise ConfigError(
-                "scorer `reward` has no `model`",
-                why="it is the folder of the reward model that scores the answers",
-                fix="`scorer_options: {model: FOLDER}`, or another `scorer`",
-            )
-        folder = Path(self.model)
-        if not (folder / "config.json").is_file():
-            raise InputError(
-                f"there is no reward model in `{self.model}`",
-                why="answers are scored by a sequence classification model with one score",
-                fix="train one with `selfsown train PAIRS --objective reward --base MODEL -o"
-                " FOLDER`, or correct the path",
-            )
-        return model_hash(folder)
+        return hash_of(self.model, self.name, "reward")
 
 
-def _question(item: Item) -> list[str]:
+def hash_of(model: str, scorer: str, objective: str) -> str:
+    """The hash of the files of a model that scores.
+
+    Args:
+        model: its folder.
+        scorer: name of the scorer, for errors.
+        objective: of the training that makes such a model.
+
+    Raises:
+        ConfigError: no folder was given.
+        InputError: it holds no model.
+    """
+    from selfsown.models.fingerprint import model_hash
+
+    if not model:
+        raise ConfigError(
+            f"scorer `{scorer}` has no `model`",
+            why="it is the folder of the model that scores the answers",
+            fix="`scorer_options: {model: FOLDER}`, or another `scorer`",
+        )
+    folder = Path(model)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"there is no model in `{model}`",
+            why=f"scorer `{scorer}` scores the answers with it",
+            fix=f"train one with `selfsown train PAIRS --objective {objective} --base MODEL -o"
+            " FOLDER`, or correct the path",
+        )
+    return model_hash(folder)
+
+
+def question_of(item: Item) -> list[str]:
     """Text, input and system text of what is answered."""
     return [str(item.metadata.get(name) or "") for name in ("instruction", "input", "system")]
 
