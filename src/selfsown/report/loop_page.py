@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from selfsown.core.rundir import whole_file
-from selfsown.report import words
 from selfsown.report.charts.line import Curve, draw_lines
 from selfsown.report.loop_numbers import (
     LoopNumbers,
@@ -25,7 +23,7 @@ from selfsown.report.loop_numbers import (
     Score,
     Tails,
 )
-from selfsown.report.shown import harmless, shown_line
+from selfsown.report.page_environment import page_environment
 from selfsown.report.svg import CHART_CSS
 
 DIVERSITY: Final[Mapping[str, str]] = {
@@ -59,17 +57,7 @@ def write_loop_page(numbers: PageNumbers, json_path: Path, page_path: Path) -> N
 
 def render_loop_page(numbers: PageNumbers) -> str:
     """The page as text; the same numbers give the same text."""
-    environment = Environment(
-        loader=PackageLoader("selfsown.report"),
-        autoescape=True,
-        finalize=harmless,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in ("count", "rate", "decimal", "usd", "duration", "plural"):
-        environment.filters[name] = getattr(words, name)
-    environment.filters["shown"] = lambda value: shown_line(str(value), 300)
+    environment = page_environment()
     environment.filters["score"] = score_text
     environment.filters["change"] = change_text
     environment.filters["value"] = value_text

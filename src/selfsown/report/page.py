@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from selfsown.core.rundir import whole_file
-from selfsown.report import words
 from selfsown.report.absent import Absent
 from selfsown.report.headline import headline
 from selfsown.report.numbers import Numbers, read_numbers, to_json
+from selfsown.report.page_environment import page_environment
 from selfsown.report.payload import value_text
 from selfsown.report.pictures import draw_charts
-from selfsown.report.shown import harmless, shown_line
+from selfsown.report.shown import shown_line
 from selfsown.report.svg import CHART_CSS
 
 
@@ -45,16 +44,7 @@ def write_report(run_dir: Path, numbers: Numbers | None = None) -> None:
 
 def render_page(numbers: Numbers) -> str:
     """The page as text; the same numbers give the same text."""
-    environment = Environment(
-        loader=PackageLoader("selfsown.report"),
-        autoescape=True,
-        finalize=harmless,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in ("count", "rate", "decimal", "usd", "duration", "plural", "amount_of_bytes"):
-        environment.filters[name] = getattr(words, name)
+    environment = page_environment()
     environment.filters["shown"] = lambda value: shown_line(value_text(value), 300)
     environment.tests["absent"] = lambda section: isinstance(section, Absent)
     page = environment.get_template("report.html.j2")

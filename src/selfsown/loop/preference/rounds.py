@@ -25,6 +25,7 @@ from selfsown.loop.preference.controls import turn_controls
 from selfsown.loop.preference.ending import Best, Ending
 from selfsown.loop.preference.places import PreferencePlaces
 from selfsown.loop.preference.setup import set_up
+from selfsown.loop.preference.summary import write_summary
 
 Tell = Callable[[str], None]
 
@@ -41,7 +42,7 @@ class PreferenceResult:
 def turn_preferences(
     config: PreferenceLoopConfig, tell: Tell = lambda line: None
 ) -> PreferenceResult:
-    """Turn all rounds and controls of a config, or what is left of them.
+    """Turn all rounds and controls of a config, or what is left of them; write page and numbers.
 
     Args:
         config: the loop.
@@ -68,5 +69,7 @@ def _turn(config: PreferenceLoopConfig, tell: Tell) -> PreferenceResult:
     chain = Chain(desk, places, config.kept_close_to)
     for number in range(config.rounds):
         chain.turn(number)
+        write_summary(config, places, chain.best)
     turn_controls(desk, chain)
+    write_summary(config, places, chain.best)
     return PreferenceResult(places, tuple(chain.endings), chain.best)

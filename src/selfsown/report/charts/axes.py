@@ -65,7 +65,8 @@ def draw_x_label(svg: Svg, area: Frame, label: str) -> None:
 
 def draw_x_ticks(svg: Svg, area: Frame, count: int = 5, *, whole: bool = False) -> None:
     """Round numbers along the horizontal axis; with `whole`, no step is below 1."""
-    for value in ticks(area.x_max, count, whole=whole):
+    top = float(math.floor(area.x_max)) if whole else area.x_max
+    for value in ticks(top, count, whole=whole):
         if value <= area.x_max * 1.0001:
             svg.text(area.x(value), area.bottom + 17, short(value), "quiet", anchor="middle")
 
