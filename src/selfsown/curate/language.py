@@ -31,7 +31,11 @@ _FUNCTION_WORDS: Final = {
     "sv": "och att det som en ett är på för med av till den inte har om hur vad ska",
     "tr": "ve bir bu için ile da de ne mi çok daha olan gibi",
 }
-_WORDS = {code: frozenset(words.split()) for code, words in _FUNCTION_WORDS.items()}
+_LANGUAGES: Final = {
+    word: tuple(code for code, words in _FUNCTION_WORDS.items() if word in words.split())
+    for word in " ".join(_FUNCTION_WORDS.values()).split()
+}
+"""Function word → the languages that have it."""
 _LANGUAGE_OF_SCRIPT: Final = {
     "CYRILLIC": "ru", "GREEK": "el", "HEBREW": "he", "ARABIC": "ar", "DEVANAGARI": "hi",
     "BENGALI": "bn", "TAMIL": "ta", "TELUGU": "te", "THAI": "th", "HANGUL": "ko",
@@ -39,7 +43,7 @@ _LANGUAGE_OF_SCRIPT: Final = {
 }  # fmt: skip
 """The most spoken language of each script; its other languages are not told apart."""
 
-_KNOWN = frozenset(_WORDS) | frozenset(_LANGUAGE_OF_SCRIPT.values())
+_KNOWN = frozenset(_FUNCTION_WORDS) | frozenset(_LANGUAGE_OF_SCRIPT.values())
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb|`[^`]*`")
 
 
@@ -76,10 +80,8 @@ def guess_language(text: str) -> str | None:
 
 
 def _latin_language(text: str) -> str | None:
-    counts = Counter(tokenize_unicode(text))
-    votes = {code: sum(counts[word] for word in words) for code, words in _WORDS.items()}
-    ranked = sorted(votes.items(), key=lambda vote: -vote[1])
-    (best, most), (_, second) = ranked[:2]
+    votes = Counter(code for word in tokenize_unicode(text) for code in _LANGUAGES.get(word, ()))
+    (best, most), (_, second) = [*votes.most_common(2), ("", 0), ("", 0)][:2]
     return best if most >= 2 and most > second else None
 
 

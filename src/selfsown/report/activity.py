@@ -7,6 +7,7 @@ to a second, so bins are at least one second.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -91,18 +92,18 @@ class _Axis:
     """Maps wall-clock seconds to working seconds."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
-        self.spans = spans
-        self.offsets = (0.0, *accumulate(end - start for start, end in spans))
-        self.length = self.offsets[-1]
+        self._spans = spans
+        self._starts = [start for start, _ in spans]
+        self._offsets = (0.0, *accumulate(end - start for start, end in spans))
+        self.length = self._offsets[-1]
 
     def position(self, moment: float) -> float:
         """Working seconds before a moment; moments in a pause fall on its edge."""
-        for (start, end), offset in zip(
-            reversed(self.spans), reversed(self.offsets[:-1]), strict=True
-        ):
-            if moment >= start:
-                return offset + min(moment, end) - start
-        return 0.0
+        place = bisect_right(self._starts, moment) - 1
+        if place < 0:
+            return 0.0
+        start, end = self._spans[place]
+        return self._offsets[place] + min(moment, end) - start
 
 
 def _activity(journal: Journal, spans: Sequence[Span]) -> Activity:
@@ -110,11 +111,11 @@ def _activity(journal: Journal, spans: Sequence[Span]) -> Activity:
     count = int(max(1, min(POINTS, axis.length)))
     width = axis.length / count
     answers, tokens, busy = [0] * count, [0] * count, [0.0] * count
-    for attempt in read_attempts(journal):
-        low, high = axis.position(attempt.started_s), axis.position(attempt.ended_s)
+    for started_s, ended_s, is_ok, output_tokens in read_attempts(journal):
+        low, high = axis.position(started_s), axis.position(ended_s)
         last = min(int(high / width), count - 1)
-        answers[last] += attempt.is_ok
-        tokens[last] += attempt.output_tokens
+        answers[last] += is_ok
+        tokens[last] += output_tokens
         for place in range(int(low / width), last + 1):
             busy[place] += max(0.0, min(high, (place + 1) * width) - max(low, place * width))
     moments = tuple(

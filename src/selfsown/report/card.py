@@ -22,6 +22,7 @@ from selfsown.core.rundir import write_text
 from selfsown.export.run_files import Row, open_run
 from selfsown.report import words
 from selfsown.report.absent import Absent
+from selfsown.report.compiled import Compiled
 from selfsown.report.facts import ModelFacts
 from selfsown.report.numbers import Numbers, read_numbers
 from selfsown.report.payload import value_text
@@ -63,6 +64,8 @@ def render_card(numbers: Numbers, *, languages: Sequence[str]) -> str:
     """
     environment = Environment(
         loader=PackageLoader("selfsown.report"),
+        bytecode_cache=Compiled("card"),
+        optimized=False,
         autoescape=False,  # noqa: S701 Markdown: `cell` escapes what it must
         undefined=StrictUndefined,
         trim_blocks=True,
