@@ -11,7 +11,7 @@ from typing import Any
 
 from selfsown.core.config import RunConfig
 from selfsown.core.errors import ConfigError, InputError
-from selfsown.core.inputs import adopt_rows, copy_rows, read_rows
+from selfsown.core.inputs import adopt_rows, copy_rows, read_rows, stored_rows
 from selfsown.core.model import KnowsDepth, Model
 from selfsown.core.request import JSON
 from selfsown.core.rundir import INPUTS, sha256_of
@@ -30,6 +30,8 @@ class Inputs:
     seeds: Sequence[SeedTask] = ()
     adopt: Callable[[], None] = lambda: None
     """Makes the copy the one that the directory works on; call it when the run may start."""
+    rows: Callable[[], Iterable[Mapping[str, JSON]]] = tuple
+    """The rows of the copy, until it is adopted."""
 
 
 @contextlib.asynccontextmanager
@@ -83,7 +85,11 @@ def prepare_inputs(
     if recipe.inputs == "rows":
         source = rows if rows is not None else _given_rows(config, recipe)
         facts = copy_rows(source, directory)
-        return Inputs({"rows": facts.sha256}, adopt=partial(adopt_rows, directory))
+        return Inputs(
+            {"rows": facts.sha256},
+            adopt=partial(adopt_rows, directory),
+            rows=stored_rows(directory, adopted=False),
+        )
     if seeds is None and config.seeds is None:
         raise no_input(recipe)
     tasks = read_seeds(seeds if seeds is not None else str(config.seeds))

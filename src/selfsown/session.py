@@ -122,6 +122,8 @@ class Session:
         if not changes(journal, self.data_form):
             self._keep_target()
         expect_reported(journal, self.models)
+        if self.recipe.check is not None:
+            self.recipe.check(self.options, self.models.keys(), self.inputs.rows())
         epoch = enter_epoch(
             journal,
             self.data_form,

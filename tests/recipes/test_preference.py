@@ -11,7 +11,14 @@ import pytest
 from tests.recipes.graders import is_conserved, stage
 from tests.recipes.preferring import Seeing, draws, policy, preferring, prompts
 
-from selfsown.core.errors import CheckFailed, ConfigChanged, ConfigError, InputError, Interrupted
+from selfsown.core.errors import (
+    CheckFailed,
+    ConfigChanged,
+    ConfigError,
+    GateClosed,
+    InputError,
+    Interrupted,
+)
 from selfsown.core.model import AttemptFailed
 from selfsown.core.request import Completion
 from selfsown.core.rundir import read_manifest
@@ -231,29 +238,20 @@ def test_in_self_play_the_human_answer_is_the_better_one_and_nothing_is_scored(
 def test_a_judge_that_is_none_stops_the_run_before_the_rest_is_paid_for(
     tmp_path: Path, judge: str, words: str
 ) -> None:
-    def attempt(**options: Any) -> tuple[ScriptedModel, ScriptedModel]:
+    def calls(*, stops: bool = True, **options: Any) -> list[int]:
         writer, grader = policy(), ScriptedModel(lambda *_: judge, identity="judge")
-        preferring(
-            tmp_path, model=writer, rows=prompts(9), models={"judge": grader}, scorer="rubric",
-            scorer_options={"samples": 2}, check_after=2, **options,
-        )  # fmt: skip
-        return writer, grader
+        options |= {"scorer": "rubric", "scorer_options": {"samples": 2}}
+        with pytest.raises(GateClosed, match=words) if stops else contextlib.nullcontext():
+            preferring(tmp_path, model=writer, rows=prompts(9), models={"judge": grader}, **options)
+        return [writer.call_count, grader.call_count]
 
-    with pytest.raises(CheckFailed, match=words):
-        attempt()
-    model = policy()
-    with pytest.raises(CheckFailed, match=words):  # as it was: nothing is asked
-        preferring(
-            tmp_path, model=model, rows=prompts(9), models={"judge": policy(identity="judge")},
-            scorer="rubric", scorer_options={"samples": 2}, check_after=2,
-        )  # fmt: skip
-    assert model.call_count == 0
-    model, grader = policy(), ScriptedModel(lambda *_: judge, identity="judge")
-    preferring(
-        tmp_path, model=model, rows=prompts(9), models={"judge": grader}, scorer="rubric",
-        scorer_options={"samples": 2}, check_after=0,
-    )  # fmt: skip
-    assert (model.call_count, grader.call_count) == (7 * 4, 7 * 4 * 2)
+    assert calls(check_after=2) == [2 * 4, 2 * 4 * 2]
+    told = read_manifest(tmp_path)["run"]
+    assert isinstance(told, dict) and told["status"] == "suspended"
+    assert words in str(told["reason"])
+    assert len(lines(tmp_path / "provenance.jsonl")) == 2 * (4 + 1), "to be looked at"
+    assert calls(check_after=2) == [0, 0]
+    assert calls(check_after=0, stops=False) == [7 * 4, 7 * 4 * 2]
     assert stage(tmp_path, "pairs")["accepted"] == 0
 
 
@@ -317,6 +315,7 @@ def test_a_row_that_is_no_prompt_is_named_before_anything_is_asked(
     with pytest.raises(InputError, match=words):
         preferring(tmp_path, model=model, rows=[*prompts(1), row])
     assert model.call_count == 0
+    assert len(preferring(tmp_path).accepted) == 1, "the directory is as it was"
 
 
 def test_a_human_answer_that_is_missing_is_named_before_anything_is_asked(tmp_path: Path) -> None:

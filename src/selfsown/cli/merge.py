@@ -117,5 +117,7 @@ def export_command(out: Path, recipe: str) -> str:
     from selfsown.cli.run import program
     from selfsown.recipes.base import get_recipe
 
+    if get_recipe(recipe).target_unit == "pair":
+        return f"{program()} pairs {shlex.quote(str(out))} -o pairs.jsonl"
     field = " --prompt-field NAME" if get_recipe(recipe).inputs == "rows" else ""
     return f"{program()} export {shlex.quote(str(out))} --format messages{field} -o train.jsonl"

@@ -111,7 +111,7 @@ def _calls(found: Plan) -> str:
     if _bounded(found.new_calls) is None:
         return "no bound; the saturation options are off, so set a budget"
     if found.is_per_row:
-        return f"at most {_number(found.new_calls)} (some depend on the answers)"
+        return f"at most {_number(found.new_calls)} (some may depend on answers)"
     return (
         f"at most {_number(found.new_calls)} (the worst that saturation lets happen; a run that"
         " goes well needs a small part)"

@@ -249,7 +249,13 @@ def _print_next(directory: Path, asked: Asked, result: RunResult) -> None:
     if target is not None and result.stop == "target":
         click.echo(f"more: {extend_command(program(), directory, target)}", err=True)
     quoted = shlex.quote(str(directory))
-    click.echo(f"next: {program()} export {quoted} --format messages -o train.jsonl", err=True)
+    is_pairs = asked.recipe.target_unit == "pair"
+    after = (
+        f"pairs {quoted} -o pairs.jsonl"
+        if is_pairs
+        else (f"export {quoted} --format messages -o train.jsonl")
+    )
+    click.echo(f"next: {program()} {after}", err=True)
 
 
 def _print_resume(start: Start) -> None:

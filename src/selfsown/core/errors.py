@@ -8,7 +8,8 @@ SelfsownError
 ├── Suspended             the run stopped; the same command resumes it
 │   ├── EnvironmentFailure  endpoint, credentials, disk, lock                   exit 3
 │   ├── BudgetExhausted     the next call could exceed the cap                  exit 3
-│   └── Interrupted         Ctrl-C or SIGTERM                                   exit 130
+│   ├── Interrupted         Ctrl-C or SIGTERM                                   exit 130
+│   └── GateClosed          a check within the run (CheckFailed, too)           exit 1
 ├── CallFailed            the final outcome of one model call: data, not a crash
 ├── CheckFailed           a gate, replay or conservation check said no          exit 1
 │   ├── ReplayMismatch    the recipe asked something else than the journal has
@@ -105,6 +106,13 @@ class CheckFailed(SelfsownError):
     """A gate or check said no."""
 
     exit_code = 1
+
+
+class GateClosed(Suspended, CheckFailed):
+    """A check within a run said no, before the rest is paid for; what there is can be looked at."""
+
+    exit_code = 1
+    retryable = False
 
 
 class ReplayMismatch(CheckFailed):

@@ -54,11 +54,20 @@ def adopt_rows(directory: Path, name: str = "rows.jsonl") -> None:
         _incoming(directory, name).replace(directory / INPUTS / name)
 
 
-def stored_rows(directory: Path, name: str = "rows.jsonl") -> Callable[[], Iterator[Row]]:
-    """A function that reads the copied rows anew, lazily."""
+def stored_rows(
+    directory: Path, name: str = "rows.jsonl", *, adopted: bool = True
+) -> Callable[[], Iterator[Row]]:
+    """A function that reads the copied rows anew, lazily.
+
+    Args:
+        directory: of the run.
+        name: of the copy.
+        adopted: those that the directory works on; else those that are to be adopted.
+    """
 
     def read() -> Iterator[Row]:
-        for value in read_lines(directory / INPUTS / name):
+        path = directory / INPUTS / name if adopted else _incoming(directory, name)
+        for value in read_lines(path):
             assert isinstance(value, dict)
             yield value
 

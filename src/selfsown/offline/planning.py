@@ -77,6 +77,8 @@ async def plan(
         config = with_true_depth(config, models)
         with scratch() as place:
             inputs = prepare_inputs(config, recipe, place, rows, seeds)
+            if recipe.check is not None:
+                recipe.check(options, models.keys(), inputs.rows())
             inputs.adopt()
             with contextlib.ExitStack() as stack:
                 journal = stack.enter_context(_planning_journal(directory, place))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from selfsown.core.request import JSON
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from selfsown.core.run import Run
 
 OptionsT = TypeVar("OptionsT", bound="BaseModel")
+Rows: TypeAlias = "Iterable[Mapping[str, JSON]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ class Recipe(Generic[OptionsT]):
     added: frozenset[str] = frozenset()
     """Options that this version gained after its first runs. At their defaults, which change
     nothing, they are no part of what the data depend on, so that older run directories go on."""
+    check: Callable[[OptionsT, Collection[str], Rows], None] | None = None
+    """(options, roles that have a model, input rows) → raises what stands in the way of a run,
+    before its directory is touched and anything is asked. None: nothing to check."""
     bound: Callable[[OptionsT, int, int], tuple[CallBound, ...]] | None = None
     """(options, how many of the target are missing, number of seeds) → upper bounds. Of recipes
     over rows: (options, rows that are not done, 0), where some calls depend on other answers; None

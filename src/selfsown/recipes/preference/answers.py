@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from selfsown.core.errors import CallFailed
@@ -82,11 +82,16 @@ class Voices:
         return self._run.is_chat(self._stands_for.get(role, role))
 
 
-def stands_for(run: Run, options: Options) -> dict[str, str]:
-    """The policy for each judging role without a model, where it may judge itself."""
+def stand_ins(roles: Collection[str], options: Options) -> dict[str, str]:
+    """The policy for each judging role without a model, where it may judge itself.
+
+    Args:
+        roles: those that have a model.
+        options: of the run.
+    """
     if not options.self_judging:
         return {}
-    return {role: POLICY for role in (JUDGE, OBSERVER) if not run.has_role(role)}
+    return {role: POLICY for role in (JUDGE, OBSERVER) if role not in roles}
 
 
 def call_of(run: Run, role: str, request: Request, sample: int) -> str:

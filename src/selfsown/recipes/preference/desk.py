@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from selfsown.core.errors import CallFailed, ConfigError
+from selfsown.core.errors import CallFailed
 from selfsown.core.flow import Delivery
 from selfsown.core.request import JSON
 from selfsown.core.run import Run
@@ -15,7 +15,7 @@ from selfsown.judge.scores import combine
 from selfsown.preference.pairing import pair_from
 from selfsown.preference.pickers import NoPair, Picked, Picker
 from selfsown.preference.records import Pair, Scored, fault_of, policy_of
-from selfsown.recipes.preference.answers import HUMAN, Answer, Voices, answers_to, stands_for
+from selfsown.recipes.preference.answers import HUMAN, Answer, Voices, answers_to, stand_ins
 from selfsown.recipes.preference.counts import Counts
 from selfsown.recipes.preference.options import Options
 from selfsown.recipes.preference.prompts import Row
@@ -61,21 +61,14 @@ class Desk:
         self.counts = Counts()
         self._scorer = options.scoring()
         self._observers = {name: one.scoring() for name, one in options.observers.items()}
-        self._stands_for = stands_for(run, options)
         models = run.origin.models
-        self._voices = {**models, **{role: models[by] for role, by in self._stands_for.items()}}
-        self._refuse_silence()
-        self._judge = self._scorer.identity(self._voices) if self._scorer else ""
-
-    def prepare(self) -> None:
-        """Load what scores in this process, and note who scores."""
-        for one in (self._scorer, *self._observers.values()):
-            if one is not None and self._run.settings.mode == "live":
-                one.prepare()
-        self._run.note("scorer", self._judge or "none")
-        self._run.note("picker", {"name": self.picker.name, **self.picker.options})
+        self._stands_for = stand_ins(models.keys(), options)
+        voices = {**models, **{role: models[by] for role, by in self._stands_for.items()}}
+        self._judge = self._scorer.identity(voices) if self._scorer else ""
+        run.note("scorer", self._judge or "none")
+        run.note("picker", {"name": self.picker.name, **self.picker.options})
         for name, one in self._observers.items():
-            self._run.note(f"observer {name}", one.identity(self._voices))
+            run.note(f"observer {name}", one.identity(voices))
 
     async def work(self, row: Row) -> Done:
         """Ask for the answers to one prompt, and have them scored and observed."""
@@ -219,20 +212,3 @@ class Desk:
 
     def _is_refused(self, answer: Answer) -> bool:
         return answer.is_cut_off and self._options.cut_off == "rejected"
-
-    def _refuse_silence(self) -> None:
-        """Stop where a scorer asks a role that nobody plays.
-
-        Raises:
-            ConfigError: names scorer and role.
-        """
-        for one in (self._scorer, *self._observers.values()):
-            for role in one.roles if one is not None else ():
-                if role not in self._voices:
-                    assert one is not None
-                    raise ConfigError(
-                        f"scorer `{one.name}` asks role `{role}`, which has no model",
-                        why="a policy that judges itself has to be asked for, since it learns to"
-                        " please itself",
-                        fix=f"--model {role}=URI, or `self_judging: true`",
-                    )

@@ -1,4 +1,4 @@
-"""From an input row to what is asked and what judges are shown: all rows are checked first.
+"""From an input row to what is asked and what judges are shown.
 
 A row has `instruction` or `prompt`, perhaps `input` and `system`, and an `id`; without one, its id
 is a hash of those texts. `output` is a human answer, which no judge is shown. Everything else is
@@ -68,12 +68,6 @@ def prompts_of(rows: Iterable[Mapping[str, JSON]], *, need_human: bool) -> Itera
             )
         texts.add(text)
         yield found
-
-
-def check_rows(rows: Iterable[Mapping[str, JSON]], *, need_human: bool) -> None:
-    """Refuse rows that are no prompts, before the first of them is asked; see `prompts_of`."""
-    for _ in prompts_of(rows, need_human=need_human):
-        pass
 
 
 def _row(number: int, row: Mapping[str, JSON], seen: set[str], need_human: bool) -> Row:

@@ -13,14 +13,17 @@ RLHF Workflow, where its code has 8 at 1.0.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
+from selfsown.core.errors import CheckFailed, ConfigError, GateClosed
 from selfsown.core.run import Run
 from selfsown.preference.gates import check_judge
 from selfsown.preference.pairing import by_prompt, make_pairs
 from selfsown.preference.records import Scored
-from selfsown.recipes.base import CallBound, Recipe
+from selfsown.recipes.base import CallBound, Recipe, Rows
+from selfsown.recipes.preference.answers import stand_ins
 from selfsown.recipes.preference.desk import Desk
 from selfsown.recipes.preference.options import (
     JUDGE,
@@ -30,7 +33,8 @@ from selfsown.recipes.preference.options import (
     Options,
     SelfRewardingOptions,
 )
-from selfsown.recipes.preference.prompts import check_rows, prompts_of
+from selfsown.recipes.preference.prompts import prompts_of
+from selfsown.recipes.preference.scorers import Scorer
 
 ANSWERS: Final = "answers"
 """Stage of the candidates."""
@@ -44,16 +48,12 @@ _SHOWN: Final = 2
 
 
 async def preference(run: Run, options: Options) -> None:
-    """Answers, scores and pairs of every row.
+    """Answers, scores and pairs of every row; they were checked (`check`).
 
     Raises:
-        ConfigError: the scorer asks a role that has no model.
-        InputError: a row is no prompt, or a reward model cannot be used; nothing was asked yet.
-        CheckFailed: after `check_after` prompts no judgement could be read, or all are one number.
+        GateClosed: after `check_after` prompts no judgement could be read, or all are one number.
     """
     desk = Desk(run, options)
-    check_rows(run.rows(), need_human=options.human != "none")
-    desk.prepare()
     answers = run.stage(ANSWERS, unit="answer")
     pairs = run.stage(PAIRS, unit="prompt", output=True)
     rows = prompts_of(run.rows(), need_human=options.human != "none")
@@ -64,12 +64,57 @@ async def preference(run: Run, options: Options) -> None:
             looked_at += desk.close(done, answers, pairs)
             count += 1
         if count == options.check_after:
-            check_judge(make_pairs(by_prompt(looked_at), desk.picker).tally)
+            _check_judge(looked_at, desk)
     async for done in run.map(rows, desk.work):
         desk.close(done, answers, pairs)
     if options.is_scored:
         run.note("judgements", desk.counts.form())
     run.stop("rows")
+
+
+def check(options: Options, roles: Collection[str], rows: Rows) -> None:
+    """Refuse what cannot give pairs.
+
+    Raises:
+        ConfigError: a scorer asks a role that has no model, or is not told its own.
+        InputError: a row is no prompt, or a model that scores cannot be used.
+        MissingExtra: a model that scores needs a package that is not installed.
+    """
+    scorers = [one.scoring() for one in options.observers.values()]
+    scorer = options.scoring()
+    voices = {*roles, *stand_ins(roles, options)}
+    for one in [*scorers, *([] if scorer is None else [scorer])]:
+        _refuse_silence(one, voices)
+        one.prepare()
+    for _ in prompts_of(rows, need_human=options.human != "none"):
+        pass
+
+
+def _refuse_silence(scorer: Scorer, voices: Collection[str]) -> None:
+    for role in scorer.roles:
+        if role not in voices:
+            raise ConfigError(
+                f"scorer `{scorer.name}` asks role `{role}`, which has no model",
+                why="a policy that judges itself has to be asked for, since it learns to please"
+                " itself",
+                fix=f"--model {role}=URI, or `self_judging: true`",
+            )
+
+
+def _check_judge(scored: Sequence[Scored], desk: Desk) -> None:
+    """Stop before the rest is paid for if nobody judged.
+
+    Raises:
+        GateClosed: no judgement could be read, or all are one number.
+    """
+    try:
+        check_judge(make_pairs(by_prompt(scored), desk.picker).tally)
+    except CheckFailed as error:
+        raise GateClosed(
+            error.what,
+            why=error.why,
+            fix=f"{error.fix}; then start again with `--update`. `check_after: 0` goes on as it is",
+        ) from error
 
 
 def bound(options: Options, left: int, _seeds: int) -> tuple[CallBound, ...]:
@@ -109,6 +154,7 @@ ONLINE_RLHF: Final = Recipe(
     target_unit="pair",
     calls_per_unit=calls_per_unit,
     operational=frozenset({"check_after"}),
+    check=check,
     bound=bound,
 )
 
@@ -124,5 +170,6 @@ SELF_REWARDING: Final = Recipe(
     target_unit="pair",
     calls_per_unit=calls_per_unit,
     operational=frozenset({"check_after"}),
+    check=check,
     bound=bound,
 )
