@@ -40,3 +40,9 @@ def garden(body: Body) -> str:
     if "Class label:" in prompt:
         return f"Class label: red\nInput: {given}\nClass label: blue\nInput: {given[::-1]}"
     return f"Example 1\nInput: {given}\nOutput: {given.upper()}"
+
+
+def grade(body: Body) -> str:
+    """For the rubric: reasons and a score, by what is shown."""
+    shown = str(body["messages"]).encode()
+    return f"It says something.\nScore: {hashlib.sha256(shown).digest()[0] % 6}"
