@@ -30,6 +30,7 @@ from selfsown.loop.preference.measure import Probe, probe
 from selfsown.loop.preference.pairs import Gated, pair_up
 from selfsown.loop.preference.places import ChainPlaces, PolicyPlaces, RoundPlaces
 from selfsown.loop.preference.probing import Policy, Probed
+from selfsown.loop.preference.reuse import equal_runs
 from selfsown.loop.preference.setup import Setup
 from selfsown.models.fingerprint import model_hash
 from selfsown.train.plan import find_base, find_reference, read_training
@@ -254,6 +255,7 @@ def answering(config: PreferenceLoopConfig, out: Path, policy: str, number: int)
             "limits": config.limits.model_dump(),
             "max_failure_rate": 1.0,  # a policy that answers nothing is a result, not an outage
             "round": number,
+            "reuse": [] if number else equal_runs(config.homes),
             "out": str(out),
         },
         source="loop config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +23,7 @@ Score = Literal["gold", "second", "proxy"]
 Measured = Literal["anchor", "gold", "second"]
 
 RECIPE_NAMES: Final = ("self-rewarding", "online-rlhf")
-OPERATIONAL: Final = frozenset({"out", "rounds", "limits", "controls"})
+OPERATIONAL: Final = frozenset({"out", "rounds", "limits", "controls", "reuse"})
 """Keys that may change between two starts: more rounds and controls extend a loop."""
 DEFAULT_REFERENCES: Final[Mapping[RecipeName, str]] = {
     "self-rewarding": "previous",  # arXiv:2401.10020, section 2.4, as its re-implementations say
@@ -194,7 +195,17 @@ class PreferenceLoopConfig(BaseModel):
     limits: LimitsConfig = Field(
         default_factory=lambda: LimitsConfig(), description="Limits of model calls."
     )
+    reuse: list[str] = Field(
+        default_factory=list,
+        description="Directories of other loops from the same initial policy: what it answered"
+        " there to equal prompts, and how that was scored, is copied.",
+    )
     out: str = Field(description="Directory of the loop.")
+
+    @property
+    def homes(self) -> list[Path]:
+        """Directories of this loop and of those whose answers are copied."""
+        return [Path(self.out), *map(Path, self.reuse)]
 
     def shown(self) -> dict[str, JSON]:
         """The config as it may be written: no key, no header, no user info or query of a URL."""

@@ -27,6 +27,11 @@ class PolicyPlaces:
         return self.home / "probe"
 
     @property
+    def probe_run(self) -> Path:
+        """Run directory of the probe."""
+        return self.probe / "run"
+
+    @property
     def anchor(self) -> Path:
         """Folder of its judgements of the anchor; `calibration.json` is its last file."""
         return self.home / "anchor"

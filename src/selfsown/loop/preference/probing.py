@@ -16,6 +16,7 @@ from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
 from selfsown.loop.generate import generate
 from selfsown.loop.preference.config import PreferenceLoopConfig
+from selfsown.loop.preference.reuse import equal_runs
 from selfsown.loop.preference.standing import Answers, policy_answers
 from selfsown.models.answer_tokens import AnswerEncoding
 from selfsown.recipes.base import get_recipe
@@ -56,6 +57,8 @@ class Probing:
     seed: int = 0
     limits: Mapping[str, JSON] = field(default_factory=dict)
     """Of model calls, as in a config."""
+    reuse: tuple[str, ...] = ()
+    """Run directories whose equal answers are copied."""
 
     def effective(self) -> Options:
         """The recipe's options as the policy is asked with them.
@@ -114,6 +117,7 @@ def probing_of(config: PreferenceLoopConfig, prompts: Path, encoding: AnswerEnco
         encoding=encoding,
         seed=config.seed,
         limits=config.limits.model_dump(),
+        reuse=tuple(equal_runs(config.homes)),
     )
 
 
@@ -133,6 +137,7 @@ def ask(policy: Policy, out: Path, probing: Probing) -> Answers:
             "order": "strict",
             "options": probing.effective().model_dump(mode="json"),
             "limits": probing.limits,
+            "reuse": list(probing.reuse),
             "max_failure_rate": 1.0,  # a policy that answers nothing is a result, not an outage
             "out": str(out / _RUN),
         },
