@@ -113,7 +113,8 @@ def _check_judge(scored: Sequence[Scored], desk: Desk) -> None:
         raise GateClosed(
             error.what,
             why=error.why,
-            fix=f"{error.fix}; then start again with `--update`. `check_after: 0` goes on as it is",
+            fix=f"{error.fix}. `selfsown why DIR ID`, with an id of rejected.jsonl, shows texts;"
+            " start again with `--update`, or go on as it is with `check_after: 0`",
         ) from error
 
 
