@@ -255,6 +255,7 @@ class PreferenceLoopConfig(BaseModel):
         *,
         encoding: AnswerEncoding | None = None,
         reference: str | None = None,
+        rounds: int = 1,
     ) -> TrainConfig:
         """A training of a policy on pairs.
 
@@ -264,6 +265,7 @@ class PreferenceLoopConfig(BaseModel):
             out: folder of the trained one.
             encoding: what the policy is asked with; None: as the config says.
             reference: other than that of the config; for controls.
+            rounds: whose pairs they are; `max_steps` is per round.
 
         Raises:
             ConfigError: a key of `train` is unknown, or the loop's own.
@@ -272,6 +274,8 @@ class PreferenceLoopConfig(BaseModel):
         ours["reference"] = reference or self.kept_close_to
         if encoding is not None:
             ours["encoding"] = encoding
+        if isinstance(self.train.get("max_steps"), int):
+            ours["max_steps"] = rounds * self.train["max_steps"]
         return self._training("train", ours)
 
     def _training(self, name: Literal["sft", "train"], ours: Mapping[str, Any]) -> TrainConfig:

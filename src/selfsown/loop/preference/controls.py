@@ -57,7 +57,7 @@ def _offline(desk: Desk, chain: Chain) -> None:
     if not path.is_file():
         assert setup.config.offline_pairs is not None
         _write_sample(Path(setup.config.offline_pairs), path, _pair_count(chain), setup.config.seed)
-    _preferred(desk, places, path, "offline")
+    _preferred(desk, places, path, "offline", len(chain.endings))
 
 
 def _equal_data(desk: Desk, chain: Chain) -> None:
@@ -66,7 +66,7 @@ def _equal_data(desk: Desk, chain: Chain) -> None:
     rows = [row for one in chain.endings for row in setup.prompts.rows(one.round)]
     generate(answering(setup.config, places.run, desk.initial.policy.uri, 0), rows)
     pair_up(places.run, places, setup.options, setup.config.floors.floors())
-    _preferred(desk, places, places.pairs, "equal_data")
+    _preferred(desk, places, places.pairs, "equal_data", len(chain.endings))
 
 
 def _other_reference(desk: Desk, chain: Chain) -> None:
@@ -94,12 +94,16 @@ def _sft_chosen(desk: Desk, chain: Chain) -> None:
     )
 
 
-def _preferred(desk: Desk, places: PolicyPlaces, pairs: Path, name: Control) -> None:
-    """One DPO training of the initial policy, and its probe."""
+def _preferred(desk: Desk, places: PolicyPlaces, pairs: Path, name: Control, rounds: int) -> None:
+    """One DPO training of the initial policy on what so many rounds had, and its probe."""
     config, initial = desk.setup.config, desk.initial.policy.folder
     data: list[Mapping[str, JSON]] = [{"path": str(pairs)}]
     training = config.preferring(
-        data, str(initial), str(places.model), encoding=desk.setup.encoding
+        data,
+        str(initial),
+        str(places.model),
+        encoding=desk.setup.encoding,
+        rounds=rounds,
     )
     _trained(desk, places, training, name)
 

@@ -62,6 +62,7 @@ def pair_up(run: Path, places: RoundPlaces, options: Options, floors: Floors) ->
     else:
         check_some_pairs(pairs, dropped)
         warned, counts = [], {"prompts": prompts, "pairs": len(pairs), "dropped": dict(dropped)}
+    places.home.mkdir(parents=True, exist_ok=True)  # the run may lie elsewhere
     export_pairs(run, places.pairs, PairOptions(force=True))
     found = Gated(tally=counts, warnings=tuple(_form(one) for one in warned))
     text = orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode()
