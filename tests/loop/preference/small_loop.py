@@ -40,11 +40,18 @@ def write_rows(path: Path, rows: list[dict[str, JSON]]) -> Path:
     return path
 
 
+def asked_of(row: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A row of prompts as columns of pairs."""
+    return {"prompt": row["instruction"], "input": row["input"]}
+
+
 def form(home: Path, **changes: Any) -> dict[str, Any]:
     """The keys of a loop of two rounds beside its files, which are written here."""
     rows = lab_prompts(3 * PER_ROUND + 2)
     declared = write_rows(home / "prompts.jsonl", rows[2:])
     validation = write_rows(home / "validation.jsonl", rows[:2])
+    told = [{**asked_of(row), "chosen": "right", "rejected": "wrong"} for row in rows[2:]]
+    offline = write_rows(home / "offline.jsonl", told)
     return {
         "recipe": "online-rlhf",
         "base": "lab",
@@ -65,6 +72,8 @@ def form(home: Path, **changes: Any) -> dict[str, Any]:
             "answers": [{"count": 2, "temperature": 1.0, "top_p": 1.0}],
         },
         "floors": {"pair_yield": 0.0},
+        "sft": {"preset": "lab", "threads": 1, "max_steps": 2},
+        "offline_pairs": str(offline),
         "out": str(home / "loop"),
         **changes,
     }

@@ -18,6 +18,7 @@ from tests.loop.preference.small_loop import (
     form,
     lab_prompts,
     small,
+    write_rows,
 )
 
 from selfsown.core.errors import CheckFailed, ConfigChanged, InputError, TooFewRecords
@@ -26,6 +27,7 @@ from selfsown.lab.weights import weights_folder
 from selfsown.loop.preference import chain, controls
 from selfsown.loop.preference.anchor import Anchored
 from selfsown.loop.preference.config import make_preference_loop_config
+from selfsown.loop.preference.ending import read_ending
 from selfsown.loop.preference.measure import read_probe
 from selfsown.loop.preference.places import PreferencePlaces
 from selfsown.loop.preference.prompts import PromptSets
@@ -100,16 +102,6 @@ def test_the_reference_of_every_round_is_the_initial_policy(
     assert [one and one["kind"] for one in references] == ["initial"] * 3
 
 
-def test_a_reference_that_moves_is_the_policy_before(tmp_path: Path) -> None:
-    result = turn_preferences(small(tmp_path, recipe="self-rewarding"))
-    for ending in result.endings:
-        assert ending.reference is not None
-        assert ending.reference["kind"] == "previous"
-        assert ending.reference["model_hash"] == ending.policy_hash
-    assert small(tmp_path).kept_close_to == "initial", "online RLHF moves it only when told to"
-    assert small(tmp_path, reference="previous").kept_close_to == "previous"
-
-
 def test_a_loop_that_stops_behind_every_stage_ends_as_if_it_had_not(
     finished: PreferenceResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,10 +155,16 @@ def test_a_policy_that_judges_worse_is_rolled_back_and_the_next_round_starts_bef
         return Anchored(accuracy=accuracy, standard_error=0.0, parse_rate=1.0, groups=shares)
 
     monkeypatch.setattr(chain.Desk, "anchored", judged)
-    first, second = turn_preferences(small(tmp_path)).endings
+    first, second = turn_preferences(small(tmp_path, reference="previous")).endings
     assert first.decision == "rolled_back" and first.model_hash != initial
     assert first.reason.startswith("anchor fell: anchor 100.0% -> 50.0%, difference -50.0")
     assert second.decision == "promoted" and second.policy_hash == initial
+
+
+def test_a_reference_moves_only_when_told_to(finished: PreferenceResult, tmp_path: Path) -> None:
+    assert small(tmp_path).kept_close_to == "initial"
+    assert small(tmp_path, reference="previous").kept_close_to == "previous"
+    assert small(tmp_path, recipe="self-rewarding").kept_close_to == "previous"
 
 
 def test_the_best_iteration_comes_out_also_where_a_later_one_was_promoted(
@@ -264,3 +262,48 @@ def test_a_file_of_prompts_that_changed_between_rounds_is_refused(
     with pytest.raises(ConfigChanged, match="holds other prompts than the declared ones give now"):
         PromptSets(config, finished.places)
     PromptSets(small(finished.places.home.parent, rounds=3), finished.places)
+
+
+def test_controls_have_what_the_rounds_had_and_change_one_thing(
+    finished: PreferenceResult, trainer: StandInTrainer, initial: str
+) -> None:
+    """They are asked for when the rounds are finished, which go on as they are."""
+    names = ["offline", "equal_data", "other_reference", "sft_chosen"]
+    places, endings = finished.places, finished.endings
+    result = turn_preferences(small(places.home.parent, rounds=3, controls=names))
+    assert result.endings == endings
+    trained = {Path(one.out).relative_to(places.home).parts[1]: one for one in trainer.trained}
+    count = sum(one.pairs for one in endings)
+    homes = {name: places.control(name).home for name in names}
+    assert len(read_rows_of(homes["offline"] / "pairs.jsonl")) == count
+    asked = [row for n in range(3) for row in read_rows_of(places.prompts_of(n))]
+    assert read_rows_of(homes["equal_data"] / "run" / "inputs" / "rows.jsonl") == asked
+    chosen = [row["chosen"] for n in range(3) for row in read_rows_of(places.round(n).pairs)]
+    assert [row["output"] for row in read_rows_of(homes["sft_chosen"] / "data.jsonl")] == chosen
+    for name in ("offline", "equal_data", "sft_chosen"):
+        assert model_hash(Path(trained[name].base)) == initial
+        assert read_probe(homes[name] / "probe") is not None
+    assert [trained[name].max_steps for name in names] == [6, 6, 2, 2], "steps of three rounds"
+    others = [read_ending(places.control("other_reference").round(n).ending) for n in range(3)]
+    for other in others:
+        assert other is not None and other.reference is not None
+        assert other.reference["model_hash"] == other.policy_hash
+    lines = [one["name"] for one in json.loads(places.numbers.read_bytes())["lines"]]
+    assert len(lines) == 1 + len(names)
+
+
+def read_rows_of(path: Path) -> list[dict[str, Any]]:
+    return [dict(row) for row in read_rows(path)]
+
+
+def test_the_initial_policy_is_the_base_tuned_on_records_where_there_are_some(
+    tmp_path: Path, trainer: StandInTrainer
+) -> None:
+    records = [{**row, "output": "yes"} for row in lab_prompts(14)[11:]]
+    start = write_rows(tmp_path / "seed.jsonl", records)
+    (ending,) = turn_preferences(small(tmp_path, rounds=1, start=[str(start)])).endings
+    sft, dpo = trainer.trained
+    assert (sft.objective, dpo.objective) == ("sft", "dpo")
+    first = model_hash(PreferencePlaces(tmp_path / "loop").start.model)
+    assert ending.policy_hash == first and ending.reference is not None
+    assert ending.reference["model_hash"] == first

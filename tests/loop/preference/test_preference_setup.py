@@ -47,7 +47,7 @@ def test_a_sound_loop_is_set_up_without_a_trace(tmp_path: Path) -> None:
         ({"prompts": {"files": ["a"]}}, "1 `prompts.files` for 2 rounds"),
         ({"prompts": {"writer": "lab"}}, "`prompts.writer` and `prompts.seeds` go together"),
         ({"models": {"policy": "lab"}}, "`models.policy` is set by the loop itself"),
-        ({"controls": ["offline"]}, "the control `offline` has no pairs"),
+        ({"controls": ["offline"], "offline_pairs": None}, "the control `offline` has no pairs"),
         ({"train": {"reference": "ema"}}, "`train.reference` is set by the loop itself"),
         ({"train": {"data": []}}, "`train.data` is set by the loop itself"),
         ({"sft": {"seed": 3}}, "`sft.seed` is set by the loop itself"),
@@ -97,7 +97,7 @@ def test_a_scorer_that_nobody_answers_for_is_refused(tmp_path: Path) -> None:
 def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
     options = {"layout": "task", "scorer": "reward"}
     missing = {**options, "scorer_options": {"model": str(tmp_path / "none")}}
-    refused(tmp_path, "there is no reward model in", options=missing)
+    refused(tmp_path, "there is no model in", options=missing)
     causal = {**options, "scorer_options": {"model": str(weights_folder())}}
     refused(tmp_path, "is no reward model that can be used", options=causal)
 
@@ -151,7 +151,7 @@ def test_an_anchor_is_of_the_policy_and_of_prompts_that_nobody_trains_on(tmp_pat
 
 
 def test_offline_pairs_that_are_none_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "offline.jsonl"
+    path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps({"prompt": "Name a bird.", "chosen": "owl"}) + "\n")
     control = {"controls": ["offline"], "offline_pairs": str(path)}
     refused(tmp_path, "field `rejected` is missing", **control)
