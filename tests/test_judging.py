@@ -187,6 +187,22 @@ def test_a_calibration_of_another_judge_does_not_validate_this_one(
     assert "calibration.json` is not there" in none.stderr
 
 
+def test_a_calibration_is_of_what_the_model_is_not_of_where_it_lies(
+    compared: Callable[..., Result], calibrated: Callable[..., Result], tmp_path: Path
+) -> None:
+    given = ("--judge", "pairwise", "--model")
+    model = scripted(tmp_path / "m.jsonl", *HONEST)
+    calibrated(*given, model, "-o", tmp_path / "calib")
+    known = ("--calibration", tmp_path / "calib")
+    moved = scripted(tmp_path / "moved.jsonl", *HONEST)
+    told = compared(*given, moved, "-o", tmp_path / "contest", *known)
+    assert told.stdout.rstrip().endswith("at least 100.0%")
+    changed = scripted(tmp_path / "m.jsonl", A)
+    other = compared(*given, changed, "-o", tmp_path / "other", *known)
+    assert other.exit_code == 2
+    assert "is of another judge: other model" in other.stderr
+
+
 def test_a_refused_judge_stays_unvalidated(
     compared: Callable[..., Result], calibrated: Callable[..., Result], tmp_path: Path
 ) -> None:

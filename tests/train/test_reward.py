@@ -13,11 +13,12 @@ pytest.importorskip("trl", reason="needs the `local` extra")
 
 from tests.train.pair_files import lab_pairs, world_pairs, write_pairs
 
-from selfsown.core.errors import InputError
+from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.request import JSON
 from selfsown.models.answer_tokens import Question
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.reward import Answered, RewardModel
+from selfsown.models.uri import open_model
 from selfsown.train.child import run
 from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import make_plan, write_plan
@@ -213,6 +214,29 @@ def test_what_is_no_reward_model_is_refused(
         with pytest.raises(InputError, match=message) as caught:
             RewardModel(folder)
         assert caught.value.why and caught.value.fix
+
+
+@pytest.mark.parametrize("objective", ["sft", "dpo", "pairwise"])
+def test_a_reward_model_is_no_base_of_a_model_that_writes(
+    trained: tuple[Path, Mapping[str, JSON]], tiny: Path, tmp_path: Path, objective: str
+) -> None:
+    given = {"objective": objective, "encoding": "verbatim" if objective == "pairwise" else "task"}
+    pairs = write_pairs(tmp_path / "pairs.jsonl", lab_pairs(4))
+    with pytest.raises(ConfigError, match="writes no text: its architecture is `LlamaForSeq") as no:
+        make_plan(config_for(trained[0], pairs, tmp_path / "m", **given))
+    assert no.value.why and no.value.fix
+    if objective == "dpo":
+        named = given | {"reference": str(trained[0])}
+        with pytest.raises(ConfigError, match="writes no text"):
+            make_plan(config_for(tiny, pairs, tmp_path / "m", **named))
+
+
+@pytest.mark.parametrize("scheme", ["hf", "lab"])
+def test_a_reward_model_is_not_asked_to_write(
+    trained: tuple[Path, Mapping[str, JSON]], scheme: str
+) -> None:
+    with pytest.raises(ConfigError, match="writes no text"):
+        open_model(f"{scheme}:{trained[0]}")
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from selfsown.cli.judge_asking import judge_given, judge_options, judged
+from selfsown.cli.judge_asking import identity_of, judge_given, judge_options, judged
 from selfsown.cli.judge_examples import examples
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def calibrate(ctx: click.Context, /, labels: Path, gate: bool, as_json: bool, **
     found = measured(told, own=given["own"], seed=given["seed"], resamples=given["resamples"])
     bounds = _bounds(given)
     missed = refusals(found, bounds)
-    form = calibration_form(found, missed, asked, given["model"] or "")
+    form = calibration_form(found, missed, asked, identity_of(asked, given["model"]))
     if given["out"] is not None:
         click.echo(f"wrote `{write_calibration(given['out'], form)}`", err=True)
     click.echo(json_bytes(form) if as_json else "\n".join(calibration_lines(found, missed)))
@@ -110,7 +110,7 @@ def compare(
     asked = judge_given(given)
     if asked is None:
         raise click.UsageError("`--judge NAME` is missing: somebody has to compare")
-    known = validation(given["calibration"], asked, given["model"] or "")
+    known = validation(given["calibration"], asked, identity_of(asked, given["model"]))
     if gate:
         check_validated(known, asked)
     systems = answers_of(answers, given["suite"])

@@ -72,6 +72,20 @@ def judge_given(given: Mapping[str, Any]) -> Judge | None:
     return judge
 
 
+def identity_of(judge: Judge | None, model: str | None) -> str:
+    """The identity of the model that a judge asks, as journals have it; empty where it asks none.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    from selfsown.evaluation import model_uri
+    from selfsown.models.uri import open_model
+
+    if judge is None or not judge.roles or not model:
+        return ""
+    return open_model(model_uri(model)).identity
+
+
 def judged(
     ctx: click.Context, judge: Judge, labels: Sequence[Label], given: Mapping[str, Any]
 ) -> list[Label]:

@@ -38,7 +38,8 @@ def calibration_form(
         found: the calibration.
         missed: bounds that the judge misses.
         judge: who was asked; None where verdicts came with the labels.
-        model: URI of the model that it asked.
+        model: identity of the model that it asked: of a local one the hash of its files, so that
+            a tuned one in the same folder is another.
     """
     form: dict[str, JSON] = {**asdict(found), "refusals": list(missed)}
     if judge is None:
@@ -60,7 +61,7 @@ def validation(directory: Path | None, judge: Judge, model: str) -> Validation:
     Args:
         directory: of the calibration's run; None for none.
         judge: who judges now.
-        model: URI of the model that it asks.
+        model: identity of the model that it asks, as `calibration_form` had it.
 
     Raises:
         InputError: there is no calibration, it cannot be read, or it is another judge's.

@@ -23,6 +23,7 @@ from typing import Any, Final, TypeVar
 from selfsown.core.errors import ConfigError
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import JSON, Request
+from selfsown.models.architecture import refuse_no_writer
 from selfsown.models.batching import LoadedModel
 from selfsown.models.failures import clean_detail
 from selfsown.models.fingerprint import model_hash
@@ -59,7 +60,7 @@ def open_hf(settings: ModelSettings) -> LocalModel:
     GPU, else 16), `download` (fetch a model that is not in the cache), `revision` (of a hub model).
 
     Raises:
-        ConfigError: no such folder or cached model, or an unknown option.
+        ConfigError: no such folder or cached model, one that writes no text, or an unknown option.
         MissingExtra: torch or transformers is not installed.
     """
     uri = str(settings.uri)
@@ -75,6 +76,7 @@ def open_hf(settings: ModelSettings) -> LocalModel:
     rows = _option(settings, "rows", int, 0)
     folder = _find_folder(settings)
     config = _read_json(folder / "config.json", uri)
+    refuse_no_writer(folder, uri)
     text_config = config.get("text_config") or config
     context = settings.context_tokens or text_config.get("max_position_embeddings")
     is_chat = _is_chat(settings, folder)

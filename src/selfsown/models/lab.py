@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from selfsown.core.errors import ConfigError
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import Request
+from selfsown.models.architecture import refuse_no_writer
 from selfsown.models.batching import LoadedModel
 from selfsown.models.failures import clean_detail
 from selfsown.models.fingerprint import model_hash
@@ -58,6 +59,7 @@ def open_lab(settings: ModelSettings) -> LocalModel:
     refuse_options(settings, ())
     folder = Path(settings.uri.name).expanduser() if settings.uri.name else WEIGHTS
     shape, end = read_config(uri, folder)
+    refuse_no_writer(folder, uri)
     about = LocalDescription(
         uri=uri,
         identity=settings.identify(f"lab:sha256:{model_hash(folder)}"),

@@ -18,6 +18,7 @@ from selfsown.core.errors import ConfigChanged, ConfigError, InputError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import translated_os_errors, write_text
 from selfsown.lab.weights import weights_folder
+from selfsown.models.architecture import refuse_no_writer
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.hf import has_chat_template
 from selfsown.models.lineage import read_lineage
@@ -76,8 +77,11 @@ def make_plan(config: TrainConfig) -> Plan:
 
     Raises:
         InputError: base or data are not there, or values contradict each other.
+        ConfigError: the base writes no text, and the objective needs one that does.
     """
     base = find_base(config.base)
+    if config.objective != "reward":
+        refuse_no_writer(base, config.base)
     tokenizer = find_tokenizer(config, base)
     lineage = read_lineage(base)
     cleaned_of = decontamination_of(config, tokenizer)
@@ -158,6 +162,8 @@ def find_reference(config: TrainConfig, base: Path) -> Reference | None:
         )
     is_kind = wanted in (None, "initial", "previous", "ema")
     named = None if is_kind else find_base(str(wanted))
+    if named is not None:
+        refuse_no_writer(named, str(wanted))
     return make_reference(wanted, base, named, read_training(base))
 
 
