@@ -22,6 +22,7 @@ from selfsown.core.errors import (
 from selfsown.core.model import AttemptFailed
 from selfsown.core.request import Completion
 from selfsown.core.rundir import read_manifest
+from selfsown.export.export import ExportOptions, export_run
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import replay
 from selfsown.preference.export import export_pairs
@@ -305,6 +306,10 @@ def test_another_number_of_answers_is_an_error_at_every_stage(tmp_path: Path) ->
         ({"instruction": "a", "prompt": "b"}, "it has `instruction` and `prompt`"),
         ({"instruction": " \n"}, "`instruction` is blank"),
         ({"prompt": "a", "input": 3}, "`input` is int, not text"),
+        ({"prompt": "a", "id": 1.5}, "its `id` is float"),
+        ({"prompt": "a", "reference": ["b"]}, "`reference` is list, not text"),
+        ({"prompt": "a", "references": "b"}, "`references` is no list"),
+        ({"prompt": "a", "references": ["b", 1]}, "one of its `references` is no text"),
         ({"prompt": "a", "id": "p0"}, "the id `p0` is that of another prompt"),
     ],
 )
@@ -392,6 +397,19 @@ def test_records_carry_the_depth_of_the_policy_not_that_of_the_judge(tmp_path: P
     assert {row["model_depth"] for row in result.accepted} == {2}
     assert {one.candidate.model_depth for one in answers_of(tmp_path)} == {2}
     assert {row["model_depth"] for row in lines(tmp_path / "provenance.jsonl")} == {2}
+
+
+def test_chosen_answers_are_exported_with_all_that_was_asked(tmp_path: Path) -> None:
+    row = {"prompt": "Add.", "input": "1 2", "system": "Be brief."}
+    preferring(tmp_path / "run", rows=[row])
+    options = ExportOptions(format="messages", prompt_field="prompt", completion_field="chosen")
+    export_run(tmp_path / "run", tmp_path / "out.jsonl", options)
+    (line,) = lines(tmp_path / "out.jsonl")
+    assert [turn["content"] for turn in line["messages"]] == [
+        "Be brief.",
+        "Add.\n\n1 2",
+        "answer 2",
+    ]
 
 
 def test_pairs_and_training_take_the_run_as_it_is(tmp_path: Path) -> None:

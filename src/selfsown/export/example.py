@@ -50,6 +50,9 @@ def fields_for(
 ) -> Fields:
     """Where the examples are in rows like this one.
 
+    In preference pairs `prompt` is what others call the instruction: `input` and `system` go with
+    it.
+
     Args:
         row: the first accepted record.
         prompt: field with the whole user turn; None for `instruction` (and `input`), or, without
@@ -74,8 +77,10 @@ def fields_for(
                 why=f"an export needs to know which field holds {meaning}",
                 fix=f"name it with {option} NAME",
             )
-    extra = "input" if asked == "instruction" and prompt is None and "input" in row else ""
-    return Fields(asked, extra, answer, system or "")
+    is_pair = asked == "prompt" and "chosen" in row and "rejected" in row
+    is_split = is_pair or (asked == "instruction" and prompt is None)
+    extra = "input" if is_split and "input" in row else ""
+    return Fields(asked, extra, answer, system or ("system" if is_pair and "system" in row else ""))
 
 
 def read_example(row: Mapping[str, JSON], fields: Fields, place: str) -> Example:

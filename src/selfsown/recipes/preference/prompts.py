@@ -78,10 +78,8 @@ def _row(number: int, row: Mapping[str, JSON], seen: set[str], need_human: bool)
     if not text.strip():
         raise _no_prompt(number, f"`{asked[0]}` is blank")
     given, system = _text(number, row, "input"), _text(number, row, "system")
-    identity = row.get("id")
-    name = str(identity) if isinstance(identity, str | int) and identity != "" else ""
     prompt = Prompt(
-        id=name or short_id([text, given, system], prefix="p-"),
+        id=_id(number, row) or short_id([text, given, system], prefix="p-"),
         text=text,
         input=given,
         system=system,
@@ -107,12 +105,23 @@ def _row(number: int, row: Mapping[str, JSON], seen: set[str], need_human: bool)
 
 def _references(number: int, row: Mapping[str, JSON]) -> tuple[str | None, list[str]]:
     """The right answer, and further ones."""
-    given = row.get("references")
-    others = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    given = row.get("references") or []
+    if not isinstance(given, list):
+        raise _no_prompt(number, "`references` is no list")
+    others = [one for one in given if isinstance(one, str)]
+    if len(others) < len(given):
+        raise _no_prompt(number, "one of its `references` is no text")
     first = _text(number, row, "reference")
     if not first and others:
         first, *others = others
     return first or None, others
+
+
+def _id(number: int, row: Mapping[str, JSON]) -> str:
+    value = row.get("id")
+    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+        return "" if value is None else str(value)
+    raise _no_prompt(number, f"its `id` is {type(value).__name__}, not text or a whole number")
 
 
 def _text(number: int, row: Mapping[str, JSON], name: str) -> str:
