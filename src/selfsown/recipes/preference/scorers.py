@@ -164,8 +164,8 @@ class JudgeScorer:
         if isinstance(told, CallFailed):
             return Marks((None,) * wanted, f"call_failed: {told.kind}")
         values = tuple(part.value for part in told.parts)
-        if wanted == 1 or told.source != self.by.source:  # a program would repeat itself
-            values = (told.value,) * wanted
+        if wanted == 1 or not values or told.source != self.by.source:
+            values = (told.value,) * wanted  # a program, which would repeat itself, or no sample
         if len(values) != wanted:
             raise CheckFailed(
                 f"judge `{self.by.name}` gave {len(values)} judgements of an answer, not {wanted}",
