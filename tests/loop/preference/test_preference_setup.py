@@ -145,7 +145,7 @@ def test_an_anchor_is_of_the_policy_and_of_prompts_that_nobody_trains_on(tmp_pat
     tied = str(write_rows(tmp_path / "tied.jsonl", [{**row, "label": "tie"} for row in fresh]))
     refused(tmp_path, "the policy does not judge itself", anchor=apart)
     refused(tmp_path, "is one of the loop's", anchor=shared, options=RUBRIC)
-    refused(tmp_path, "has 0 prompts with answers that people", anchor=tied, options=RUBRIC)
+    refused(tmp_path, "prompts with answers that people told apart: 0", anchor=tied, options=RUBRIC)
     setup = set_up(small(tmp_path, anchor=apart, options=RUBRIC))
     assert setup.judge is not None and setup.judge.name == "rubric" and len(setup.labels) == 4
 

@@ -76,7 +76,7 @@ def read_anchor(path: Path, trained_on: Collection[str]) -> list[Label]:
     decided = len(_shares(labels))
     if decided < LEAST_GROUPS:
         raise TooFewRecords(
-            f"`{path}` has {decided} prompts with answers that people told apart",
+            f"`{path}`: prompts with answers that people told apart: {decided}",
             why="agreement is counted on such answers, and its error between prompts",
             fix="label answers to more prompts, with one better than the other",
         )

@@ -46,7 +46,7 @@ class PromptSets:
         """
         self._config, self._places = config, places
         given = config.prompts
-        self._validation = _spread(_rows(Path(config.probe.prompts)), config.probe.limit)
+        self._validation = spread(_rows(Path(config.probe.prompts)), config.probe.limit)
         self._sets: list[list[Row]] = []
         declared = None
         if given.file is not None:
@@ -187,7 +187,7 @@ def _rows(path: Path) -> list[Row]:
     return rows
 
 
-def _spread(rows: Sequence[Row], limit: int | None) -> list[Row]:
+def spread(rows: Sequence[Row], limit: int | None) -> list[Row]:
     """So many rows, at even distances."""
     if limit is None or limit >= len(rows):
         return list(rows)
