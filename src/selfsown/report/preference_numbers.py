@@ -102,9 +102,9 @@ class PolicyOverSeeds:
 
     arm: str
     name: str
-    """As `PolicyNumbers.name`."""
-    is_control: bool
-    """Whether it is of a control and not of the loop's own rounds."""
+    """As `PolicyNumbers.name`; or `best of the rounds`, whichever that was."""
+    is_drawn: bool
+    """Whether it is a point of the arm's curve: the initial policy, and those of its rounds."""
     after: int
     measures: Mapping[str, Measure]
     """Means over seeds with 95 % intervals by Student's t; with one seed an interval of no width.
@@ -146,3 +146,5 @@ class ExperimentNumbers:
     arms: tuple[ArmNumbers, ...]
     policies: tuple[PolicyOverSeeds, ...]
     changes: tuple[ChangeOverSeeds, ...]
+    refused: Mapping[str, str]
+    """Arm and seed -> why a gate refused to go on; their rounds before that count."""

@@ -95,7 +95,7 @@ def render_experiment_page(numbers: ExperimentNumbers) -> str:
         arm.name: [
             (one.after, one.measures)
             for one in numbers.policies
-            if one.arm == arm.name and not one.is_control
+            if one.arm == arm.name and one.is_drawn
         ]
         for arm in numbers.arms
     }

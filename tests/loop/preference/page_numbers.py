@@ -137,7 +137,7 @@ def experiment_numbers() -> ExperimentNumbers:
             PolicyOverSeeds(
                 arm=arm,
                 name=one.name,
-                is_control=one.name not in own,
+                is_drawn=one.name in own,
                 after=one.after,
                 measures=one.measures,
                 by_seed={
@@ -158,6 +158,7 @@ def experiment_numbers() -> ExperimentNumbers:
             for arm in arms
             for metric in ("gold", "gap", "length_matched")
         ),
+        refused={f"{arms[1]}, seed 1": "pairs of 500 prompts: 3 (1%), the floor is 10%"},
     )
 
 
