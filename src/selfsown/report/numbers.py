@@ -18,6 +18,7 @@ from selfsown.report.absent import Absent
 from selfsown.report.activity import Activity, read_activity
 from selfsown.report.facts import RunFacts, run_facts
 from selfsown.report.funnel import Funnel, read_funnel
+from selfsown.report.judgements import Judgements, read_judgements
 from selfsown.report.rejects import Reason, read_reasons
 from selfsown.report.samples import Sample, read_samples
 from selfsown.report.saturation import Saturation, read_saturation
@@ -38,6 +39,7 @@ class Numbers:
     seed_count: int
     """Human-written tasks the run started from; 0 for recipes without."""
     funnel: Funnel | Absent
+    judgements: Judgements | Absent
     saturation: Saturation | Absent
     texts: Texts
     spending: Spending | Absent
@@ -66,6 +68,7 @@ def read_numbers(run_dir: Path) -> Numbers:
         run=run_facts(run),
         seed_count=_count(run),
         funnel=funnel,
+        judgements=read_judgements(run),
         saturation=read_saturation(run, funnel),
         texts=read_texts(run, accepted),
         spending=read_spending(run, accepted),

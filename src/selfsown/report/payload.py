@@ -10,6 +10,10 @@ from selfsown.report.shown import shown, shown_line
 
 _TELLING: Final = ("instruction", "completion", "text", "output", "prompt")
 """Fields that say most about a record, in order of preference."""
+_OF_PAIRS: Final = frozenset(
+    {"prompt", "input", "system", "chosen", "rejected", "reward_chosen", "reward_rejected"}
+    | {"margin", "judge"}
+)
 _OURS: Final = frozenset({"id", "record_id"})
 
 
@@ -28,11 +32,15 @@ def payload_text(payload: Mapping[str, JSON], limit: int = 200) -> str:
 
 
 def payload_fields(payload: Mapping[str, JSON], limit: int = 600) -> dict[str, str]:
-    """Every field as text to show, in the record's order, without our ids."""
+    """Every field as text to show, in the record's order, without our ids.
+
+    Of a preference pair only what people read: its provenance has the rest.
+    """
+    is_pair = "chosen" in payload and "rejected" in payload
     return {
         shown_line(name, 60): shown(value_text(value), limit)
         for name, value in payload.items()
-        if name not in _OURS
+        if name not in _OURS and not (is_pair and (name not in _OF_PAIRS or value in ("", None)))
     }
 
 

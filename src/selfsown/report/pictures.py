@@ -15,6 +15,7 @@ from selfsown.report.charts.histogram import draw_histogram
 from selfsown.report.charts.line import Curve, draw_lines
 from selfsown.report.charts.sunburst import draw_sunburst
 from selfsown.report.funnel import Funnel
+from selfsown.report.judgements import Judgements
 from selfsown.report.numbers import Numbers
 from selfsown.report.saturation import Saturation
 from selfsown.report.text_numbers import Openings, Texts
@@ -22,7 +23,13 @@ from selfsown.report.text_numbers import Openings, Texts
 WIDE, NARROW = 1000.0, 360.0
 LEAST_MOMENTS: Final = 4
 """Bins of time below which a curve would say nothing."""
-_SERIES: Final = {"instruction": 0, "input": 4, "output": 2, "completion": 2}
+_SERIES: Final = {
+    **{"instruction": 0, "input": 4, "output": 2, "completion": 2},
+    **{"prompt": 0, "chosen": 2, "rejected": 1},
+}
+
+_NAMES: Final = {"chosen": "chosen answers", "rejected": "rejected answers"}
+"""What is counted, where the field with an s is no word."""
 
 
 def draw_charts(numbers: Numbers) -> Mapping[str, Markup]:
@@ -35,8 +42,19 @@ def draw_charts(numbers: Numbers) -> Mapping[str, Markup]:
         drawn["saturation"] = _draw_saturation(numbers.saturation)
     if isinstance(numbers.activity, Activity) and len(numbers.activity.moments) >= LEAST_MOMENTS:
         drawn |= _draw_activity(numbers.activity)
+    if isinstance(numbers.judgements, Judgements) and numbers.judgements.scores:
+        drawn["scores"] = _draw_scores(numbers.judgements)
     drawn |= _draw_texts(numbers.texts)
     return {name: Markup(text) for name, text in drawn.items()}  # noqa: S704 escaped by Svg
+
+
+def _draw_scores(judgements: Judgements) -> str:
+    most = max(judgements.scores, key=lambda one: one.count)
+    return draw_bars(
+        "Scores",
+        f"Most common: {most.name}, {most.count} of {judgements.parsed} that could be read.",
+        [Bar(one.name, one.count, f"{one.count:,}") for one in judgements.scores],
+    )
 
 
 def _draw_saturation(saturation: Saturation) -> str:
@@ -109,7 +127,11 @@ def _draw_texts(texts: Texts) -> dict[str, str]:
         for name, values in texts.lengths.fields.items():
             if values.count:
                 drawn[f"length_{name}"] = draw_histogram(
-                    f"Length of {name}", values, unit="words", of=f"{name}s", series=_SERIES[name]
+                    f"Length of {name}",
+                    values,
+                    unit="words",
+                    of=_NAMES.get(name, f"{name}s"),
+                    series=_SERIES[name],
                 )
     return drawn
 

@@ -35,6 +35,8 @@ TOP_NOUNS: Final = 4
 EIGHTHS: Final = 8
 LOOKED_AT: Final = 20_000
 """Characters of an instruction that openings, verbs and likeness look at."""
+_FIELDS: Final = ("prompt", "input", "output", "completion", "chosen", "rejected")
+"""Whose lengths are shown, beside instructions."""
 NO_INSTRUCTIONS: Final = "the records of this recipe have no field `instruction`"
 
 
@@ -112,7 +114,7 @@ def _count_record(seen: _Pass, row: dict[str, JSON]) -> None:
     if isinstance(given := row.get("input"), str):
         seen.with_input_field += 1
         seen.empty_input += not given.strip()
-    for name in ("input", "output", "completion"):
+    for name in _FIELDS:
         if isinstance(text := row.get(name), str) and (text or name != "input"):
             seen.words.setdefault(name, Counter())[len(text.split())] += 1
 
@@ -147,7 +149,7 @@ def _shares(seen: _Pass) -> Shares:
 
 
 def _lengths(seen: _Pass) -> Lengths | Absent:
-    order = ("instruction", "input", "output", "completion")
+    order = ("instruction", *_FIELDS)
     fields = {name: whole_numbers(seen.words[name]) for name in order if name in seen.words}
     return Lengths(fields) if fields else Absent("the records have no text field of a known name")
 

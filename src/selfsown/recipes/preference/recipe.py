@@ -57,18 +57,20 @@ async def preference(run: Run, options: Options) -> None:
     answers = run.stage(ANSWERS, unit="answer")
     pairs = run.stage(PAIRS, unit="prompt", output=True)
     rows = prompts_of(run.rows(), need_human=options.human != "none")
-    if options.is_scored and options.check_after:
-        looked_at: list[Scored] = []
-        count = 0
-        async for done in run.map(islice(rows, options.check_after), desk.work):
-            looked_at += desk.close(done, answers, pairs)
-            count += 1
-        if count == options.check_after:
-            _check_judge(looked_at, desk)
-    async for done in run.map(rows, desk.work):
-        desk.close(done, answers, pairs)
-    if options.is_scored:
-        run.note("judgements", desk.counts.form())
+    try:
+        if options.is_scored and options.check_after:
+            looked_at: list[Scored] = []
+            count = 0
+            async for done in run.map(islice(rows, options.check_after), desk.work):
+                looked_at += desk.close(done, answers, pairs)
+                count += 1
+            if count == options.check_after:
+                _check_judge(looked_at, desk)
+        async for done in run.map(rows, desk.work):
+            desk.close(done, answers, pairs)
+    finally:
+        if options.is_scored:
+            run.note("judgements", desk.counts.form())
     run.stop("rows")
 
 
