@@ -24,6 +24,7 @@ ROLE: Final = "judge"
 
 _TAGS: Final = "instruction|answer_a|answer_b|answer|reference|source|claim"
 _TAG: Final = re.compile(rf"<(?=\s*/?\s*(?:{_TAGS})\b)", re.IGNORECASE)
+_INSTRUCTION: Final = re.compile(r"<instruction>\n(.*?)\n</instruction>", re.DOTALL)
 _NEXT: Final = ("\n<instruction>", "\n<source>", "\n<answer>", "\n<claim>")
 """Where a base model begins another example of its own."""
 
@@ -103,6 +104,12 @@ class Asking:
 def fenced(text: str) -> str:
     """The text with every tag of our prompts made harmless, so that it cannot leave its own."""
     return _TAG.sub("\u2039", text.strip())
+
+
+def shown_instruction(text: str) -> str | None:
+    """The instruction that stands fenced in a prompt of ours; None if there is none."""
+    found = _INSTRUCTION.search(text)
+    return found[1] if found else None
 
 
 @lru_cache(maxsize=32)

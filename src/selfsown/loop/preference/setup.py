@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from selfsown.core.errors import ConfigError
 from selfsown.judge.base import Judge
 from selfsown.judge.labels import Label
+from selfsown.judge.prompting import shown_instruction
 from selfsown.judge.registry import judge_named
 from selfsown.loop.base import check_base
 from selfsown.loop.preference.anchor import read_anchor
@@ -29,6 +30,7 @@ from selfsown.preference.gates import check_judges_differ
 from selfsown.recipes.base import get_recipe
 from selfsown.recipes.preference.options import Options
 from selfsown.recipes.preference.scorers import Scorer, scorer_named
+from selfsown.train.encode import Pair
 from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import find_base, find_reference, find_tokenizer
 from selfsown.train.records import read_sources
@@ -80,7 +82,7 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
     labels: list[Label] = []
     if config.anchor is not None:
         judge = _own_judge(config, options)
-        labels = read_anchor(Path(config.anchor), prompts.declared)
+        labels = read_anchor(Path(config.anchor), [*prompts.declared, *_started_on(config)])
     return Setup(
         config=config,
         places=places,
@@ -109,6 +111,16 @@ def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> 
             read_sources(tuning.data, seeds=False)
     if "offline" in config.controls and config.offline_pairs is not None:
         read_pairs([SourceConfig(path=config.offline_pairs)])
+
+
+def _started_on(config: PreferenceLoopConfig) -> list[str]:
+    """What the records of `start` ask; of judgements also the instruction that they are about."""
+    found = []
+    for source in read_sources([SourceConfig(path=path) for path in config.start], seeds=False):
+        for one in source.records:
+            content = one.content
+            found.append(content.prompt if isinstance(content, Pair) else content.request)
+    return [*found, *filter(None, map(shown_instruction, found))]
 
 
 def _refuse_earlier_chain(
