@@ -22,6 +22,7 @@ from selfsown.cli.demo import demo_run, opening_lines
 from selfsown.cli.main import cli
 from selfsown.core.config import make_config
 from selfsown.loop.config import make_loop_config
+from selfsown.loop.preference.config import make_preference_loop_config
 from selfsown.models.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +125,9 @@ def test_configs_and_records_in_documents_are_valid(path: Path) -> None:
         form = yaml.safe_load(block)
         if "suites" in form:
             make_loop_config(form)
+            continue
+        if "probe" in form:
+            make_preference_loop_config(form)
             continue
         config = make_config(form)
         for settings in config.models.values():

@@ -18,7 +18,7 @@ from selfsown.train.plan import make_plan, refuse_change, write_plan
 from selfsown.train.settings import TrainConfig
 from selfsown.train.sft import TrainResult
 
-PER_ROUND = 3
+PER_ROUND = 6
 
 
 def lab_prompts(count: int) -> list[dict[str, JSON]]:
@@ -61,7 +61,7 @@ def form(home: Path, **changes: Any) -> dict[str, Any]:
             "layout": "task",
             "max_tokens": 12,
             "stop": ["\n"],
-            "answers": [{"count": 3, "temperature": 1.0, "top_p": 1.0}],
+            "answers": [{"count": 3, "temperature": 1.3, "top_p": 1.0}],
             "scorer": "oracle",
             "scorer_options": {"noise": 0.5},
         },

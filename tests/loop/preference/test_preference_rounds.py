@@ -155,7 +155,7 @@ def test_a_policy_that_judges_worse_is_rolled_back_and_the_next_round_starts_bef
         return Anchored(accuracy=accuracy, standard_error=0.0, parse_rate=1.0, groups=shares)
 
     monkeypatch.setattr(chain.Desk, "anchored", judged)
-    first, second = turn_preferences(small(tmp_path, reference="previous")).endings
+    first, second = turn_preferences(small(tmp_path, reference="previous", seed=1)).endings
     assert first.decision == "rolled_back" and first.model_hash != initial
     assert first.reason.startswith("anchor fell: anchor 100.0% -> 50.0%, difference -50.0")
     assert second.decision == "promoted" and second.policy_hash == initial
@@ -184,8 +184,8 @@ def test_the_best_iteration_comes_out_also_where_a_later_one_was_promoted(
 @pytest.mark.parametrize(
     ("says", "said"),
     [
-        ("I cannot tell.", "not one of 9 judgements could be read"),
-        ("Score: 3", "the judge said 3 in all of 9 judgements"),
+        ("I cannot tell.", "not one of 18 judgements could be read"),
+        ("Score: 3", "the judge said 3 in all of 18 judgements"),
     ],
 )
 def test_a_judge_that_is_none_ends_the_loop_before_any_training(
@@ -214,7 +214,7 @@ def test_a_round_without_pairs_ends_the_loop_before_any_training(
 def test_a_yield_below_its_floor_ends_the_loop_before_any_training(
     tmp_path: Path, trainer: StandInTrainer
 ) -> None:
-    with pytest.raises(CheckFailed, match=r"pairs of 3 prompts: \d .*, the floor is 100%"):
+    with pytest.raises(CheckFailed, match=r"pairs of 6 prompts: \d .*, the floor is 100%"):
         turn_preferences(small(tmp_path, floors={"pair_yield": 1.0}))
     assert not trainer.trained
 
@@ -299,7 +299,7 @@ def read_rows_of(path: Path) -> list[dict[str, Any]]:
 def test_the_initial_policy_is_the_base_tuned_on_records_where_there_are_some(
     tmp_path: Path, trainer: StandInTrainer
 ) -> None:
-    records = [{**row, "output": "yes"} for row in lab_prompts(14)[11:]]
+    records = [{**row, "output": "yes"} for row in lab_prompts(24)[20:]]
     start = write_rows(tmp_path / "seed.jsonl", records)
     (ending,) = turn_preferences(small(tmp_path, rounds=1, start=[str(start)])).endings
     sft, dpo = trainer.trained

@@ -64,7 +64,7 @@ def test_a_config_that_contradicts_itself_is_refused(
 
 
 def test_too_few_prompts_for_all_rounds_are_refused(tmp_path: Path) -> None:
-    refused(tmp_path, "9 prompts, and 4 rounds of 3 need 12", rounds=4)
+    refused(tmp_path, "18 prompts, and 4 rounds of 6 need 24", rounds=4)
 
 
 def test_prompts_that_two_rounds_share_are_refused(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ Everything here happens before any training time is spent; a round that is refus
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
 
-from selfsown.core.errors import CheckFailed
+from selfsown.core.errors import CheckFailed, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.export.run_files import mapping, open_run, sequence, string
@@ -25,6 +25,7 @@ from selfsown.preference.records import Pair
 from selfsown.recipes.preference.options import Options
 from selfsown.recipes.preference.reading import scored_of
 from selfsown.recipes.preference.recipe import PAIRS
+from selfsown.train.prepare import LEAST_RECORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +61,30 @@ def pair_up(run: Path, places: RoundPlaces, options: Options, floors: Floors) ->
         warned = check_pairing(Pairing(tuple(pairs), (), tally), floors)
         counts = tally.form()
     else:
-        check_some_pairs(pairs, dropped)
         warned, counts = [], {"prompts": prompts, "pairs": len(pairs), "dropped": dict(dropped)}
+    _check_enough(pairs, dropped)
     places.home.mkdir(parents=True, exist_ok=True)  # the run may lie elsewhere
     export_pairs(run, places.pairs, PairOptions(force=True))
     found = Gated(tally=counts, warnings=tuple(_form(one) for one in warned))
     text = orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode()
     write_text(places.gates, text + "\n")
     return found
+
+
+def _check_enough(pairs: Sequence[Pair], dropped: Mapping[str, int]) -> None:
+    """Make sure that a training takes them.
+
+    Raises:
+        TooFewRecords: there are fewer than it needs.
+    """
+    check_some_pairs(pairs, dropped)
+    if len(pairs) < LEAST_RECORDS:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
+        raise TooFewRecords(
+            f"there is one pair: {reasons}",
+            why=f"a training needs {LEAST_RECORDS} pairs at least",
+            fix="more prompts in each round, more answers or judgements leave more pairs",
+        )
 
 
 def _tally(run: Path, options: Options) -> Tally:
