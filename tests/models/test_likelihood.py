@@ -14,8 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from selfsown.core.errors import InputError
 from selfsown.lab.weights import weights_folder
-from selfsown.models.answer_tokens import AnswerTokens, Question
-from selfsown.models.likelihood import GivenAnswer, answer_likelihoods, likelihoods
+from selfsown.models.likelihood import likelihoods
 from selfsown.testing.tiny_llama import write_tiny_llama
 
 TEXTS = (
@@ -90,70 +89,6 @@ def test_a_model_without_a_longest_context_takes_whole_texts(folder: Path, tmp_p
     tokens, nats = alone(tmp_path, "", text)
     assert found.tokens == tokens > 64
     assert found.nats == pytest.approx(nats, rel=1e-4)
-
-
-def by_hand(folder: Path, ids: list[int], start: int) -> float:
-    """Nats of `ids[start:]`, one forward pass over one text."""
-    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
-    with torch.inference_mode():
-        logp = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
-    return -sum(float(logp[place - 1, ids[place]]) for place in range(start, len(ids)))
-
-
-def test_an_answers_likelihood_is_that_of_its_tokens_and_its_end_in_the_trainings_encoding(
-    folder: Path,
-) -> None:
-    tokens = AnswerTokens(AutoTokenizer.from_pretrained(str(folder)))
-    question = Question("Write the word backwards.", "tree")
-    head = tokens.ids("Task: Write the word backwards.\nInput: tree\nOutput:")
-    for text in ("eert", "", "e e r t, and more"):
-        answer = tokens.ids(f" {text}") if text else tokens.ids(" ")
-        for is_cut_off in (False, True):
-            ids = [*tokens.lead, *head, *answer, *([] if is_cut_off else [tokens.end])]
-            start = len(tokens.lead) + len(head)
-            given = GivenAnswer(question, f" {text} ", is_cut_off)
-            (found,) = answer_likelihoods(folder, [given], "task")
-            assert found is not None
-            assert found.tokens == len(ids) - start
-            assert found.nats == pytest.approx(by_hand(folder, ids, start), abs=1e-3)
-
-
-def test_an_answer_that_is_cut_off_has_no_end_of_its_turn(tmp_path: Path) -> None:
-    template = (
-        "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}"
-        "{% if add_generation_prompt %}<assistant>{% endif %}"
-    )
-    chat = write_tiny_llama(
-        tmp_path / "chat", width=16, layers=1, context=96, chat_template=template
-    )
-    tokens = AnswerTokens(AutoTokenizer.from_pretrained(str(chat)))
-    asked = "<user>What is it?<end>\n<assistant>"
-    head = tokens.ids(asked)
-    open_, whole = (
-        [*head, *tokens.ids(asked + text)[len(head) :]] for text in ("A tree.", "A tree.<end>\n")
-    )
-    question = Question("What is it?")
-    cut, ended = answer_likelihoods(
-        chat, [GivenAnswer(question, "A tree.", cut) for cut in (True, False)], "chat"
-    )
-    assert cut is not None and ended is not None
-    assert cut.nats == pytest.approx(by_hand(chat, open_, len(head)), abs=1e-3)
-    whole = [*whole, tokens.end]
-    assert ended.nats == pytest.approx(by_hand(chat, whole, len(head)), abs=1e-3)
-
-
-def test_answers_that_cannot_be_written_have_no_likelihood_and_the_others_keep_theirs(
-    folder: Path,
-) -> None:
-    question = Question("Name a tree.")
-    given = [
-        GivenAnswer(question, "one two three " * 60),
-        GivenAnswer(question, "oak"),
-        GivenAnswer(question, "oak <|endoftext|>"),
-    ]
-    long, short, forged = answer_likelihoods(folder, given, "task")
-    assert (long, forged) == (None, None)
-    assert [short] == answer_likelihoods(folder, given[1:2], "task")
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """How likely given texts are under a local model: tokens and nats of each, from one forward pass.
 
 Any causal model that transformers can load, in float32. The text may stand behind a context, which
-carries no loss; an answer stands behind its question, written as trainings on answers write both.
+carries no loss.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from selfsown.core.errors import InputError
-from selfsown.models.answer_tokens import AnswerEncoding, Question, checked_tokens
 from selfsown.models.local import require_packages
 from selfsown.models.torch_threads import threads_for, torch_threads
 
@@ -34,15 +33,6 @@ class Likelihood:
     """Their negative log-likelihood in all."""
 
 
-class GivenAnswer(NamedTuple):
-    """An answer to a question."""
-
-    question: Question
-    text: str
-    is_cut_off: bool = False
-    """It reached the limit of tokens, so it has no end."""
-
-
 def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list[Likelihood]:
     """The likelihood of each text, in the given order.
 
@@ -57,59 +47,27 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
         MissingExtra: torch or transformers is not installed.
     """
     require_packages(f"hf:{folder}", "torch", "transformers")
-    model, tokenizer = _load(folder)
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    found = _likelihoods(model, [_row(tokenizer, before, text, context) for text in texts])
-    return [found.get(number, Likelihood(0, 0.0)) for number in range(len(texts))]
-
-
-def answer_likelihoods(
-    folder: Path, answers: Sequence[GivenAnswer], encoding: AnswerEncoding
-) -> list[Likelihood | None]:
-    """The likelihood of each answer given its question, its end included unless it was cut off.
-
-    Args:
-        folder: of a Hugging Face causal language model.
-        answers: in any order; the result is in the same.
-        encoding: how questions and answers are written.
-
-    Returns:
-        None for an answer that cannot be written so, or is too long together with its question.
-
-    Raises:
-        InputError: the model cannot be loaded, or its tokenizer is another's.
-        MissingExtra: torch or transformers is not installed.
-    """
-    require_packages(f"hf:{folder}", "torch", "transformers")
-    model, tokenizer = _load(folder)
-    config = model.config.get_text_config()
-    tokens = checked_tokens(folder, tokenizer, config.vocab_size)
-    longest = getattr(config, "max_position_embeddings", None)
-    rows = []
-    for question, text, is_cut_off in answers:
-        row, missing = tokens.answered(
-            question, text, encoding, longest=longest, is_cut_off=is_cut_off
-        )
-        rows.append(([], 0) if missing else (row.ids, row.prompt_tokens))
-    found = _likelihoods(model, rows)
-    return [found.get(number) for number in range(len(answers))]
-
-
-def _likelihoods(model: Any, rows: Sequence[tuple[list[int], int]]) -> dict[int, Likelihood]:
-    """The likelihood by number of row; rows with nothing to predict are left out."""
     import torch
 
+    model, tokenizer = load_causal_model(folder)
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    rows = [_row(tokenizer, before, text, context) for text in texts]
     found: dict[int, Likelihood] = {}
     with torch.inference_mode(), torch_threads(threads_for(model)):
-        for batch in _batches(rows):
+        for batch in batches([(len(ids), start) for ids, start in rows], _BATCH_TOKENS):
             nats = _nats(model, [rows[number] for number in batch])
             for number, one in zip(batch, nats, strict=True):
                 ids, start = rows[number]
                 found[number] = Likelihood(len(ids) - start, one)
-    return found
+    return [found.get(number, Likelihood(0, 0.0)) for number in range(len(texts))]
 
 
-def _load(folder: Path) -> tuple[Any, Any]:
+def load_causal_model(folder: Path) -> tuple[Any, Any]:
+    """A causal language model that answers are measured with, in float32, and its tokenizer.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
@@ -145,19 +103,24 @@ def _row(tokenizer: Any, before: str, text: str, context: int | None) -> tuple[l
     return whole[:context], min(max(1, shared), len(whole[:context]))
 
 
-def _batches(rows: Sequence[tuple[list[int], int]]) -> list[list[int]]:
-    """Numbers of the rows with something to predict, alike in length and few enough at a time."""
+def batches(rows: Sequence[tuple[int, int]], tokens: int) -> list[list[int]]:
+    """Numbers of the rows with something to predict, alike in length and few enough at a time.
+
+    Args:
+        rows: tokens of each, and how many of them carry no loss.
+        tokens: of one batch, padding included; a row that is longer is alone.
+    """
     order = sorted(
-        (number for number, (ids, start) in enumerate(rows) if len(ids) > start),
-        key=lambda number: (-len(rows[number][0]), number),
+        (number for number, (length, start) in enumerate(rows) if length > start),
+        key=lambda number: (-rows[number][0], number),
     )
-    batches: list[list[int]] = []
+    found: list[list[int]] = []
     for number in order:
-        longest = len(rows[batches[-1][0]][0]) if batches else 0
-        if not batches or (len(batches[-1]) + 1) * longest > _BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append(number)
-    return batches
+        longest = rows[found[-1][0]][0] if found else 0
+        if not found or (len(found[-1]) + 1) * longest > tokens:
+            found.append([])
+        found[-1].append(number)
+    return found
 
 
 def _nats(model: Any, rows: Sequence[tuple[list[int], int]]) -> list[float]:

@@ -6,17 +6,16 @@ that on the texts of the pairs, not on texts that the policy would write now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from selfsown.models.divergence import AnswerIds, Logits, answer_sums
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from selfsown.train.pairs import PairRow
-
-Logits = Callable[["Tensor", "Tensor"], "Tensor"]
-"""Token ids and attention mask, both (B, T) -> logits (B, T, V)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +76,8 @@ def measure_pairs(
 
 def _sums(policy: Logits, reference: Logits, rows: Sequence[PairRow], device: Any) -> Tensor:
     """Log-likelihood under both, divergence and tokens of each answer: (4, B, 2), in float64."""
-    import torch
-
-    texts = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
-    width = max(len(prompt) + len(answer) for prompt, answer in texts)
-    ids = torch.zeros(len(texts), width, dtype=torch.long)  # (2B, T)
-    real = torch.zeros_like(ids)
-    is_answer = torch.zeros(len(texts), width - 1, dtype=torch.bool)
-    for place, (prompt, answer) in enumerate(texts):
-        end = len(prompt) + len(answer)
-        ids[place, :end] = torch.tensor([*prompt, *answer])
-        real[place, :end] = 1
-        is_answer[place, len(prompt) - 1 : end - 1] = True  # the token before says the next
-    ids, real, is_answer = ids.to(device), real.to(device), is_answer.to(device)
-    owners = is_answer.nonzero()[:, 0]
-    target = ids[:, 1:][is_answer][:, None]  # (N, 1)
-    own = policy(ids, real)[:, :-1][is_answer].float().log_softmax(-1)  # (N, V)
-    other = reference(ids, real)[:, :-1][is_answer].float().log_softmax(-1)
-    each = [
-        own.gather(1, target)[:, 0],
-        other.gather(1, target)[:, 0],
-        (own.exp() * (own - other)).sum(-1),
-        torch.ones_like(target[:, 0]),
+    texts = [
+        AnswerIds(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)
     ]
-    found = torch.zeros(len(each), len(texts), dtype=torch.float64)
-    for place, values in enumerate(each):
-        found[place].index_add_(0, owners.cpu(), values.double().cpu())
-    return found.view(len(each), len(rows), 2)
+    sums = answer_sums(policy, reference, texts, device)
+    return sums.view(len(sums), len(rows), 2)

@@ -93,29 +93,33 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(tmp_path_factory.mktemp("probes"))
 
 
-def log_likelihood(folder: Path, answer: ReadAnswer) -> float:
-    """Of an answer and its end, if it has one, by one forward pass over it alone."""
-    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+def divergence(folder: Path, other: Path, answer: ReadAnswer) -> float:
+    """Along an answer and its end, if it has one: two forward passes over it alone."""
     tokens = AnswerTokens(AutoTokenizer.from_pretrained(str(folder)))
     prompt = answer.candidate.prompt
     given = f"\nInput: {prompt.input}" if prompt.input else ""
     head = tokens.ids(f"Task: {prompt.text}{given}\nOutput:")
     end = [] if answer.candidate.finish_reason == "length" else [tokens.end]
     ids = [*tokens.lead, *head, *tokens.ids(f" {answer.candidate.text.strip()}"), *end]
-    with torch.inference_mode():
-        logp = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
     start = len(tokens.lead) + len(head)
-    return math.fsum(float(logp[at - 1, ids[at]]) for at in range(start, len(ids)))
+    both = []
+    for path in (folder, other):
+        model = AutoModelForCausalLM.from_pretrained(str(path), dtype=torch.float32)
+        with torch.inference_mode():
+            logits = model(torch.tensor([ids])).logits[0, start - 1 : len(ids) - 1]
+        both.append(logits.double().log_softmax(-1))
+    own, theirs = both
+    return float((own.exp() * (own - theirs)).sum())
 
 
-def test_the_divergence_is_the_mean_log_ratio_over_the_policys_plain_samples(scene: Scene) -> None:
+def test_the_divergence_is_that_of_the_distributions_along_the_policys_plain_samples(
+    scene: Scene,
+) -> None:
     ratios: dict[str, list[float]] = {}
     for one in scene.answers(1):
         if one.candidate.sampling.temperature == 1.0:
-            own, other = (
-                log_likelihood(policy.folder, one) for policy in (scene.second, scene.first)
-            )
-            ratios.setdefault(one.candidate.prompt.id, []).append(own - other)
+            found = divergence(scene.second.folder, scene.first.folder, one)
+            ratios.setdefault(one.candidate.prompt.id, []).append(found)
     assert scene.now.kl_initial is not None
     assert scene.now.kl_initial.value == pytest.approx(fmean(map(fmean, ratios.values())), abs=1e-3)
     assert scene.now.kl_answers == sum(map(len, ratios.values())) == 6

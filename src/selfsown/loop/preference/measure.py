@@ -12,9 +12,11 @@ scores: sqrt(sum of squared distances from the prompt's mean / sum of (answers -
 prompts nothing is compared, since a reward model's scores of two prompts are not comparable. The
 *gap* is the proxy's gain minus gold's: how much more the scorer believes to have gained than was.
 
-KL(policy || other) is in nats per answer: the mean of log policy(y | x) - log other(y | x) over the
-policy's own answers y (`divergence.py`). It is taken of the answers that were sampled at
-temperature 1 from all tokens, which makes it unbiased; where there are none, of all.
+KL(policy || other) is in nats per answer: summed over the tokens of the policy's own answers, each
+one's end included, of the exact divergence of the two distributions of the next token
+(`selfsown.models.divergence`), in the encoding that the policy was trained with. It is taken of the
+answers that were sampled at temperature 1 from all tokens, which makes it unbiased; where there are
+none, of all. Of an answer that was cut off there is no end.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.loop.config import shown_model
-from selfsown.loop.preference.divergence import differences, log_likelihoods, sampled_plainly
+from selfsown.loop.preference.divergence import moved, sampled_plainly
 from selfsown.loop.preference.probing import (
     GOLD,
     PROXY,
@@ -183,9 +185,8 @@ class _Measuring:
         win_rate, length_matched = rates(contested(own, start, self._decider))
         plain = sampled_plainly(own)
         measured = plain or own
-        here = self._log_likelihoods(self._policy.folder, measured)
-        to_initial = self._moved(here, initial.policy.folder if initial else None, measured)
-        to_reference = self._moved(here, reference, measured) if reference else None
+        to_initial = self._moved(initial.policy.folder if initial else None, measured)
+        to_reference = self._moved(reference, measured) if reference else None
         return Probe(
             model_hash=model_hash(self._policy.folder),
             prompts=prompts,
@@ -212,16 +213,12 @@ class _Measuring:
     def _mean(self, scorer: str) -> Measure | None:
         return average(by_prompt(rewards(self._own, scorer)))
 
-    def _moved(
-        self, here: dict[Place, float], folder: Path | None, answers: Answers
-    ) -> dict[Place, float]:
-        """By answer: log-likelihood less that under another model; None: the policy itself."""
-        if folder is None or model_hash(folder) == model_hash(self._policy.folder):
-            return dict.fromkeys(here, 0.0)
-        return differences(here, self._log_likelihoods(folder, answers))
-
-    def _log_likelihoods(self, folder: Path, answers: Answers) -> dict[Place, float]:
-        return log_likelihoods(folder, answers, self._probing.encoding)
+    def _moved(self, folder: Path | None, answers: Answers) -> dict[Place, float]:
+        """KL to another model by answer; None: to the policy itself."""
+        own = self._policy.folder
+        if folder is None or model_hash(folder) == model_hash(own):
+            return dict.fromkeys(answers, 0.0)
+        return moved(own, folder, answers, self._probing.encoding)
 
 
 def _identity(
