@@ -110,20 +110,21 @@ def test_the_most_frequent_score_is_cut_to_the_second_most_frequent_at_random() 
 
 
 @pytest.mark.parametrize(
-    ("text", "learnt"),
+    ("text", "score", "learnt"),
     [
-        ("Names the river.\nScore: 4\n\nNext: Score it.", "Names the river.\nScore: 4"),
-        ("2 for style: Score: 2\nIn all good.\n**Score:** 4/5  ", None),
-        ("Names it.\nScore:\n3", "Names it.\nScore:\n3"),
-        ("Score: 4", ""),
-        ("Final score: 4/5.", ""),
+        ("Names the river.\nScore: 4\n\nNext: Score it.", 4, "Names the river.\nScore: 4"),
+        ("2 for style: Score: 2\nAll good.\n**Score:** 4/5  ", 4, "whole"),
+        ("Names it.\nScore:\n3", 3, "whole"),
+        ("It is fair.\nScore: 3\nNow Score: 2 cu", 3, "It is fair.\nScore: 3"),
+        ("Score: 4", 4, None),
+        ("Final score: 4/5.", 4, None),
     ],
 )
 def test_what_stands_behind_the_score_is_not_learnt_nor_is_a_bare_score(
-    text: str, learnt: str | None
+    text: str, score: float, learnt: str | None
 ) -> None:
-    whole = text.rstrip() if learnt is None else learnt
-    assert trained_text(text, POINTS) == (whole or None)
+    whole = text.rstrip() if learnt == "whole" else learnt
+    assert trained_text(text, score, POINTS) == whole
 
 
 def test_a_judgement_without_reasons_is_left_out_alone() -> None:

@@ -217,16 +217,21 @@ def examples(
     return result
 
 
-def trained_text(text: str, scale: Scale) -> str | None:
-    """What of a judge's answer is learnt: all of it up to its score; None without reasons."""
+def trained_text(text: str, score: float, scale: Scale) -> str | None:
+    """What of a judge's answer is learnt: all of it up to its score; None without reasons.
+
+    Args:
+        text: what the judge wrote, perhaps cut off.
+        score: what was read from it.
+        scale: of the score.
+    """
     lines = text.rstrip().split("\n")
-    ends = (
-        end for end in range(len(lines), 0, -1) if parse_score(lines[end - 1], scale) is not None
-    )
-    kept = "\n".join(lines[: next(ends, len(lines))]).rstrip()
-    if parse_score(kept, scale) != parse_score(text, scale):
+    ends = [number for number, line in enumerate(lines, 1) if parse_score(line, scale) == score]
+    kept = "\n".join(lines[: max(ends, default=len(lines))]).rstrip()
+    if parse_score(kept, scale) != score:
         kept = text.rstrip()  # the number stands on a line of its own, below "Score:"
-    return kept if len(_WORD.findall(kept)) >= _LEAST_WORDS else None
+    is_read = parse_score(kept, scale) == score
+    return kept if is_read and len(_WORD.findall(kept)) >= _LEAST_WORDS else None
 
 
 def _alone(label: Label) -> Iterator[Label]:
@@ -260,7 +265,9 @@ def _of_ranking(
         known = [score for score in scores if score is not None]
         read = read or len(known) == len(scores)
         if len(known) == len(scores) and _agree(ranking, known):
-            texts = [trained_text(part.raw, scale) for part in row]
+            texts = [
+                trained_text(part.raw, score, scale) for part, score in zip(row, known, strict=True)
+            ]
             return _examples(ranking, known, texts, sample, judgements)
     why: Why = "order" if read else "unread"
     return [], [_gone(ranking, one, judgements, why) for one in ranking.answers]
