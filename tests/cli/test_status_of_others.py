@@ -17,6 +17,9 @@ from selfsown.guard.lineage import Depths
 from selfsown.guard.record import GuardRecord, Remedy, Verdict, write_record
 from selfsown.loop.ending import Ending, write_ending
 from selfsown.loop.places import ARMS, LoopPlaces
+from selfsown.loop.preference.ending import Ending as PreferenceEnding
+from selfsown.loop.preference.ending import write_ending as write_preference_ending
+from selfsown.loop.preference.places import PreferencePlaces
 
 
 def said(path: Path) -> str:
@@ -49,6 +52,23 @@ def test_a_loop_says_its_rounds_its_stage_and_the_command_that_goes_on(loop: Loo
     assert "round 1: curated; not ended" in text
     assert "next: " in text and f"selfsown loop {loop.config}" in text
     assert "round, curated; not ended" in said(home) and f"of the loop `{loop.home}`" in said(home)
+
+
+def test_a_loop_over_pairs_says_its_rounds_and_its_own_stages(loop: LoopPlaces) -> None:
+    loop.config.write_text("recipe: online-rlhf\nrounds: 2\nout: loop\n")
+    places = PreferencePlaces(loop.home)
+    first, second = places.round(0), places.round(1)
+    second.model.mkdir(parents=True)
+    first.home.mkdir()
+    ended = {"round": 0, "decision": "rolled_back", "reason": "gold fell", "policy": "lab"}
+    ending = PreferenceEnding(**ended, policy_hash="", pairs=3)  # type: ignore[arg-type]
+    write_preference_ending(first.ending, ending)
+    for path in (second.gates, second.model / "training.json"):
+        path.write_text("{}")
+    text = said(loop.home)
+    assert "loop, 1 of 2 rounds turned" in text and "round 0: rolled_back: gold fell" in text
+    assert "round 1: paired, trained; not ended" in text
+    assert "round, rolled_back: gold fell" in said(first.home)
 
 
 def test_a_finished_loop_can_be_extended_and_a_running_one_is_left_alone(loop: LoopPlaces) -> None:

@@ -31,6 +31,15 @@ class OtherStatus:
     """The command to go on with; empty while a process works on it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a round ended, of whatever loop it is."""
+
+    round: int
+    decision: str
+    reason: str
+
+
 def read_other(directory: Path, holder: Callable[[Path], int | None]) -> OtherStatus | None:
     """The status of a directory that is no run; None if it is nothing that selfsown knows.
 
@@ -72,13 +81,13 @@ def other_lines(found: OtherStatus) -> list[str]:
 def _loop(directory: Path, process: int | None) -> OtherStatus:
     from selfsown.cli.run import program
     from selfsown.core.config import read_config
-    from selfsown.loop.ending import read_ending
     from selfsown.loop.places import LoopPlaces
 
     places = LoopPlaces(directory)
     config = read_config(places.config)
     wanted = int(config["rounds"])
-    endings = [one for n in range(wanted) if (one := read_ending(places.round(n))) is not None]
+    found = (_ended(places.round(number).ending) for number in range(wanted))
+    endings = [one for one in found if one is not None]
     lines = [f"round {one.round}: {one.decision}: {one.reason}" for one in endings]
     again = f"{program()} loop {shlex.quote(str(places.config))}"
     if endings and endings[-1].decision == "stopped":
@@ -89,7 +98,8 @@ def _loop(directory: Path, process: int | None) -> OtherStatus:
         again += f" --rounds {2 * wanted}"
     else:
         state = f"{len(endings)} of {wanted} rounds turned"
-        lines.append(f"round {len(endings)}: {_stage(places.round(len(endings)).home)}")
+        stage = _stage(places.round(len(endings)).home, config.get("recipe"))
+        lines.append(f"round {len(endings)}: {stage}")
     if process is not None:
         state, again = f"running, in process {process}: {state}", ""
     if places.page.is_file():
@@ -180,21 +190,39 @@ def _experiment(directory: Path, process: int | None) -> OtherStatus:
 
 def _round(directory: Path, home: Path, process: int | None) -> OtherStatus:
     from selfsown.cli.run import program
-    from selfsown.loop.ending import read_ending
-    from selfsown.loop.places import RoundPlaces
+    from selfsown.core.config import read_config
+    from selfsown.loop.places import LoopPlaces, RoundPlaces
 
-    ending = read_ending(RoundPlaces(directory))
-    state = f"{ending.decision}: {ending.reason}" if ending else _stage(directory)
-    inside = ", ".join(
-        f"`{directory / name}`" for name in ("run", "model", "eval") if (directory / name).is_dir()
-    )
+    recipe = read_config(LoopPlaces(home).config).get("recipe")
+    ending = _ended(RoundPlaces(directory).ending)
+    state = f"{ending.decision}: {ending.reason}" if ending else _stage(directory, recipe)
+    names = ("run", "model", "eval", "probe/run", "anchor/run")
+    inside = ", ".join(f"`{directory / name}`" for name in names if (directory / name).is_dir())
     lines = (f"of the loop `{home}`",) + ((f"inside: {inside}",) if inside else ())
     again = "" if process else f"{program()} status {shlex.quote(str(home))}"
     return OtherStatus(str(directory), "round", state, process, lines, again)
 
 
-def _stage(home: Path) -> str:
+def _ended(path: Path) -> _Ended | None:
+    """How a round of any loop ended; None if it has not."""
+    import orjson
+
+    if not path.is_file():
+        return None
+    form = orjson.loads(path.read_bytes())
+    return _Ended(form["round"], form["decision"], form["reason"])
+
+
+def _stage(home: Path, recipe: object) -> str:
     """What is done of a round that has not ended; a stage is done when its last file exists."""
+    from selfsown.loop.preference.config import RECIPE_NAMES
+
+    done = _preference_stages(home) if recipe in RECIPE_NAMES else _tuning_stages(home)
+    names = [name for name, is_done in done.items() if is_done]
+    return f"{', '.join(names)}; not ended" if names else "not finished generating"
+
+
+def _tuning_stages(home: Path) -> dict[str, bool]:
     from selfsown.evaluate.results import RESULTS
     from selfsown.guard.record import GUARD_FILE
     from selfsown.loop.generate import is_finished
@@ -202,15 +230,28 @@ def _stage(home: Path) -> str:
     from selfsown.train.plan import RECORD
 
     places = RoundPlaces(home)
-    done = (
-        ("generated", is_finished(places.run)),
-        ("curated", places.curated.is_file()),
-        ("guarded", (home / GUARD_FILE).is_file()),
-        ("trained", (places.model / RECORD).is_file()),
-        ("evaluated", (places.scores / RESULTS).is_file()),
-    )
-    names = [name for name, is_done in done if is_done]
-    return f"{', '.join(names)}; not ended" if names else "not finished generating"
+    return {
+        "generated": is_finished(places.run),
+        "curated": places.curated.is_file(),
+        "guarded": (home / GUARD_FILE).is_file(),
+        "trained": (places.model / RECORD).is_file(),
+        "evaluated": (places.scores / RESULTS).is_file(),
+    }
+
+
+def _preference_stages(home: Path) -> dict[str, bool]:
+    from selfsown.loop.generate import is_finished
+    from selfsown.loop.preference.measure import PROBE
+    from selfsown.loop.preference.places import RoundPlaces
+    from selfsown.train.plan import RECORD
+
+    places = RoundPlaces(home)
+    return {
+        "generated": is_finished(places.run),
+        "paired": places.gates.is_file(),
+        "trained": (places.model / RECORD).is_file(),
+        "probed": (places.probe / PROBE).is_file(),
+    }
 
 
 def _training(directory: Path, process: int | None) -> OtherStatus:
