@@ -33,6 +33,8 @@ FAST = ("selfsown", "engine", "bare", "openai")
 OURS = ("selfsown", "bare", "engine")
 """`engine` is selfsown without HTTP."""
 LIMIT_S = 600
+UNUSUAL = frozenset({"PYTHONDONTWRITEBYTECODE"})
+"""Not handed on: an installed program finds itself, and templates it fills, compiled."""
 SCENARIOS = {
     "a": ("no latency", ()),
     "b": ("log-normal latency, median 300 ms", ("--latency-median-s", "0.3")),
@@ -51,6 +53,7 @@ def contend(script: Path, python: str, latency: tuple[str, ...], calls: int) -> 
             stderr=subprocess.PIPE,
             text=True,
             cwd=scratch,
+            env={name: os.environ[name] for name in os.environ if name not in UNUSUAL},
             start_new_session=True,
         )
         try:
