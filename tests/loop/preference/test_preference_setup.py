@@ -94,6 +94,30 @@ def test_a_scorer_that_nobody_answers_for_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, "scorer `rubric` asks role `judge`", ConfigError, options=asked)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": {"jugde": "lab"}}, "has no role `jugde`"),
+        ({"models": {"judge": "opnai:x"}}, "no model backend has the scheme `opnai`"),
+        ({"prompts": {"writer": "opnai:x", "seeds": "lab"}}, "no model backend has the scheme"),
+        ({"prompts": {"writer": "lab", "seeds": "none.jsonl"}}, "none.jsonl"),
+        ({"prompts": {"writer": "lab", "seeds": "lab", "options": {"x": 1}}}, "unknown key `x`"),
+        ({"preset": "spin"}, "has no `output`"),
+        (
+            {"preset": "spin", "prompts": {"writer": "lab", "seeds": "lab"}},
+            "takes answers of people, and prompts are written",
+        ),
+        ({"probe": {"prompts": "none.jsonl"}}, "`none.jsonl` does not exist"),
+    ],
+)
+def test_models_prompts_and_seeds_that_cannot_be_used_are_refused(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    if "preset" in changes:
+        changes = {"options": {"layout": "task"}, **changes}
+    refused(tmp_path, said, **changes)
+
+
 def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
     options = {"layout": "task", "scorer": "reward"}
     missing = {**options, "scorer_options": {"model": str(tmp_path / "none")}}

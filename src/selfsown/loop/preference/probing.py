@@ -6,7 +6,7 @@ number everywhere ends nothing, since a policy may well be right everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -47,7 +47,7 @@ class Probing:
     recipe: str
     """The loop's; its first role is the policy."""
     options: Mapping[str, Any]
-    """Of the recipe: all those of the rounds, with the probe's `answers` and `observers`."""
+    """Of the recipe: all those of the rounds, with the probe's `observers`."""
     models: Mapping[str, str | Mapping[str, Any]]
     """Of the recipe's other roles; without a judge the policy judges itself, where it may."""
     prompts: Path
@@ -57,6 +57,8 @@ class Probing:
     seed: int = 0
     limits: Mapping[str, JSON] = field(default_factory=dict)
     """Of model calls, as in a config."""
+    answers: Sequence[Mapping[str, Any]] | None = None
+    """Answers to each prompt, as the recipe's option; None: those of the rounds."""
     reuse: tuple[str, ...] = ()
     """Run directories whose equal answers are copied."""
 
@@ -69,7 +71,9 @@ class Probing:
         recipe = get_recipe(self.recipe)
         rounds: Options = recipe.resolve("default", self.options)
         changes: dict[str, Any] = {"human": "none", "cut_off": "as_any", "check_after": 0}
-        if rounds.own_answers == 1:  # its rival was a person's answer
+        if self.answers is not None:
+            changes["answers"] = self.answers
+        elif rounds.own_answers == 1:  # its rival was a person's answer
             changes["answers"] = [{**rounds.answers[0].model_dump(), "count": 2}]
         if not rounds.is_scored:
             changes |= _scored_by_observer(rounds)
@@ -106,13 +110,12 @@ def probing_of(config: PreferenceLoopConfig, prompts: Path, encoding: AnswerEnco
             name: one.model_dump(mode="json") for name, one in named.items() if one is not None
         }
     }
-    if given.answers is not None:
-        changes["answers"] = given.answers
     rounds = get_recipe(config.recipe).resolve(config.preset, config.options)
     return Probing(
         recipe=config.recipe,
         options={**rounds.model_dump(mode="json"), **changes},
         models=config.models,
+        answers=given.answers,
         prompts=prompts,
         encoding=encoding,
         seed=config.seed,

@@ -15,7 +15,7 @@ import orjson
 
 from selfsown.core.config import RunConfig, make_config
 from selfsown.core.effective import read_effective
-from selfsown.core.errors import ConfigChanged, InputError, TooFewRecords
+from selfsown.core.errors import ConfigChanged, ConfigError, InputError, TooFewRecords
 from selfsown.core.inputs import read_rows
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
@@ -25,7 +25,9 @@ from selfsown.loop.preference.config import PreferenceLoopConfig
 from selfsown.loop.preference.places import PreferencePlaces
 from selfsown.preference.gates import check_disjoint, identity
 from selfsown.preference.records import Prompt
+from selfsown.recipes.base import get_recipe
 from selfsown.recipes.preference.prompts import prompts_of
+from selfsown.recipes.seeds import read_seeds
 
 Row = Mapping[str, JSON]
 
@@ -35,8 +37,15 @@ VALIDATION = "validation"
 class PromptSets:
     """The prompts of one loop."""
 
-    def __init__(self, config: PreferenceLoopConfig, places: PreferencePlaces) -> None:
+    def __init__(
+        self, config: PreferenceLoopConfig, places: PreferencePlaces, *, need_human: bool = False
+    ) -> None:
         """Read what is declared and check it; nothing is written or asked.
+
+        Args:
+            config: of the loop.
+            places: of the loop.
+            need_human: rows of rounds have answers of people, for the recipe's option `human`.
 
         Raises:
             InputError: a file cannot be read, a row has no prompt, or there are too few for all
@@ -50,11 +59,13 @@ class PromptSets:
         self._sets: list[list[Row]] = []
         declared = None
         if given.file is not None:
-            rows = _rows(Path(given.file))
+            rows = _rows(Path(given.file), need_human=need_human)
             declared = asked_by(rows)
             self._sets = self._split(rows, given.file)
         else:
-            self._sets = [_rows(Path(name)) for name in given.files]
+            self._sets = [_rows(Path(name), need_human=need_human) for name in given.files]
+        if given.writer is not None:
+            self._check_writing(need_human=need_human)
         named = {f"round {number}": rows for number, rows in enumerate(self._sets)}
         sets = {name: asked_by(rows) for name, rows in named.items()}
         check_disjoint(sets, declared)
@@ -86,6 +97,18 @@ class PromptSets:
         if not path.is_file():
             _write(path, self._sets[number] if self._sets else self._written(number))
         return [dict(row) for row in read_lines(path) if isinstance(row, dict)]
+
+    def _check_writing(self, *, need_human: bool) -> None:
+        """Refuse seeds and options that the writer could not use."""
+        if need_human:
+            raise ConfigError(
+                "loop config: `options.human` takes answers of people, and prompts are written",
+                why="a written prompt has nobody's answer",
+                fix="give a `prompts.file` whose rows have an `output`, or remove `options.human`",
+            )
+        config = self._writing(1)
+        get_recipe(config.recipe).resolve(config.preset, config.options)
+        read_seeds(str(config.seeds))
 
     def _split(self, rows: Sequence[Row], name: str) -> list[list[Row]]:
         count, rounds = self._config.prompts.per_round, self._config.rounds
@@ -164,16 +187,20 @@ class PromptSets:
                 yield row
 
 
-def asked_by(rows: Iterable[Row]) -> list[Prompt]:
+def asked_by(rows: Iterable[Row], *, need_human: bool = False) -> list[Prompt]:
     """What rows of the recipe ask.
+
+    Args:
+        rows: as the recipe takes them.
+        need_human: each has an answer of a person.
 
     Raises:
         InputError: a row is no prompt, or two prompts have one id.
     """
-    return [one.prompt for one in prompts_of(rows, need_human=False)]
+    return [one.prompt for one in prompts_of(rows, need_human=need_human)]
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path, *, need_human: bool = False) -> list[Row]:
     """The prompts of a file.
 
     Raises:
@@ -181,7 +208,7 @@ def _rows(path: Path) -> list[Row]:
     """
     rows = list(read_rows(path))
     try:
-        asked_by(rows)
+        asked_by(rows, need_human=need_human)
     except InputError as error:
         raise InputError(f"`{path}`: {error.what}", why=error.why, fix=error.fix) from None
     return rows

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from selfsown.core.errors import ConfigError
+from selfsown.core.nearest import did_you_mean
 from selfsown.judge.base import Judge
 from selfsown.judge.labels import Label
 from selfsown.judge.prompting import shown_instruction
@@ -26,6 +27,7 @@ from selfsown.loop.preference.prompts import PromptSets
 from selfsown.models.answer_tokens import AnswerEncoding
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.hf import has_chat_template
+from selfsown.models.uri import open_model
 from selfsown.preference.gates import check_judges_differ
 from selfsown.recipes.base import get_recipe
 from selfsown.recipes.preference.options import Options
@@ -75,9 +77,11 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
     options = cast("Options", get_recipe(config.recipe).resolve(config.preset, config.options))
     encoding = encoding_of(config, options)
     _check_trainings(config, encoding)
+    _check_models(config)
     _check_scorers(config, options)
     places = PreferencePlaces(Path(config.out))
-    prompts = PromptSets(config, places)
+    probing_of(config, places.validation, encoding).effective()
+    prompts = PromptSets(config, places, need_human=options.human != "none")
     judge: Judge | None = None
     labels: list[Label] = []
     if config.anchor is not None:
@@ -111,6 +115,21 @@ def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> 
             read_sources(tuning.data, seeds=False)
     if "offline" in config.controls and config.offline_pairs is not None:
         read_pairs([SourceConfig(path=config.offline_pairs)])
+
+
+def _check_models(config: PreferenceLoopConfig) -> None:
+    """Refuse models of unknown roles, and any that cannot be opened; nothing is sent."""
+    roles = get_recipe(config.recipe).roles
+    for role, given in config.models.items():
+        if role not in roles:
+            raise ConfigError(
+                f"loop config: recipe `{config.recipe}` has no role `{role}`",
+                why=f"its roles are {', '.join(f'`{one}`' for one in roles)}",
+                fix=did_you_mean(role, roles) or f"remove `models.{role}`",
+            )
+        open_model(given)
+    if config.prompts.writer is not None:
+        open_model(config.prompts.writer)
 
 
 def _started_on(config: PreferenceLoopConfig) -> list[str]:
