@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 
 def turned(config: PreferenceLoopConfig, tell: Callable[[str], None], *, as_json: bool) -> int:
-    """Turn the loop and say what came of it; returns the exit code."""
+    """Turn the loop and say what came of it, a table on stdout; returns the exit code."""
+    from selfsown.cli.preference_tables import policy_lines
     from selfsown.loop.preference.rounds import turn_preferences
+    from selfsown.loop.preference.summary import preference_numbers
 
     result = turn_preferences(config, tell)
     if as_json:
         click.echo(result.places.numbers.read_text(encoding="utf-8"), nl=False)
+    else:
+        numbers = preference_numbers(config, result.places, result.best)
+        click.echo("\n".join(policy_lines(numbers)))
     for line in ending_lines(result):
         tell(line)
     return 0

@@ -42,18 +42,19 @@ MEASURES: Final[Mapping[str, About]] = {
     "gap": About(
         "gap",
         "Gain by proxy less gain by gold: how much more the scorer believes to have gained than"
-        " was. Both are in standard deviations, since their scales differ.",
+        " was. A gain is the mean less the initial policy's, over s, as the two scales differ: s is"
+        " the standard deviation of that scorer's rewards within the initial policy's answers to"
+        " one prompt, pooled over prompts.",
         has_sign=True,
     ),
     "length": About("length", "Characters of an answer."),
     "kl_initial": About(
-        "KL to the initial policy",
-        "Nats per answer: mean of log policy(y|x) - log initial(y|x) over the policy's own answers,"
-        " exact log-likelihoods.",
+        "KL to initial",
+        "Kullback-Leibler divergence of the initial policy from this one, in nats per answer: summed"
+        " over the tokens of its own answers and their ends, of the two exact distributions of the"
+        " next token.",
     ),
-    "kl_reference": About(
-        "KL to the reference", "The same to what its training was to stay close to."
-    ),
+    "kl_reference": About("KL to reference", "The same to what its training was to stay close to."),
     "win_rate": About(
         "win rate",
         "Answer against the initial policy's answer to the same prompt, decided by gold (without it"
@@ -61,8 +62,10 @@ MEASURES: Final[Mapping[str, About]] = {
         is_share=True,
     ),
     "length_matched": About(
-        "win rate at equal length",
-        "The same with length taken out, by a logistic model of the difference in length.",
+        "win rate, equal length",
+        "Answer against the initial policy's answer to the same prompt, decided by gold (without it"
+        " by the second scorer, else by the proxy), a tie one half; length is taken out by a"
+        " logistic model of the difference in length.",
         is_share=True,
     ),
     "anchor": About(

@@ -16,12 +16,14 @@ from tests.loop.preference.page_numbers import (
     without,
 )
 
+from selfsown.cli.preference_tables import experiment_lines, policy_lines
 from selfsown.report.loop_numbers import Measure
 from selfsown.report.preference_measures import (
     MEASURES,
     change_text,
     interval_text,
     measure_text,
+    title_text,
 )
 from selfsown.report.preference_page import (
     CHARTS,
@@ -89,7 +91,7 @@ def test_a_loops_page_says_each_number_with_its_interval_and_what_became_of_roun
     assert "scored by <code>reward</code>" in page
     assert page.count('<span class="tag">best</span>') == 1
     for name in ("gap", "kl_initial"):
-        assert MEASURES[name].meaning.partition("(")[0] in page.replace("&#39;", "'")
+        assert MEASURES[name].meaning in page.replace("&#39;", "'")
 
 
 def test_what_was_not_measured_is_no_column_and_no_chart() -> None:
@@ -123,6 +125,20 @@ def test_numbers_and_page_are_written_and_the_same_every_time(tmp_path: Path) ->
         "folder": "loops/x/rounds/1/model",
         "by": "gold",
     }
+
+
+def test_tables_of_the_command_line_say_the_same_and_what_it_means() -> None:
+    for lines in (policy_lines(loop_numbers()), experiment_lines(experiment_numbers())):
+        text = "\n".join(lines)
+        assert "+0.16 (+0.04 to +0.28)" in text
+        assert HOSTILE not in text and "\x1b" not in text
+        said = " ".join(text.split())
+        for name in ("gold", "gap", "length_matched"):
+            assert f"{title_text(name)}: {MEASURES[name].meaning}" in said
+    loop, _ = policy_lines(loop_numbers())[:2]
+    assert loop.startswith("policy ")
+    assert any(line.startswith("round 1 (best)") for line in policy_lines(loop_numbers()))
+    assert any("refused by a gate" in line for line in experiment_lines(experiment_numbers()))
 
 
 def test_measures_are_written_with_sign_unit_and_interval() -> None:
