@@ -50,9 +50,8 @@ MEASURES: Final[Mapping[str, About]] = {
     "length": About("length", "Characters of an answer."),
     "kl_initial": About(
         "KL to initial",
-        "Kullback-Leibler divergence of the initial policy from this one, in nats per answer: summed"
-        " over the tokens of its own answers and their ends, of the two exact distributions of the"
-        " next token.",
+        "KL(policy || initial policy) in nats per answer: of the two exact distributions of the next"
+        " token, summed over the tokens of the policy's own answers and their ends.",
     ),
     "kl_reference": About("KL to reference", "The same to what its training was to stay close to."),
     "win_rate": About(
