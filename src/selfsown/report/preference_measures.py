@@ -50,8 +50,8 @@ MEASURES: Final[Mapping[str, About]] = {
     "length": About("length", "Characters of an answer."),
     "kl_initial": About(
         "KL to initial",
-        "KL(policy || initial policy) in nats per answer: of the two exact distributions of the next"
-        " token, summed over the tokens of the policy's own answers and their ends.",
+        "KL(policy || initial policy), in nats per answer: of the two exact distributions of the"
+        " next token, summed over the tokens of the policy's own answers and their ends.",
     ),
     "kl_reference": About("KL to reference", "The same to what its training was to stay close to."),
     "win_rate": About(
