@@ -10,7 +10,14 @@ import pytest
 
 from selfsown.core.errors import InputError, TooFewRecords
 from selfsown.judge.labels import Label, read_labels
-from selfsown.loop.preference.anchor import Anchored, anchored, change, read_anchor
+from selfsown.judge.registry import judge_named
+from selfsown.loop.preference.anchor import (
+    Anchored,
+    anchored,
+    change,
+    judge_anchor,
+    read_anchor,
+)
 from selfsown.loop.preference.config import PromotionConfig
 from selfsown.loop.preference.ending import Standing, best_of, gate
 
@@ -137,6 +144,29 @@ def test_scored_answers_are_compared_within_their_prompt(tmp_path: Path) -> None
         *({"prompt": "q", "answer": f"{a}", "label": a, "judged": a} for a in (0, 1)),
     )
     assert anchored(told).groups == {"p": (0.5 + 1 + 0.5 + 1 + 0.5) / 5, "q": 1.0}
+
+
+def test_a_policy_is_asked_about_the_anchor_once(tmp_path: Path) -> None:
+    """Of three pairs it scores one as people do, one the other way round, and cannot read one."""
+    script, path = tmp_path / "policy.jsonl", tmp_path / "anchor.jsonl"
+    rules = [
+        {"match": "a long answer", "text": "Score: 4"},
+        {"match": "a short answer", "text": "Score: 2"},
+        {"text": "I would rather not."},
+    ]
+    script.write_text("".join(json.dumps(rule) + "\n" for rule in rules), encoding="utf-8")
+    texts = [("long", "short", "a"), ("short", "long", "a"), ("odd", "short", "b")]
+    rows = [
+        {"prompt": f"Prompt {n}", "a": f"a {a} answer", "b": f"a {b} answer", "label": label}
+        for n, (a, b, label) in enumerate(texts)
+    ]
+    judge = judge_named("rubric", {"samples": 1})
+    given: Any = (labels(path, *rows), judge, f"scripted:{script}", tmp_path / "out")
+    found = judge_anchor(*given, seed=0, limits={})
+    assert found.groups == {"Prompt 0": 1.0, "Prompt 1": 0.0, "Prompt 2": 0.5}
+    assert found.parse_rate == pytest.approx(2 / 3)
+    script.unlink()
+    assert judge_anchor(*given, seed=0, limits={}) == found
 
 
 def test_an_anchor_that_was_trained_on_or_decides_nothing_is_refused(tmp_path: Path) -> None:
