@@ -84,7 +84,7 @@ def asked(plan: Plan, home: Path, nursery: Nursery, name: str, order: str) -> Se
         run_whole(nursery, config)
         end, total = committed(place / "killed/run", MODEL), arrivals(server)
     again = ((total - seen) - (end - before)).total()
-    ordered = order == "strict" or name == "complete"
+    ordered = order == "strict" or case.is_independent
     if ordered:
         for had, sent in tally.sessions:
             again += sum(

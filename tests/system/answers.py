@@ -46,3 +46,11 @@ def grade(body: Body) -> str:
     """For the rubric: reasons and a score, by what is shown."""
     shown = str(body["messages"]).encode()
     return f"It says something.\nScore: {hashlib.sha256(shown).digest()[0] % 6}"
+
+
+def answer_and_grade(body: Body) -> str:
+    """For a policy that judges itself: a score where an answer is shown, else an answer."""
+    if "<answer>" in body["messages"][-1]["content"]:
+        return grade(body)
+    asked = f"{body['messages']} {body['temperature']}"
+    return " ".join(random.Random(asked).sample(WORDS, 4))

@@ -31,6 +31,10 @@ class Case:
     """Most items of it that can be outstanding at once, where it is a constant."""
     inputs: str = ""
     rows: Sequence[Any] = field(default_factory=tuple)
+    role: str = "generator"
+    """The model that is asked."""
+    is_independent: bool = False
+    """Whether its rows are, so that in either order the bytes are those of any other run."""
 
 
 CASES = {
@@ -63,6 +67,21 @@ CASES = {
         window=64,
         inputs="rows",
         rows=[{"n": n} for n in range(400)],
+        is_independent=True,
+    ),
+    "self-rewarding": Case(
+        {
+            "recipe": "self-rewarding",
+            "options": {
+                "answers": [{"count": 1, "temperature": one / 2} for one in range(1, 4)],
+                "scorer_options": {"samples": 2},
+            },
+        },
+        "tests.system.answers:answer_and_grade",
+        inputs="rows",
+        rows=[{"prompt": f"Name {n}."} for n in range(40)],
+        role="policy",
+        is_independent=True,
     ),
 }
 
@@ -74,7 +93,7 @@ def config_for(case: Case, home: Path, server: ServerProcess, order: str, concur
     config = {
         **case.config,
         case.inputs: str(inputs),
-        "models": {"generator": server.model_uri(MODEL)},
+        "models": {case.role: server.model_uri(MODEL)},
         "order": order,
         "limits": {"concurrency": concurrency, "resend": 0},
         "out": str(home / "run"),

@@ -24,7 +24,7 @@ from selfsown.testing.tiny_llama import write_tiny_llama
 
 MODEL = "test-model"
 ROUNDS = 2
-STEPS = 12
+STEPS = 8
 """Of each training; a checkpoint after each but the last."""
 PROMPTS, VALIDATION, ANSWERS, SAMPLES = 6, 3, 3, 2
 
