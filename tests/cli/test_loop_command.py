@@ -9,6 +9,7 @@ import pytest
 
 from selfsown.cli.loop import lab_variants
 from selfsown.loop import experiment, rounds
+from selfsown.loop.preference import experiment as preference_experiment
 
 Program = Callable[..., tuple[int, str, str]]
 
@@ -37,6 +38,15 @@ def test_the_lab_experiment_refuses_what_it_cannot_take(
     assert not Path("x/arms").exists()
 
 
+@pytest.mark.parametrize("arguments", [("--rounds", 2), ("--set", "rounds=2"), ("loop.yaml",)])
+def test_the_preference_experiment_refuses_what_it_cannot_take(
+    selfsown: Program, arguments: tuple[object, ...]
+) -> None:
+    code, _, stderr = selfsown("loop", "--lab-preferences", "-o", "x", *arguments)
+    assert code == 2 and "takes `-o DIR` and `--repeat`" in stderr
+    assert not Path("x").exists()
+
+
 @pytest.mark.parametrize("assignment", ["seeds", "=3", "seeds=["])
 def test_set_refuses_what_is_no_assignment(selfsown: Program, assignment: str) -> None:
     code, _, stderr = selfsown("loop", "-o", "x", "--set", assignment)
@@ -54,13 +64,19 @@ def stopped(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--lab-experiment",), ("--set", "seeds=lab", "--set", "suites=[lab-plain]")]
+    "arguments",
+    [
+        ("--lab-experiment",),
+        ("--lab-preferences",),
+        ("--set", "seeds=lab", "--set", "suites=[lab-plain]"),
+    ],
 )
 def test_ctrl_c_in_any_stage_prints_the_command_that_goes_on(
     selfsown: Program, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(rounds, "turn", stopped)
     monkeypatch.setattr(experiment, "experiment", stopped)
+    monkeypatch.setattr(preference_experiment, "run_experiment", stopped)
     code, _, stderr = selfsown("loop", "-o", "x", *arguments)
     assert code == 130
     (resume,) = (line for line in stderr.splitlines() if line.startswith("resume: "))

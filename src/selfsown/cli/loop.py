@@ -37,11 +37,17 @@ if TYPE_CHECKING:
     " itself; needs no network.",
 )
 @click.option(
+    "--lab-preferences",
+    is_flag=True,
+    help="Instead of CONFIG: preference loops and their controls on the embedded lab, in two"
+    " processes; needs no network.",
+)
+@click.option(
     "--repeat",
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Seeds of --lab-experiment.",
+    help="Seeds of --lab-experiment and --lab-preferences.",
 )
 @click.option("--keys", is_flag=True, help="Explain every key of the config, and end.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
@@ -55,6 +61,7 @@ def loop(
     rounds: int | None,
     assignments: tuple[str, ...],
     lab_experiment: bool,
+    lab_preferences: bool,
     repeat: int,
     keys: bool,
     quiet: bool,
@@ -74,7 +81,7 @@ def loop(
     if keys:
         click.echo("\n".join(key_lines()))
         return 0
-    from selfsown.cli.preference_loop import turned
+    from selfsown.cli.preference_loop import preference_experiment, turned
     from selfsown.cli.run import resume_command
     from selfsown.core.errors import Suspended
     from selfsown.loop.config import make_loop_config
@@ -90,6 +97,10 @@ def loop(
                 )
             variants = lab_variants(assignments)
             return lab_comparison(out, repeat, tell, variants, as_json=as_json)
+        if lab_preferences:
+            if config_file or rounds or assignments or out is None:
+                raise click.UsageError("`--lab-preferences` takes `-o DIR` and `--repeat`")
+            return preference_experiment(out, repeat, tell, as_json=as_json)
         form = given_form(config_file, out, rounds, assignments)
         source = str(config_file or "loop")
         if form.get("recipe") in RECIPE_NAMES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +31,32 @@ def turned(config: PreferenceLoopConfig, tell: Callable[[str], None], *, as_json
     for line in ending_lines(result):
         tell(line)
     return 0
+
+
+def preference_experiment(
+    out: str, repeat: int, tell: Callable[[str], None], *, as_json: bool
+) -> int:
+    """The built-in experiment; tables on stdout. Returns the exit code: 1 if a gate refused an arm.
+
+    Args:
+        out: its directory.
+        repeat: number of seeds.
+        tell: receives one line per finished stage.
+        as_json: print the numbers instead of tables.
+    """
+    from selfsown.cli.preference_tables import experiment_lines
+    from selfsown.loop.preference.experiment import run_experiment
+    from selfsown.loop.preference.lab_preferences import EXPERIMENT
+    from selfsown.loop.preference.places import PreferencePlaces
+
+    places = PreferencePlaces(Path(out))
+    numbers = run_experiment(EXPERIMENT, places.home, range(repeat), tell)
+    if as_json:
+        click.echo(places.numbers.read_text(encoding="utf-8"), nl=False)
+    else:
+        click.echo("\n".join(experiment_lines(numbers)))
+    tell(f"page:  {places.page}")
+    return 1 if numbers.refused else 0
 
 
 def ending_lines(result: PreferenceResult) -> list[str]:
