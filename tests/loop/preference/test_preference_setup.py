@@ -174,6 +174,18 @@ def test_an_anchor_is_of_the_policy_and_of_prompts_that_nobody_trains_on(tmp_pat
     assert setup.judge is not None and setup.judge.name == "rubric" and len(setup.labels) == 4
 
 
+def test_policies_are_not_measured_on_what_something_trains_on(tmp_path: Path) -> None:
+    row = lab_prompts(2)[1]
+    start = write_rows(tmp_path / "start.jsonl", [{**row, "output": "yes"}])
+    said = "1 of 2 validation prompts are asked by a record of `start`"
+    refused(tmp_path, said, CheckFailed, start=[str(start)])
+    pair = {"prompt": row["instruction"], "input": row["input"], "chosen": "a", "rejected": "b"}
+    offline = str(write_rows(tmp_path / "pairs.jsonl", [pair]))
+    control = {"controls": ["offline"], "offline_pairs": offline}
+    refused(tmp_path, "are asked by a pair of `offline_pairs`", CheckFailed, **control)
+    set_up(small(tmp_path, offline_pairs=offline))  # which is not used
+
+
 def test_offline_pairs_that_are_none_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps({"prompt": "Name a bird.", "chosen": "owl"}) + "\n")

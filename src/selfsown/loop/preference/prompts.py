@@ -79,6 +79,11 @@ class PromptSets:
         return [one.request for one in asked_by(rows)]
 
     @property
+    def measured(self) -> list[str]:
+        """What the validation prompts say."""
+        return [one.request for one in asked_by(self._validation)]
+
+    @property
     def validation(self) -> Path:
         """The file of the validation prompts."""
         path = self._places.validation

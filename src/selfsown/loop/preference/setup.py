@@ -7,11 +7,12 @@ overlap or are too few, an anchor that was trained on.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from selfsown.core.errors import ConfigError
+from selfsown.core.errors import CheckFailed, ConfigError
 from selfsown.core.nearest import did_you_mean
 from selfsown.judge.base import Judge
 from selfsown.judge.labels import Label
@@ -24,11 +25,12 @@ from selfsown.loop.preference.encoding import encoding_of
 from selfsown.loop.preference.places import PreferencePlaces
 from selfsown.loop.preference.probing import Probing, probing_of
 from selfsown.loop.preference.prompts import PromptSets
-from selfsown.models.answer_tokens import AnswerEncoding
+from selfsown.models.answer_tokens import AnswerEncoding, request_of
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.hf import has_chat_template
 from selfsown.models.uri import open_model
 from selfsown.preference.gates import check_judges_differ
+from selfsown.preference.records import plain_text
 from selfsown.recipes.base import get_recipe
 from selfsown.recipes.preference.options import Options
 from selfsown.recipes.preference.scorers import Scorer, scorer_named
@@ -70,7 +72,7 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
 
     Raises:
         InputError: something given cannot be used.
-        CheckFailed: two sets of prompts overlap.
+        CheckFailed: two sets of prompts overlap, or something trains on validation prompts.
         MissingExtra: a package that is needed is not installed.
     """
     require_training_packages()
@@ -82,11 +84,14 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
     places = PreferencePlaces(Path(config.out))
     probing_of(config, places.validation, encoding).effective()
     prompts = PromptSets(config, places, need_human=options.human != "none")
+    started_on = _started_on(config)
+    _refuse_measured(prompts.measured, started_on, "a record of `start`")
+    _refuse_measured(prompts.measured, _offline_prompts(config), "a pair of `offline_pairs`")
     judge: Judge | None = None
     labels: list[Label] = []
     if config.anchor is not None:
         judge = _own_judge(config, options)
-        labels = read_anchor(Path(config.anchor), [*prompts.declared, *_started_on(config)])
+        labels = read_anchor(Path(config.anchor), [*prompts.declared, *started_on])
     return Setup(
         config=config,
         places=places,
@@ -113,8 +118,6 @@ def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> 
         resolve(tuning, has_chat_template=has_chat_template(tokenizer))
         if config.start:
             read_sources(tuning.data, seeds=False)
-    if "offline" in config.controls and config.offline_pairs is not None:
-        read_pairs([SourceConfig(path=config.offline_pairs)])
 
 
 def _check_models(config: PreferenceLoopConfig) -> None:
@@ -140,6 +143,27 @@ def _started_on(config: PreferenceLoopConfig) -> list[str]:
             content = one.content
             found.append(content.prompt if isinstance(content, Pair) else content.request)
     return [*found, *filter(None, map(shown_instruction, found))]
+
+
+def _offline_prompts(config: PreferenceLoopConfig) -> list[str]:
+    """What the given pairs answer; none where they are not used."""
+    if "offline" not in config.controls or config.offline_pairs is None:
+        return []
+    pairs = read_pairs([SourceConfig(path=config.offline_pairs)])
+    return [request_of(one.question) for one in pairs]
+
+
+def _refuse_measured(measured: Collection[str], trained_on: Collection[str], what: str) -> None:
+    """Stop where a policy would be measured on what it, or a control, was trained on."""
+    known = set(map(plain_text, trained_on))
+    shared = [text for text in measured if plain_text(text) in known]
+    if shared:
+        raise CheckFailed(
+            f"loop config: {len(shared)} of {len(measured)} validation prompts are asked by {what},"
+            f" for example `{shared[0][:60]}`",
+            why="a policy that was trained on the answer shows what it remembers",
+            fix="take them out of `probe.prompts`, or out of the training data",
+        )
 
 
 def _refuse_earlier_chain(
