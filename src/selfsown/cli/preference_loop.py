@@ -76,9 +76,9 @@ def ending_lines(result: PreferenceResult) -> list[str]:
 
 def preference_models() -> Mapping[str, type[BaseModel]]:
     """The models of the config, by what stands before their keys."""
-    from selfsown.loop.preference.config import (
+    from selfsown.loop.preference.config import PreferenceLoopConfig
+    from selfsown.loop.preference.sections import (
         FloorsConfig,
-        PreferenceLoopConfig,
         ProbeConfig,
         PromotionConfig,
         PromptsConfig,

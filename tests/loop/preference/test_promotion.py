@@ -18,8 +18,8 @@ from selfsown.loop.preference.anchor import (
     judge_anchor,
     read_anchor,
 )
-from selfsown.loop.preference.config import PromotionConfig
 from selfsown.loop.preference.ending import Standing, best_of, gate
+from selfsown.loop.preference.sections import PromotionConfig
 
 
 def standing(anchor: Anchored | None = None, **scores: float) -> Standing:

@@ -18,8 +18,8 @@ from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.evaluate.intervals import PairedTest, paired_test
 from selfsown.loop.preference.anchor import Anchored, change
-from selfsown.loop.preference.config import Measured, PromotionConfig, Score
 from selfsown.loop.preference.measure import Probe
+from selfsown.loop.preference.sections import Measured, PromotionConfig, Score
 
 SCORES: Final[tuple[Score, ...]] = ("gold", "second", "proxy")
 """What may say which policy is the best, the one to be believed most first."""

@@ -20,11 +20,12 @@ from selfsown.judge.prompting import shown_instruction
 from selfsown.judge.registry import judge_named
 from selfsown.loop.base import check_base
 from selfsown.loop.preference.anchor import read_anchor
-from selfsown.loop.preference.config import PreferenceLoopConfig, ScorerConfig, policy_role
+from selfsown.loop.preference.config import PreferenceLoopConfig, policy_role
 from selfsown.loop.preference.encoding import encoding_of
 from selfsown.loop.preference.places import PreferencePlaces
 from selfsown.loop.preference.probing import Probing, probing_of
 from selfsown.loop.preference.prompts import PromptSets
+from selfsown.loop.preference.sections import ScorerConfig
 from selfsown.models.answer_tokens import AnswerEncoding, request_of
 from selfsown.models.fingerprint import model_hash
 from selfsown.models.hf import has_chat_template
@@ -34,7 +35,6 @@ from selfsown.preference.records import plain_text
 from selfsown.recipes.base import get_recipe
 from selfsown.recipes.preference.options import Options
 from selfsown.recipes.preference.scorers import Scorer, scorer_named
-from selfsown.train.encode import Pair
 from selfsown.train.pair_records import read_pairs
 from selfsown.train.plan import find_base, find_reference, find_tokenizer
 from selfsown.train.records import read_sources
@@ -137,11 +137,8 @@ def _check_models(config: PreferenceLoopConfig) -> None:
 
 def _started_on(config: PreferenceLoopConfig) -> list[str]:
     """What the records of `start` ask; of judgements also the instruction that they are about."""
-    found = []
-    for source in read_sources([SourceConfig(path=path) for path in config.start], seeds=False):
-        for one in source.records:
-            content = one.content
-            found.append(content.prompt if isinstance(content, Pair) else content.request)
+    sources = read_sources([SourceConfig(path=path) for path in config.start], seeds=False)
+    found = [record.asked for source in sources for record in source.records]
     return [*found, *filter(None, map(shown_instruction, found))]
 
 
