@@ -182,6 +182,29 @@ def test_no_prompt_is_trained_on_and_held_out() -> None:
         split(found[:1], 0.25)
 
 
+def test_prompts_that_other_data_have_are_left_out_and_counted(
+    called: Callable[..., Result], tmp_path: Path
+) -> None:
+    turn = {"role": "user", "content": "prompt  3"}
+    rows: list[Row] = [
+        {"instruction": "prompt 0", "output": "x"},
+        {"prompt": [turn], "completion": [{"role": "assistant", "content": "y"}]},
+    ]
+    files = [str(lines(tmp_path / f"{n}.jsonl", [row])) for n, row in enumerate(rows)]
+    result = called((GOOD, FAIR, BAD), "--without", files[0], "--without", files[1], "--json")
+    counts = json.loads(result.stdout)
+    assert counts["prompts_elsewhere"] == 2
+    assert counts["prompts"] + counts["held_out"]["prompts"] == 10
+    made = (tmp_path / "eft" / name for name in ("eft.jsonl", "held_out.jsonl"))
+    written = "".join(path.read_text() for path in made)
+    assert "prompt 3" not in written
+    assert "prompt 4" in written
+    known = [{"instruction": f"prompt {n}", "output": "x"} for n in range(12)]
+    every = lines(tmp_path / "all.jsonl", known)
+    refused = called((GOOD, FAIR, BAD), "--without", str(every))
+    assert "all 12 prompts with ranked answers are in the files to keep apart" in refused.stderr
+
+
 def test_labels_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     rows: list[Row] = [
         {"id": "a", "prompt": "p", "answer": "x", "rank": 0, "lang": "en"},

@@ -41,6 +41,7 @@ def example_lines(counts: Mapping[str, JSON]) -> list[str]:
         ["examples", f"{counts['examples']:,}"],
         *([f"  of score {score}", f"{count:,}"] for score, count in scores.items()),
         *([f"left out: {WHYS[why]}", f"{count:,}"] for why, count in whys.items()),
+        ["left out: prompts that other data have", f"{counts['prompts_elsewhere']:,}"],
         ["held out", f"{held_out['answers']:,} answers to {held_out['prompts']:,} prompts"],
     ]
     return aligned(rows, right=())

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from random import Random
@@ -150,6 +150,28 @@ def rankings(labels: Sequence[Label]) -> list[Ranking]:
             " `rank`, or pairs with `a`, `b` and `label`",
         )
     return found
+
+
+def apart(found: Sequence[Ranking], known: Iterable[str]) -> list[Ranking]:
+    """The rankings of prompts that are not known, but for white space.
+
+    Args:
+        found: all of them.
+        known: prompts that something else is trained on: an answer that is learnt there would be
+            judged as any other here.
+
+    Raises:
+        InputError: none is left.
+    """
+    texts = {" ".join(text.split()) for text in known}
+    left = [one for one in found if " ".join(one.prompt.split()) not in texts]
+    if not left:
+        raise InputError(
+            f"all {len(found)} prompts with ranked answers are in the files to keep apart from",
+            why="what a model learns to answer is not what it learns to judge",
+            fix="rank answers to other prompts, or drop `--without`",
+        )
+    return left
 
 
 def split(

@@ -35,14 +35,30 @@ COUNTS: Final = "eft.json"
 
 
 def counts_form(
-    judge: Judge, model: str, found: Found, train: Sequence[Ranking], held_out: Sequence[Ranking]
+    judge: Judge,
+    model: str,
+    found: Found,
+    train: Sequence[Ranking],
+    held_out: Sequence[Ranking],
+    *,
+    elsewhere: int = 0,
 ) -> dict[str, JSON]:
-    """How many of what; judgements = examples + left out."""
+    """How many of what; judgements = examples + left out.
+
+    Args:
+        judge: who judged.
+        model: URI of its model.
+        found: what its judgements came to.
+        train: rankings that were judged.
+        held_out: rankings that were not.
+        elsewhere: rankings whose prompts other data have.
+    """
     return {
         "judge": judge.name,
         "options": dict(judge.options),
         "model": model,
         "prompts": len(train),
+        "prompts_elsewhere": elsewhere,
         "judgements": len(found.examples) + len(found.left_out),
         "examples": len(found.examples),
         "left_out": dict(sorted(found.by_why.items())),

@@ -54,6 +54,12 @@ class Record:
     """No provenance told origin and depth: the user did, or nobody."""
 
     @property
+    def asked(self) -> str:
+        """What the completion answers: the user's turn, or the whole prompt of a pair."""
+        content = self.content
+        return content.prompt if isinstance(content, Pair) else content.request
+
+    @property
     def columns(self) -> dict[str, JSON]:
         """The texts by name."""
         if isinstance(self.content, Pair):
