@@ -31,20 +31,23 @@ def policy_lines(numbers: PreferenceNumbers) -> list[str]:
 def experiment_lines(numbers: ExperimentNumbers) -> list[str]:
     """A table per arm, and the differences; means over seeds with 95 % intervals."""
     from selfsown.cli.summary import aligned
-    from selfsown.report.preference_measures import change_text, title_text
+    from selfsown.report.preference_measures import TABLE, change_text, measured, title_text
 
     lines: list[str] = []
     for arm in numbers.arms:
         own = [(one.name, one.measures) for one in numbers.policies if one.arm == arm.name]
         lines += [shown(f"{arm.name}: {arm.about}"), *_table(own), ""]
-    changes = [
+    compared = measured(numbers.differences.values(), TABLE)
+    lines += aligned(
         [
-            *(shown(one.first), shown(one.second), title_text(one.metric)),
-            change_text(one.measure, one.metric),
+            ["policy", "less", *map(title_text, compared)],
+            *(
+                [shown(second), shown(first)]
+                + [change_text(own[one].measure, one) if one in own else "-" for one in compared]
+                for (first, second), own in numbers.differences.items()
+            ),
         ]
-        for one in numbers.changes
-    ]
-    lines += aligned([["first", "second", "measure", "second less first"], *changes])
+    )
     lines += [shown(f"refused by a gate: {who}: {why}") for who, why in numbers.refused.items()]
     return [*lines, "", *_meanings([(one.name, one.measures) for one in numbers.policies])]
 

@@ -8,6 +8,8 @@ from typing import Final
 
 from selfsown.report.loop_numbers import Measure
 
+_FINE: Final = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -20,6 +22,8 @@ class About:
     """A part in [0, 1], shown as per cent."""
     has_sign: bool = False
     """A rise or fall, shown with its sign."""
+    is_fine: bool = False
+    """Small values tell: they are shown with two significant digits."""
 
 
 MEASURES: Final[Mapping[str, About]] = {
@@ -52,8 +56,11 @@ MEASURES: Final[Mapping[str, About]] = {
         "KL to initial",
         "KL(policy || initial policy), in nats per answer: of the two exact distributions of the"
         " next token, summed over the tokens of the policy's own answers and their ends.",
+        is_fine=True,
     ),
-    "kl_reference": About("KL to reference", "The same to what its training was to stay close to."),
+    "kl_reference": About(
+        "KL to reference", "The same to what its training was to stay close to.", is_fine=True
+    ),
     "win_rate": About(
         "win rate",
         "Answer against the initial policy's answer to the same prompt, decided by gold (without it"
@@ -91,8 +98,8 @@ TABLE: Final = (
 """Measures that tables have, where they were measured."""
 
 
-def measured(policies: Iterable[Mapping[str, Measure]], names: Sequence[str]) -> list[str]:
-    """Those of the named measures that any policy has, in the given order."""
+def measured(policies: Iterable[Mapping[str, object]], names: Sequence[str]) -> list[str]:
+    """Those of the named measures that any policy, or difference, has; in the given order."""
     known = {name for measures in policies for name in measures}
     return [name for name in names if name in known]
 
@@ -123,9 +130,18 @@ def interval_text(measure: Measure, name: str, *, signed: bool = False) -> str:
 
 
 def number_text(value: float, name: str, *, signed: bool = False) -> str:
-    """One number of a measure; shares times 100."""
+    """One number of a measure; shares times 100. What rounds to 0 has no sign."""
     about = MEASURES[name]
-    return _number(value, about.is_share, signed or about.has_sign)
+    sign = "+" if signed or about.has_sign else ""
+    if about.is_share:
+        text = f"{100 * value:{sign}.1f}"
+    elif about.is_fine and abs(value) < _FINE:
+        text = f"{value:{sign}.2g}"
+    elif abs(value) >= 1000:
+        text = f"{value:{sign},.0f}"
+    else:
+        text = f"{value:{sign}.{1 if abs(value) >= 10 else 2}f}"
+    return text if text.strip("+-0.,") else text.lstrip("+-")
 
 
 def title_text(name: str) -> str:
@@ -135,12 +151,3 @@ def title_text(name: str) -> str:
 
 def _whole(value: str, interval: str) -> str:
     return f"{value} ({interval})" if interval else value
-
-
-def _number(value: float, is_share: bool, signed: bool) -> str:
-    sign = "+" if signed else ""
-    if is_share:
-        return f"{100 * value:{sign}.1f}"
-    if abs(value) >= 1000:
-        return f"{value:{sign},.0f}"
-    return f"{value:{sign}.1f}" if abs(value) >= 10 else f"{value:{sign}.2f}"

@@ -148,3 +148,11 @@ class ExperimentNumbers:
     changes: tuple[ChangeOverSeeds, ...]
     refused: Mapping[str, str]
     """Arm and seed -> why a gate refused to go on; their rounds before that count."""
+
+    @property
+    def differences(self) -> dict[tuple[str, str], dict[str, ChangeOverSeeds]]:
+        """(first, second) -> measure -> how they differ."""
+        found: dict[tuple[str, str], dict[str, ChangeOverSeeds]] = {}
+        for one in self.changes:
+            found.setdefault((one.first, one.second), {})[one.metric] = one
+        return found

@@ -21,7 +21,6 @@ from selfsown.report.page_environment import page_environment
 from selfsown.report.preference_measures import (
     MEASURES,
     TABLE,
-    change_text,
     interval_text,
     measured,
     number_text,
@@ -100,14 +99,16 @@ def render_experiment_page(numbers: ExperimentNumbers) -> str:
         for arm in numbers.arms
     }
     columns = measured((one.measures for one in numbers.policies), TABLE)
-    return _rendered("preference_seeds.html.j2", lines, n=numbers, columns=columns)
+    compared = measured(numbers.differences.values(), TABLE)
+    return _rendered(
+        "preference_seeds.html.j2", lines, n=numbers, columns=columns, compared=compared
+    )
 
 
 def _rendered(template: str, lines: Mapping[str, Points], **given: object) -> str:
     environment = page_environment()
     environment.filters["number"] = number_text
     environment.filters["interval"] = interval_text
-    environment.filters["change"] = change_text
     environment.filters["signed"] = partial(number_text, signed=True)
     environment.filters["title"] = title_text
     environment.filters["told"] = _told

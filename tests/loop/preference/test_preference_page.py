@@ -107,8 +107,9 @@ def test_an_experiments_page_leads_to_every_loop_and_shows_differences_by_seed()
     page = render_experiment_page(experiment_numbers())
     for seed in range(3):
         assert f'href="seed-{seed}/0/loop.html"' in page
-    assert "+0.17 (-0.23 to +0.57)" in page
-    assert "+10.0 +20.0 +21.0" in " ".join(page.split())
+    shown = '+0.17<br><span class="between">-0.23 to +0.57</span>'
+    assert f'<td class="n" title="+0.10, +0.20, +0.21">{shown}</td>' in page
+    assert '<td class="n" title="+10.0, +20.0, +21.0">' in page
 
 
 def test_numbers_and_page_are_written_and_the_same_every_time(tmp_path: Path) -> None:
@@ -147,3 +148,6 @@ def test_measures_are_written_with_sign_unit_and_interval() -> None:
     assert measure_text(measure(-0.31, 0.1), "gap") == "-0.31 (-0.41 to -0.21)"
     assert measure_text(Measure(1234.5, 1234.5, 1234.5), "length") == "1,234"
     assert change_text(measure(12.34, 1.0), "length") == "+12.3 (+11.3 to +13.3)"
+    assert measure_text(measure(0.00071, 0.0002), "kl_initial") == "0.00071 (0.00051 to 0.00091)"
+    assert measure_text(Measure(0.0, 0.0, 0.0), "gap") == "0.00"
+    assert measure_text(Measure(-0.001, -0.4, 0.0), "gap") == "0.00 (-0.40 to 0.00)"
