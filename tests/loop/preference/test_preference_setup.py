@@ -170,6 +170,10 @@ def test_an_anchor_is_of_the_policy_and_of_prompts_that_nobody_trains_on(tmp_pat
     refused(tmp_path, "the policy does not judge itself", anchor=apart)
     refused(tmp_path, "is one of the loop's", anchor=shared, options=RUBRIC)
     refused(tmp_path, "prompts with answers that people told apart: 0", anchor=tied, options=RUBRIC)
+    alone = [{"prompt": f"Fresh {n}", "answer": f"{a}", "label": a} for n in (0, 1) for a in (0, 1)]
+    scores = str(write_rows(tmp_path / "scores.jsonl", alone))
+    tournament = {**RUBRIC, "scorer": "tournament"}
+    refused(tmp_path, "compares two answers, and", anchor=scores, options=tournament)
     setup = set_up(small(tmp_path, anchor=apart, options=RUBRIC))
     assert setup.judge is not None and setup.judge.name == "rubric" and len(setup.labels) == 4
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from selfsown.core.errors import InputError, TooFewRecords
+from selfsown.core.errors import ConfigChanged, InputError, TooFewRecords
 from selfsown.judge.labels import Label, read_labels
 from selfsown.judge.registry import judge_named
 from selfsown.loop.preference.anchor import (
@@ -17,6 +17,7 @@ from selfsown.loop.preference.anchor import (
     change,
     judge_anchor,
     read_anchor,
+    read_anchored,
 )
 from selfsown.loop.preference.ending import Standing, best_of, gate
 from selfsown.loop.preference.sections import PromotionConfig
@@ -166,7 +167,10 @@ def test_a_policy_is_asked_about_the_anchor_once(tmp_path: Path) -> None:
     assert found.groups == {"Prompt 0": 1.0, "Prompt 1": 0.0, "Prompt 2": 0.5}
     assert found.parse_rate == pytest.approx(2 / 3)
     script.unlink()
-    assert judge_anchor(*given, seed=0, limits={}) == found
+    assert judge_anchor(*given, seed=0, limits={}) == found == read_anchored(tmp_path / "out")
+    swapped = labels(path, *({**row, "label": "b"} for row in rows))
+    with pytest.raises(ConfigChanged, match="is of another anchor: labels"):
+        judge_anchor(swapped, *given[1:], seed=0, limits={})
 
 
 def test_an_anchor_that_was_trained_on_or_decides_nothing_is_refused(tmp_path: Path) -> None:

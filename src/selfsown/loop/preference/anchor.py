@@ -9,18 +9,20 @@ held-out rankings in each round, and acts on none of it.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from selfsown.core.errors import InputError, TooFewRecords
+from selfsown.core.config import difference
+from selfsown.core.errors import ConfigChanged, InputError, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.core.rundir import write_text
 from selfsown.judge.base import Judge
@@ -91,6 +93,7 @@ def judge_anchor(
     *,
     seed: int,
     limits: Mapping[str, JSON],
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Anchored:
     """Ask a policy about the anchor, or read what it said.
 
@@ -101,19 +104,40 @@ def judge_anchor(
         out: directory; the same call goes on where it was killed.
         seed: of the sampling.
         limits: of model calls.
+        tell: receives one line if the policy was asked now.
 
     Raises:
+        ConfigChanged: `out` holds what it said of other labels, or asked by another judge.
         Suspended: environment or a signal stopped it; the same call resumes.
     """
-    path = out / ANCHOR
-    if not path.is_file():
-        run = out / "run"
-        config = judging_config(judge, policy, run, seed=seed, order="strict", limits=dict(limits))
-        generate(config, list(label_rows(labels, judge)))
-        found = anchored(with_verdicts(labels, judge, judgements_of(run)))
-        text = orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode()
-        write_text(path, text + "\n")
-    return Anchored(**orjson.loads(path.read_bytes()))
+    identity = _identity(labels, judge, seed)
+    known = _stored(out)
+    if known is not None:
+        lines = difference(known["identity"], identity)
+        if lines:
+            raise ConfigChanged(
+                f"`{out / ANCHOR}` is of another anchor: " + "; ".join(lines),
+                why="policies are compared on the same labels, asked alike",
+                fix="restore the file of labels, or give another directory with `-o`",
+            )
+        return Anchored(**known["anchored"])
+    config = judging_config(
+        judge, policy, out / "run", seed=seed, order="strict", limits=dict(limits)
+    )
+    generate(config, list(label_rows(labels, judge)))
+    found = anchored(with_verdicts(labels, judge, judgements_of(out / "run")))
+    form = {"identity": identity, "anchored": asdict(found)}
+    write_text(out / ANCHOR, orjson.dumps(form, option=orjson.OPT_INDENT_2).decode() + "\n")
+    tell(
+        f"judges {found.accuracy:.1%} of the anchor as people did, {found.parse_rate:.0%} readable"
+    )
+    return found
+
+
+def read_anchored(out: Path) -> Anchored | None:
+    """How a policy judged the anchor; None where it has not, or not to the end."""
+    known = _stored(out)
+    return None if known is None else Anchored(**known["anchored"])
 
 
 def anchored(told: Sequence[Label]) -> Anchored:
@@ -133,6 +157,23 @@ def change(before: Anchored, after: Anchored) -> tuple[float, float]:
     names = sorted(before.groups.keys() & after.groups.keys())
     differences = [after.groups[name] - before.groups[name] for name in names]
     return fmean(differences), stdev(differences) / math.sqrt(len(differences))
+
+
+def _stored(out: Path) -> dict[str, Any] | None:
+    path = out / ANCHOR
+    found: dict[str, Any] | None = orjson.loads(path.read_bytes()) if path.is_file() else None
+    return found
+
+
+def _identity(labels: Sequence[Label], judge: Judge, seed: int) -> dict[str, JSON]:
+    """What the numbers depend on, the policy apart."""
+    rows = [[*label_rows([one], judge), one.group, one.human] for one in labels]
+    return {
+        "labels": hashlib.sha256(orjson.dumps(rows)).hexdigest(),
+        "judge": judge.name,
+        "options": orjson.loads(orjson.dumps(dict(judge.options))),
+        "seed": seed,
+    }
 
 
 def _shares(told: Sequence[Label]) -> dict[str, float]:

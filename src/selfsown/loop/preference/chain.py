@@ -85,16 +85,15 @@ class Desk:
         if judge is None:
             return None
         config = self.setup.config
-        found = judge_anchor(
+        return judge_anchor(
             self.setup.labels,
             judge,
             held.policy.uri,
             held.places.anchor,
             seed=config.seed,
             limits=config.limits.model_dump(),
+            tell=lambda line: self._tell(f"{name}: {line}"),
         )
-        self._tell(f"{name}: judges {found.accuracy:.1%} of the anchor as people did")
-        return found
 
     def standing(self, held: Held, name: str) -> Standing:
         """What the gate knows of a policy."""

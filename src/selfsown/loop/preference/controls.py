@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from selfsown.core.errors import TooFewRecords
+from selfsown.core.errors import CheckFailed, SelfsownError, TooFewRecords
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
 from selfsown.core.rundir import read_lines, write_lines
@@ -36,6 +36,8 @@ from selfsown.train.sft import train
 def turn_controls(desk: Desk, chain: Chain) -> None:
     """Make the controls of a loop whose rounds are turned, each once.
 
+    One that cannot be made does not keep the others from being made; its error comes last.
+
     Raises:
         TooFewRecords: there are fewer offline pairs than the rounds had.
         CheckFailed: a gate refuses pairs, or a training diverged.
@@ -47,8 +49,15 @@ def turn_controls(desk: Desk, chain: Chain) -> None:
         "other_reference": _other_reference,
         "sft_chosen": _sft_chosen,
     }
+    refused: SelfsownError | None = None
     for name in desk.setup.config.controls:
-        made[name](desk, chain)
+        try:
+            made[name](desk, chain)
+        except (CheckFailed, TooFewRecords) as error:
+            desk.tell(f"control {name}: refused: {error.what}")
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def _offline(desk: Desk, chain: Chain) -> None:

@@ -70,6 +70,8 @@ def _turn(config: PreferenceLoopConfig, tell: Tell) -> PreferenceResult:
     for number in range(config.rounds):
         chain.turn(number)
         write_summary(config, places, chain.best)
-    turn_controls(desk, chain)
-    write_summary(config, places, chain.best)
+    try:
+        turn_controls(desk, chain)
+    finally:  # also where one was refused, the others are on the page
+        write_summary(config, places, chain.best)
     return PreferenceResult(places, tuple(chain.endings), chain.best)

@@ -7,17 +7,18 @@ overlap or are too few, an anchor that was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from selfsown.core.errors import CheckFailed, ConfigError
+from selfsown.core.errors import CheckFailed, ConfigError, InputError
 from selfsown.core.nearest import did_you_mean
 from selfsown.judge.base import Judge
 from selfsown.judge.labels import Label
 from selfsown.judge.prompting import shown_instruction
 from selfsown.judge.registry import judge_named
+from selfsown.judge.verdicts import compares
 from selfsown.loop.base import check_base
 from selfsown.loop.preference.anchor import read_anchor
 from selfsown.loop.preference.config import PreferenceLoopConfig, policy_role
@@ -92,6 +93,7 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
     if config.anchor is not None:
         judge = _own_judge(config, options)
         labels = read_anchor(Path(config.anchor), [*prompts.declared, *started_on])
+        _refuse_single_answers(judge, labels, config.anchor)
     return Setup(
         config=config,
         places=places,
@@ -212,6 +214,16 @@ def _voices(config: PreferenceLoopConfig, options: Options) -> dict[str, str]:
 
 def _made(given: ScorerConfig | None) -> Scorer | None:
     return None if given is None else scorer_named(given.scorer, given.options)
+
+
+def _refuse_single_answers(judge: Judge, labels: Sequence[Label], name: str) -> None:
+    """Stop where a judge of pairs would be shown one answer."""
+    if compares(judge) and labels[0].kind == "scores":
+        raise InputError(
+            f"judge `{judge.name}` compares two answers, and `{name}` holds single ones",
+            why="agreement is about what the judge is asked in the rounds",
+            fix="label pairs (`a`, `b`, `label`), or let a judge of single answers score",
+        )
 
 
 def _own_judge(config: PreferenceLoopConfig, options: Options) -> Judge:

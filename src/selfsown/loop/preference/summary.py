@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from selfsown.loop.preference.anchor import ANCHOR, Anchored
+from selfsown.loop.preference.anchor import read_anchored
 from selfsown.loop.preference.config import Control, PreferenceLoopConfig
 from selfsown.loop.preference.ending import Best, Ending, read_ending
 from selfsown.loop.preference.measure import Probe, read_probe
@@ -193,9 +193,8 @@ def _measures(probe: Probe) -> dict[str, Measure]:
 
 
 def _anchor(directory: Path) -> dict[str, Measure]:
-    path = directory / ANCHOR
-    if not path.is_file():
+    found = read_anchored(directory)
+    if found is None:
         return {}
-    found = Anchored(**orjson.loads(path.read_bytes()))
     half = _WIDE * found.standard_error
     return {"anchor": Measure(found.accuracy, found.accuracy - half, found.accuracy + half)}
