@@ -17,7 +17,7 @@ from selfsown.core.errors import Suspended
 from selfsown.core.limits import LimitSettings
 from selfsown.core.model import RETRYABLE, Answer, AttemptFailed, Price
 from selfsown.core.request import Completion, Request, Usage
-from selfsown.core.stragglers import Latencies, Race
+from selfsown.core.stragglers import Flight, Latencies, Race
 
 
 def hanging(share: float, hang_s: float, seed: int = 0) -> object:
@@ -164,20 +164,20 @@ def test_whatever_goes_wrong_every_call_ends_and_every_attempt_is_counted_once(s
     assert (caller.counters.in_flight, caller.counters.waiting) == (0, 0)
 
 
-def test_an_attempt_that_is_done_and_not_yet_landed_is_not_late() -> None:
+def test_an_attempt_that_has_ended_is_not_late() -> None:
     clock = FakeClock()
 
     async def run() -> None:
         race = Race(Latencies(100))
-        flight = race.join()
-        flight.started = clock.now
-
-        async def answer() -> Answer:
-            return Answer(Completion(text="x"))
-
-        flight.task = asyncio.create_task(answer())
+        first, second = Flight(), Flight()
+        race.join(first)
+        first.started = clock.now
         assert race.is_late(clock.now + 10, 2.0)
-        await flight.task
+        race.join(second)
+        second.started = clock.now
+        race.landed(first, AttemptFailed("timeout", "lost"))
+        assert race.is_late(clock.now + 10, 2.0)
+        race.landed(second, Answer(Completion(text="x")))
         assert not race.is_late(clock.now + 10, 2.0)
 
     clock.run(run())

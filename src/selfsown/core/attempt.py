@@ -62,6 +62,12 @@ class Call:
         self.race: Race | None = None
         """The attempts that are under way, where the route is raced."""
 
+    def tokens(self) -> int:
+        """Tokens that it will probably use, on the high side; 0 where its limiter does not ask."""
+        if not self.route.limiter.counts_tokens:
+            return 0
+        return self.request.prompt_bytes() // _BYTES_PER_TOKEN + self.request.max_tokens
+
 
 class _Sent(NamedTuple):
     """An attempt under way."""
@@ -92,17 +98,52 @@ class Attempts:
         self._timeout_s = timeout_s
         self._on_late_attempt = on_late_attempt
 
-    async def make(self, call: Call, flight: Flight | None) -> Answer | AttemptFailed:
+    async def make(self, call: Call) -> Answer | AttemptFailed:
         """Wait for a permit and a reservation, ask, and account for what came of it.
 
         Raises:
             EnvironmentFailure: the endpoint is down.
             BudgetExhausted: the worst case does not fit under the cap.
         """
-        sent = await self._send(call)
-        if flight is not None:
-            flight.started = sent.started
+        tokens = call.tokens()
+        permit = self.permit_now(call, tokens)
+        if permit is None:
+            permit = await call.route.limiter.enter(tokens, first=call.sent > 0)
+        return await self.send(call, permit, None)
+
+    def permit_now(self, call: Call, tokens: int) -> Permit | None:
+        """A permit for a call of so many tokens, if there is one for it at once."""
+        return call.route.limiter.try_enter(self._clock.monotonic(), tokens)
+
+    async def send(
+        self, call: Call, permit: Permit, flight: Flight | None
+    ) -> Answer | AttemptFailed:
+        """Wait for a reservation, ask, and account for what came of it.
+
+        Args:
+            call: what to ask whom.
+            permit: of the endpoint's limiter; it is handed back.
+            flight: the attempt among those at the same call, where it may be overtaken or lost.
+
+        Raises:
+            BudgetExhausted: the worst case does not fit under the cap.
+        """
         route = call.route
+        reserved = NOTHING
+        if self._budget.capped:
+            reserved = worst_case(call.request, route.tariff)
+            if not self._budget.reserve_now(reserved):
+                try:
+                    await self._budget.reserve(reserved)
+                except BaseException:
+                    route.limiter.leave(permit, "unknown", used=0)
+                    raise
+        call.sent += 1
+        self.count += 1
+        now = self._clock.monotonic()
+        sent = _Sent(call, call.sent, permit, reserved, now, self._clock.stamp())
+        if flight is not None:
+            flight.started = now
         try:
             result: Answer | AttemptFailed = await route.model.attempt(
                 call.request,
@@ -118,31 +159,10 @@ class Attempts:
             ):
                 self._account(sent, result, cancelled=True)
                 raise
+        if flight is not None:
+            flight.returns()
         self._account(sent, result)
         return result
-
-    async def _send(self, call: Call) -> _Sent:
-        route = call.route
-        limiter = route.limiter
-        now = self._clock.monotonic()
-        tokens = _estimate(call.request) if limiter.counts_tokens else 0
-        permit = limiter.try_enter(now, tokens)
-        if permit is None:
-            permit = await limiter.enter(tokens, first=call.sent > 0)
-            now = self._clock.monotonic()
-        reserved = NOTHING
-        if self._budget.capped:
-            reserved = worst_case(call.request, route.tariff)
-            if not self._budget.reserve_now(reserved):
-                try:
-                    await self._budget.reserve(reserved)
-                except BaseException:
-                    limiter.leave(permit, "unknown", used=0)
-                    raise
-                now = self._clock.monotonic()
-        call.sent += 1
-        self.count += 1
-        return _Sent(call, call.sent, permit, reserved, now, self._clock.stamp())
 
     def _account(
         self, sent: _Sent, result: Answer | AttemptFailed, *, cancelled: bool = False
@@ -201,8 +221,3 @@ class Attempts:
                 else worst_case(sent.call.request, route.tariff)
             )
         return NOTHING
-
-
-def _estimate(request: Request) -> int:
-    """Tokens that a call will probably use, on the high side."""
-    return request.prompt_bytes() // _BYTES_PER_TOKEN + request.max_tokens

@@ -6,11 +6,9 @@ where it may be sent a second time or given up), a record.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from math import inf
 from typing import Final
 
@@ -25,7 +23,8 @@ from selfsown.core.model import ENVIRONMENT, RETRYABLE, Answer, AttemptFailed, M
 from selfsown.core.outcome import AttemptRecord, Counters, Outcome
 from selfsown.core.request import Request
 from selfsown.core.retry import RetryPolicy, Tries
-from selfsown.core.stragglers import Flight, Race
+from selfsown.core.slots import Slots
+from selfsown.core.stragglers import Race
 from selfsown.core.sweeper import Sweeper
 
 __all__ = ["AttemptRecord", "Caller", "Counters", "Outcome"]
@@ -83,12 +82,11 @@ class Caller:
         self._batches = batches
         self._routes: dict[int, Route] = {}
         self._limiters: dict[str, Limiter] = {}
-        self._races: dict[Race, Call] = {}
-        self._tasks: set[asyncio.Task[Answer | AttemptFailed]] = set()
+        self._slots = Slots(self._attempts)
         self._sweeper = Sweeper(
             self._clock,
             self._limiters.values(),
-            self._races.keys(),
+            self._slots.races,
             self._settings.silent_after_s,
             self._resend if self._settings.resend > 0 else None,
             self._on_event,
@@ -136,7 +134,7 @@ class Caller:
                 if not route.local:
                     self._sweeper.wake()
                 result = await (
-                    self._race(call) if route.raced else self._attempts.make(call, None)
+                    self._slots.race(call) if route.raced else self._attempts.make(call)
                 )
             if isinstance(result, Answer):
                 return Outcome(result.completion, None, None, tuple(call.records))
@@ -190,9 +188,7 @@ class Caller:
     async def close(self) -> None:
         """Cancel what is under way, report it as late attempts, and hand back the unused budget."""
         await self._sweeper.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._slots.close()
         if self._batches is not None:
             await self._batches.close()
         for limiter in self._limiters.values():
@@ -255,44 +251,11 @@ class Caller:
         finally:
             self._backing_off -= 1
 
-    async def _race(self, call: Call) -> Answer | AttemptFailed:
-        """An attempt in a task of its own, to which the sweeper may add others."""
-        race = call.race = Race(call.latencies)
-        self._races[race] = call
-        self._start(call, race)
-        try:
-            return await race.result
-        except asyncio.CancelledError:
-            tasks = [flight.task for flight in race.flights if flight.task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
-
-    def _start(self, call: Call, race: Race) -> None:
-        flight = race.join()
-        task = asyncio.get_running_loop().create_task(self._fly(call, race, flight))
-        flight.task = task
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._landed, race))
-
-    async def _fly(self, call: Call, race: Race, flight: Flight) -> Answer | AttemptFailed:
-        result = await self._attempts.make(call, flight)
-        if isinstance(result, Answer):
-            race.answer(result)  # not when the task is over, which is a turn of the loop later
-        return result
-
-    def _landed(self, race: Race, task: asyncio.Task[Answer | AttemptFailed]) -> None:
-        self._tasks.discard(task)
-        race.landed(task)
-        if race.pending == 0:
-            del self._races[race]
-
     def _resend(self, race: Race) -> None:
         """Send a late call once more, unless that would be too many."""
         if self._resends + 1 <= self._settings.resend * self._calls:
             self._resends += 1
-            self._start(self._races[race], race)
+            self._slots.again(race)
 
 
 def _ignore_back_off() -> None:

@@ -15,7 +15,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from selfsown.core.buckets import Buckets, Taken, nothing_left
 from selfsown.core.circuit import Circuit
@@ -61,7 +61,42 @@ _FIRST_ANSWER_S: Final = 0.25
 _WEIGHT: Final = 0.05
 _LEAST_S: Final = 0.001
 
-_Waiter: TypeAlias = "tuple[asyncio.Future[Permit], int]"
+
+class Waiter(Protocol):
+    """Who waits to be let in."""
+
+    tokens: int
+    """Estimate of what the call will use; only read where `Limiter.counts_tokens`."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it waits no longer."""
+
+    def admit(self, permit: Permit) -> None:
+        """Take the permit."""
+
+    def refuse(self, error: EnvironmentFailure) -> None:
+        """Hear that nobody is let in any more."""
+
+
+class _Turn:
+    """A waiter that a coroutine awaits."""
+
+    __slots__ = ("future", "tokens")
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.future: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+
+    @property
+    def gone(self) -> bool:
+        return self.future.done()
+
+    def admit(self, permit: Permit) -> None:
+        self.future.set_result(permit)
+
+    def refuse(self, error: EnvironmentFailure) -> None:
+        self.future.set_exception(error)
 
 
 class Limiter:
@@ -102,7 +137,7 @@ class Limiter:
         self.naps = Naps(clock)
         """Where calls wait for the endpoint to be well again."""
         self._on_event = on_event
-        self._queue: deque[_Waiter] = deque()
+        self._queue: deque[Waiter] = deque()
         self._timer: asyncio.Task[None] | None = None
         self._timer_due = 0.0
         now = clock.monotonic()
@@ -152,20 +187,26 @@ class Limiter:
         Raises:
             EnvironmentFailure: the endpoint is down.
         """
-        if self._circuit.down:
-            raise self.down_error()
-        turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        if first:
-            self._queue.appendleft((turn, tokens))
-        else:
-            self._queue.append((turn, tokens))
-        self._pump()
+        turn = _Turn(tokens)
+        self.queue(turn, first=first)
         try:
-            return await turn
+            return await turn.future
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.leave(turn.result(), "unknown")
+            future = turn.future
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.leave(future.result(), "unknown")
             raise
+
+    def queue(self, waiter: Waiter, *, first: bool = False) -> None:
+        """Let somebody in as soon as that may be, perhaps at once; `first` as for `enter`."""
+        if self._circuit.down:
+            waiter.refuse(self.down_error())
+            return
+        if first:
+            self._queue.appendleft(waiter)
+        else:
+            self._queue.append(waiter)
+        self._pump()
 
     def leave(
         self,
@@ -268,8 +309,8 @@ class Limiter:
             self._resting.popleft()
             self._adaptive.rested()
         while self._queue:
-            turn, tokens = self._queue[0]
-            if turn.done():  # cancelled
+            waiter = self._queue[0]
+            if waiter.gone:
                 self._queue.popleft()
                 continue
             if self.in_flight >= self._adaptive.room:
@@ -277,14 +318,14 @@ class Limiter:
                     self._pump_after(now, self._resting[0] - now)
                 return
             if not self._free:
-                wait = self._wait_s(now, tokens)
+                wait = self._wait_s(now, waiter.tokens)
                 if wait is None:
                     return
                 if wait > 0:
                     self._pump_after(now, wait)
                     return
             self._queue.popleft()
-            turn.set_result(self._admit(now, tokens))
+            waiter.admit(self._admit(now, waiter.tokens))
 
     def _pump_after(self, now: float, seconds: float) -> None:
         due = now + seconds
@@ -320,6 +361,6 @@ class Limiter:
                 seconds = circuit.out_of_reach_s(now)
                 self._on_event(f"`{self.endpoint}` is down: out of reach for {seconds:.0f} s")
             while self._queue:
-                turn, _ = self._queue.popleft()
-                if not turn.done():
-                    turn.set_exception(self.down_error())
+                waiter = self._queue.popleft()
+                if not waiter.gone:
+                    waiter.refuse(self.down_error())

@@ -68,16 +68,26 @@ class Latencies:
 
 
 class Flight:
-    """One attempt under way in a task of its own."""
+    """One attempt among those at a call that are under way together."""
 
-    __slots__ = ("lost", "started", "task")
+    __slots__ = ("ended", "lost", "started", "task")
 
     def __init__(self) -> None:
         self.started: float | None = None
-        """When it was sent; None while it waits for a permit."""
-        self.task: asyncio.Task[Answer | AttemptFailed] | None = None
+        """When it was sent; None while it waits for a permit or a reservation."""
+        self.task: asyncio.Task[None] | None = None
+        """What makes it at the moment, and others before and after it."""
         self.lost = False
         """Given up for taking too long; its cancellation is a time-out."""
+        self.ended = False
+
+    def returns(self) -> None:
+        """Hear that it has ended and that what made it is about to be free."""
+
+    def cancel(self) -> None:
+        """End it, wherever it is."""
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Race:
@@ -86,7 +96,7 @@ class Race:
     The first answer, or else the last failure, is the result.
     """
 
-    __slots__ = ("_failure", "flights", "latencies", "pending", "result")
+    __slots__ = ("_empty", "_failure", "flights", "latencies", "pending", "result")
 
     def __init__(self, latencies: Latencies) -> None:
         """Start without an attempt; `latencies` are those of calls like this one."""
@@ -98,45 +108,44 @@ class Race:
         self.pending = 0
         """Attempts that have not ended."""
         self._failure: AttemptFailed | None = None
+        self._empty: asyncio.Future[None] | None = None
 
-    def join(self) -> Flight:
+    def join(self, flight: Flight) -> None:
         """Add an attempt."""
-        flight = Flight()
         self.pending += 1
         self.flights.append(flight)
-        return flight
 
-    def answer(self, answer: Answer) -> None:
-        """Take an answer: the first is the result, and what waits to be sent is called off."""
-        if not self.result.done():
-            self.result.set_result(answer)
-            self._call_off()
-
-    def landed(self, task: asyncio.Task[Answer | AttemptFailed]) -> None:
-        """Note that an attempt's task is done; one that could not be sent leaves the other be."""
+    def landed(self, flight: Flight, end: Answer | AttemptFailed | BaseException) -> None:
+        """Note how an attempt ended; one that could not be sent leaves the other be."""
+        flight.ended, flight.task = True, None
         self.pending -= 1
-        error: BaseException | None = None
-        if not task.cancelled():
-            error = task.exception()
-            outcome = None if error is not None else task.result()
-            if isinstance(outcome, AttemptFailed):
-                self._failure = outcome
-        if self.pending > 0 or self.result.done():
-            return
-        if self._failure is not None:
-            self.result.set_result(self._failure)
-        elif error is not None:
-            self.result.set_exception(error)
-        else:
-            self.result.cancel()
+        if isinstance(end, AttemptFailed):
+            self._failure = end
+        if not self.result.done():
+            if isinstance(end, Answer):
+                self.result.set_result(end)
+                self._call_off()
+            elif self.pending == 0:
+                self._fail(end)
+        if self.pending == 0 and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def abandon(self) -> None:
+        """Cancel all attempts and wait until they have ended."""
+        for flight in list(self.flights):
+            if not flight.ended:
+                flight.cancel()
+        if self.pending:
+            self._empty = asyncio.get_running_loop().create_future()
+            await self._empty
 
     def is_late(self, now: float, late_after_s: float) -> bool:
         """Whether another attempt is due: all those under way are late."""
         if len(self.flights) >= _MOST_FLIGHTS or self.result.done():
             return False
-        under_way = [each for each in self.flights if each.task is None or not each.task.done()]
-        return bool(under_way) and all(
-            each.started is not None and now - each.started > late_after_s for each in under_way
+        return self.pending > 0 and all(
+            each.ended or (each.started is not None and now - each.started > late_after_s)
+            for each in self.flights
         )
 
     def give_up_lost(self, now: float, lost_after_s: float) -> None:
@@ -145,8 +154,17 @@ class Race:
             if flight.started is not None and flight.task is not None and not flight.lost:
                 flight.lost = now - flight.started > lost_after_s and flight.task.cancel()
 
+    def _fail(self, end: AttemptFailed | BaseException) -> None:
+        """The result where no attempt has an answer."""
+        if self._failure is not None:
+            self.result.set_result(self._failure)
+        elif isinstance(end, asyncio.CancelledError):
+            self.result.cancel()
+        else:
+            self.result.set_exception(end)
+
     def _call_off(self) -> None:
         """Stop attempts that still wait to be sent."""
-        for flight in self.flights:
-            if flight.started is None and flight.task is not None:
-                flight.task.cancel()
+        for flight in list(self.flights):
+            if flight.started is None and not flight.ended:
+                flight.cancel()
