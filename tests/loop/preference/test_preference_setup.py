@@ -161,14 +161,15 @@ def test_a_policy_is_not_trained_in_another_text_than_it_is_asked_in(tmp_path: P
 
 
 def test_an_anchor_is_of_the_policy_and_of_prompts_that_nobody_trains_on(tmp_path: Path) -> None:
-    told = [str(row["instruction"]) for row in lab_prompts(4)]
+    rounds = lab_prompts(6)[2:]
+    told = ["\n\n".join(filter(None, map(str, row.values()))) for row in rounds]
     rows = [{"prompt": text, "a": "x", "b": "y", "label": "a"} for text in told]
     fresh = [{**row, "prompt": f"Fresh: {row['prompt']}"} for row in rows]
     apart = str(write_rows(tmp_path / "apart.jsonl", fresh))
     shared = str(write_rows(tmp_path / "shared.jsonl", rows))  # type: ignore[arg-type]
     tied = str(write_rows(tmp_path / "tied.jsonl", [{**row, "label": "tie"} for row in fresh]))
     refused(tmp_path, "the policy does not judge itself", anchor=apart)
-    refused(tmp_path, "is one of the loop's", anchor=shared, options=RUBRIC)
+    refused(tmp_path, "labels are of prompts that are trained on", anchor=shared, options=RUBRIC)
     refused(tmp_path, "prompts with answers that people told apart: 0", anchor=tied, options=RUBRIC)
     alone = [{"prompt": f"Fresh {n}", "answer": f"{a}", "label": a} for n in (0, 1) for a in (0, 1)]
     scores = str(write_rows(tmp_path / "scores.jsonl", alone))

@@ -18,6 +18,7 @@ from selfsown.loop.preference.anchor import (
     judge_anchor,
     read_anchor,
     read_anchored,
+    refuse_trained_on,
 )
 from selfsown.loop.preference.ending import Standing, best_of, gate
 from selfsown.loop.preference.sections import PromotionConfig
@@ -176,9 +177,10 @@ def test_a_policy_is_asked_about_the_anchor_once(tmp_path: Path) -> None:
 def test_an_anchor_that_was_trained_on_or_decides_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "anchor.jsonl"
     labels(path, pair("one", "a", "a", "a"), pair("two", "b", "a", "a"))
-    assert len(read_anchor(path, ["three"])) == 2
-    with pytest.raises(InputError, match="the prompt of `2` is one of the loop's"):
-        read_anchor(path, ["  two "])
+    found = read_anchor(path)
+    refuse_trained_on(found, ["three"])
+    with pytest.raises(InputError, match=r"1 of 2 labels are of prompts .*, the first is `2`"):
+        refuse_trained_on(found, ["  two "])
     labels(path, pair("one", "a", "a", "a"), pair("two", "tie", "a", "a"))
     with pytest.raises(TooFewRecords, match="prompts with answers that people told apart: 1"):
-        read_anchor(path, [])
+        read_anchor(path)

@@ -80,9 +80,13 @@ def test_a_writer_goes_on_where_it_was_and_repeats_no_prompt(tmp_path: Path) -> 
 def test_a_writer_does_not_repeat_what_policies_are_measured_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = str(lab_prompts(2)[1]["instruction"])
-    given_ = lab_prompts(2)[1]
-    written = [task("Name a tree.", ""), task(known, given_["input"]), task("Name a bird.", "")]
+    known = lab_prompts(2)[1]
+    written = [
+        task("Name a tree.", ""),
+        task(str(known["instruction"]), known["input"]),
+        task("Name a  fish.", ""),  # the anchor has it
+        task("Name a bird.", ""),
+    ]
     home = tmp_path / "loop"
     targets: list[int] = []
 
@@ -93,9 +97,10 @@ def test_a_writer_does_not_repeat_what_policies_are_measured_by(
     monkeypatch.setattr(prompts, "run_on", run_on)
     monkeypatch.setattr(prompts, "_target", lambda _: targets[-1] if targets else 0)
     monkeypatch.setattr(prompts, "machine_tasks", lambda _: iter(written[: (targets or [0])[-1]]))
-    monkeypatch.setattr(prompts, "_task_count", lambda _: min(3, (targets or [0])[-1]))
-    found = sets(tmp_path, prompts=WRITING)
-    assert texts(found, 0) == ["Name a tree.", "Name a bird."] and targets == [2, 3]
+    monkeypatch.setattr(prompts, "_task_count", lambda _: min(4, (targets or [0])[-1]))
+    config = small(tmp_path, prompts=WRITING)
+    found = PromptSets(config, PreferencePlaces(home), apart=["Name a fish."])
+    assert texts(found, 0) == ["Name a tree.", "Name a bird."] and targets == [2, 3, 4]
     assert not (home / "prompts" / "1.jsonl").exists()
     with pytest.raises(TooFewRecords, match="wrote 2 fresh prompts, and 2 rounds of 2 need 4"):
         found.rows(1)

@@ -45,36 +45,24 @@ class Anchored:
     """How a policy judges the anchor."""
 
     accuracy: float
-    """Share of the pairs that people decided on which it agrees; a tie counts one half."""
+    """On how many of the pairs that people decided it agrees, as a share of those of each prompt,
+    in the mean over prompts; a tie counts one half."""
     standard_error: float
-    """Of the accuracy, with the pairs of one prompt taken together."""
+    """Of the accuracy, between prompts."""
     parse_rate: float
     """Part of the labelled rows of which everything could be read."""
     groups: Mapping[str, float]
     """Prompt -> its share, by which two policies are compared."""
 
 
-def read_anchor(path: Path, trained_on: Collection[str]) -> list[Label]:
-    """The labels of an anchor.
-
-    Args:
-        path: file of labels, as `selfsown judge calibrate` takes them.
-        trained_on: prompts of the rounds.
+def read_anchor(path: Path) -> list[Label]:
+    """The labels of an anchor: a file as `selfsown judge calibrate` takes it.
 
     Raises:
-        InputError: unreadable, one of its prompts is trained on, or no two prompts have answers
-            that people told apart.
+        InputError: it cannot be read.
+        TooFewRecords: no two prompts have answers that people told apart.
     """
     labels = read_labels(path)
-    known = {plain_text(text) for text in trained_on}
-    shared = [label.id for label in labels if plain_text(label.item.prompt) in known]
-    if shared:
-        raise InputError(
-            f"`{path}`: the prompt of `{shared[0]}` is one of the loop's, as are"
-            f" {len(shared) - 1} others",
-            why="an anchor says nothing about a policy that was trained on it",
-            fix="take them out of the anchor, or out of the prompts",
-        )
     decided = len(_shares(labels))
     if decided < LEAST_GROUPS:
         raise TooFewRecords(
@@ -83,6 +71,23 @@ def read_anchor(path: Path, trained_on: Collection[str]) -> list[Label]:
             fix="label answers to more prompts, with one better than the other",
         )
     return labels
+
+
+def refuse_trained_on(labels: Sequence[Label], trained_on: Collection[str]) -> None:
+    """Stop if the prompt of a label is one that something trains on.
+
+    Raises:
+        InputError: names the first.
+    """
+    known = {plain_text(text) for text in trained_on}
+    shared = [label for label in labels if plain_text(label.item.prompt) in known]
+    if shared:
+        raise InputError(
+            f"anchor: {len(shared)} of {len(labels)} labels are of prompts that are trained on, the"
+            f" first is `{shared[0].id}`",
+            why="an anchor says nothing about a policy that was trained on it",
+            fix="take them out of the anchor, or out of the prompts and of `start`",
+        )
 
 
 def judge_anchor(

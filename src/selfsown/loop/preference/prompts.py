@@ -8,7 +8,7 @@ writer is not the model that is trained).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -23,8 +23,8 @@ from selfsown.core.rundir import CONFIG, MANIFEST, read_lines, write_lines
 from selfsown.loop.generate import is_finished, machine_tasks, round_seed, run_on
 from selfsown.loop.preference.config import PreferenceLoopConfig
 from selfsown.loop.preference.places import PreferencePlaces
-from selfsown.preference.gates import check_disjoint, identity
-from selfsown.preference.records import Prompt
+from selfsown.preference.gates import check_disjoint
+from selfsown.preference.records import Prompt, plain_text
 from selfsown.recipes.base import get_recipe
 from selfsown.recipes.preference.prompts import prompts_of
 from selfsown.recipes.seeds import read_seeds
@@ -38,7 +38,12 @@ class PromptSets:
     """The prompts of one loop."""
 
     def __init__(
-        self, config: PreferenceLoopConfig, places: PreferencePlaces, *, need_human: bool = False
+        self,
+        config: PreferenceLoopConfig,
+        places: PreferencePlaces,
+        *,
+        need_human: bool = False,
+        apart: Collection[str] = (),
     ) -> None:
         """Read what is declared and check it; nothing is written or asked.
 
@@ -46,6 +51,7 @@ class PromptSets:
             config: of the loop.
             places: of the loop.
             need_human: rows of rounds have answers of people, for the recipe's option `human`.
+            apart: requests that no written prompt may repeat, beside those of validation.
 
         Raises:
             InputError: a file cannot be read, a row has no prompt, or there are too few for all
@@ -55,6 +61,7 @@ class PromptSets:
         """
         self._config, self._places = config, places
         given = config.prompts
+        self._apart = frozenset(map(plain_text, apart))
         self._validation = spread(_rows(Path(config.probe.prompts)), config.probe.limit)
         self._sets: list[list[Row]] = []
         declared = None
@@ -74,9 +81,8 @@ class PromptSets:
 
     @property
     def declared(self) -> list[str]:
-        """What the prompts of rounds and validation say, as far as it is known from the start."""
-        rows = [row for rows in (*self._sets, self._validation) for row in rows]
-        return [one.request for one in asked_by(rows)]
+        """What the prompts of the rounds say, as far as they are declared."""
+        return [one.request for rows in self._sets for one in asked_by(rows)]
 
     @property
     def measured(self) -> list[str]:
@@ -139,7 +145,7 @@ class PromptSets:
                 )
 
     def _written(self, number: int) -> list[Row]:
-        """The next set of the writer, without what repeats a validation prompt."""
+        """The next set of the writer, without what repeats a prompt that only measures."""
         count = self._config.prompts.per_round
         home, needed = self._places.written, count * (number + 1)
         target = max(needed, _target(home))  # a smaller one than before would be another run
@@ -154,7 +160,7 @@ class PromptSets:
                 raise TooFewRecords(
                     f"the writer wrote {len(fresh)} fresh prompts, and {number + 1} rounds of"
                     f" {count} need {needed}",
-                    why="what it writes repeats itself, or the validation prompts",
+                    why="what it writes repeats itself, or prompts that only measure",
                     fix="give more seed tasks, a warmer writer, or a smaller `prompts.per_round`",
                 )
             target += needed - len(fresh)
@@ -178,8 +184,8 @@ class PromptSets:
         )
 
     def _fresh(self) -> Iterator[Row]:
-        """Every task that was written, with its first input, unless validation has it."""
-        known = set(map(identity, asked_by(self._validation)))
+        """Every task that was written, with its first input, unless it is kept apart."""
+        known = self._apart | set(map(plain_text, self.measured))
         for task in machine_tasks(self._places.written):
             instances = task["instances"]
             assert isinstance(instances, list) and isinstance(instances[0], dict)
@@ -188,7 +194,7 @@ class PromptSets:
                 "instruction": task["instruction"],
                 "input": instances[0]["input"],
             }
-            if identity(asked_by([row])[0]) not in known:
+            if plain_text(asked_by([row])[0].request) not in known:
                 yield row
 
 

@@ -7,7 +7,7 @@ overlap or are too few, an anchor that was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,7 +20,7 @@ from selfsown.judge.prompting import shown_instruction
 from selfsown.judge.registry import judge_named
 from selfsown.judge.verdicts import compares
 from selfsown.loop.base import check_base
-from selfsown.loop.preference.anchor import read_anchor
+from selfsown.loop.preference.anchor import read_anchor, refuse_trained_on
 from selfsown.loop.preference.config import PreferenceLoopConfig, policy_role
 from selfsown.loop.preference.encoding import encoding_of
 from selfsown.loop.preference.places import PreferencePlaces
@@ -84,16 +84,17 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
     _check_scorers(config, options)
     places = PreferencePlaces(Path(config.out))
     probing_of(config, places.validation, encoding).effective()
-    prompts = PromptSets(config, places, need_human=options.human != "none")
+    judge, labels = _anchor(config, options)
+    prompts = PromptSets(
+        config,
+        places,
+        need_human=options.human != "none",
+        apart=[one.item.prompt for one in labels],
+    )
     started_on = _started_on(config)
     _refuse_measured(prompts.measured, started_on, "a record of `start`")
     _refuse_measured(prompts.measured, _offline_prompts(config), "a pair of `offline_pairs`")
-    judge: Judge | None = None
-    labels: list[Label] = []
-    if config.anchor is not None:
-        judge = _own_judge(config, options)
-        labels = read_anchor(Path(config.anchor), [*prompts.declared, *started_on])
-        _refuse_single_answers(judge, labels, config.anchor)
+    refuse_trained_on(labels, [*prompts.declared, *started_on])
     return Setup(
         config=config,
         places=places,
@@ -216,14 +217,18 @@ def _made(given: ScorerConfig | None) -> Scorer | None:
     return None if given is None else scorer_named(given.scorer, given.options)
 
 
-def _refuse_single_answers(judge: Judge, labels: Sequence[Label], name: str) -> None:
-    """Stop where a judge of pairs would be shown one answer."""
+def _anchor(config: PreferenceLoopConfig, options: Options) -> tuple[Judge | None, list[Label]]:
+    """How the policy judges, and the labels that it is held against; none without an anchor."""
+    if config.anchor is None:
+        return None, []
+    judge, labels = _own_judge(config, options), read_anchor(Path(config.anchor))
     if compares(judge) and labels[0].kind == "scores":
         raise InputError(
-            f"judge `{judge.name}` compares two answers, and `{name}` holds single ones",
+            f"judge `{judge.name}` compares two answers, and `{config.anchor}` holds single ones",
             why="agreement is about what the judge is asked in the rounds",
             fix="label pairs (`a`, `b`, `label`), or let a judge of single answers score",
         )
+    return judge, labels
 
 
 def _own_judge(config: PreferenceLoopConfig, options: Options) -> Judge:
