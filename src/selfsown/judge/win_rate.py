@@ -15,9 +15,10 @@ stays, since no logistic curve is a step.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple
 
 from selfsown.core.randomness import rng_for
@@ -109,6 +110,10 @@ class _Point(NamedTuple):
     y: float
 
 
+_Points = Mapping[_Point, int]
+"""Point -> how often; lengths of short answers leave few different ones."""
+
+
 def _controlled(
     judged: Sequence[Contest], preferences: Sequence[float], seed: int, resamples: int
 ) -> Interval:
@@ -122,12 +127,10 @@ def _controlled(
         x = math.tanh(length / spread) if spread else 0.0
         groups[one.group, -1 if one.group else number].append(_Point(x, preference))
     members, rng = list(groups.values()), rng_for(seed, "length-control")
-    whole = _fit([point for group in members for point in group], (0.0, 0.0))
+    whole = _fit(Counter(chain.from_iterable(members)), (0.0, 0.0))
     rates = sorted(
-        _sigmoid(
-            _fit([p for group in rng.choices(members, k=len(members)) for p in group], whole)[0]
-        )
-        for _ in range(resamples)
+        _sigmoid(_fit(Counter(chain.from_iterable(drawn)), whole)[0])
+        for drawn in (rng.choices(members, k=len(members)) for _ in range(resamples))
     )
     return Interval(
         _sigmoid(whole[0]),
@@ -136,7 +139,7 @@ def _controlled(
     )
 
 
-def _fit(points: Sequence[_Point], start: tuple[float, float]) -> tuple[float, float]:
+def _fit(points: _Points, start: tuple[float, float]) -> tuple[float, float]:
     """Intercept and slope of the ridge logistic model, by Newton's method.
 
     The penalised likelihood is strictly concave, so there is one maximum. A step is halved until it
@@ -161,14 +164,14 @@ def _fit(points: Sequence[_Point], start: tuple[float, float]) -> tuple[float, f
     return at
 
 
-def _newton_step(points: Sequence[_Point], at: tuple[float, float]) -> tuple[float, float]:
+def _newton_step(points: _Points, at: tuple[float, float]) -> tuple[float, float]:
     gradient0, gradient1 = -_RIDGE * at[0], -_RIDGE * at[1]
     h00, h01, h11 = _RIDGE, 0.0, _RIDGE
-    for x, y in points:
+    for (x, y), times in points.items():
         p = _sigmoid(at[0] + at[1] * x)
-        weight = p * (1 - p)
-        gradient0 += y - p
-        gradient1 += (y - p) * x
+        weight = times * p * (1 - p)
+        gradient0 += times * (y - p)
+        gradient1 += times * (y - p) * x
         h00 += weight
         h01 += weight * x
         h11 += weight * x * x
@@ -179,12 +182,12 @@ def _newton_step(points: Sequence[_Point], at: tuple[float, float]) -> tuple[flo
     )
 
 
-def _likelihood(points: Sequence[_Point], at: tuple[float, float]) -> float:
+def _likelihood(points: _Points, at: tuple[float, float]) -> float:
     """The penalised log-likelihood: y z - log(1 + e^z), less half the ridge times the squares."""
     total = -0.5 * _RIDGE * (at[0] ** 2 + at[1] ** 2)
-    for x, y in points:
+    for (x, y), times in points.items():
         z = at[0] + at[1] * x
-        total += y * z - max(z, 0.0) - math.log1p(math.exp(-abs(z)))
+        total += times * (y * z - max(z, 0.0) - math.log1p(math.exp(-abs(z))))
     return total
 
 

@@ -4,6 +4,9 @@ At every position of an answer, that of its end included, the divergence of the 
 the next token is exact. Summed over a model's own answers it estimates the divergence of the two
 models' answers without bias, like the mean of their log-ratio does, with less scatter, and whatever
 ended the answer: the end-of-text token or a stop string.
+
+Source: the Rao-Blackwellised estimator of arXiv:2504.10637. The log-ratio needs to know which token
+ended an answer; with an end-of-text token where it was a stop string, it was below 0 on the lab.
 """
 
 from __future__ import annotations

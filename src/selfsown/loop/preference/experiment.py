@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -88,40 +88,25 @@ def run_experiment(
         ConfigChanged: the directory holds loops of other configs.
         Suspended: environment or a signal stopped it; the same call resumes.
     """
-    places = PreferencePlaces(out)
     with locked(out):
-        refused = _Stages(experiment, out, seeds, tell, processes).run()
-        arms = tuple(
-            ArmOf(
-                arm.name,
-                arm.about,
-                {seed: out / f"seed-{seed}" / arm.key for seed in seeds},
-            )
-            for arm in experiment.arms
-        )
-        names = {arm.key: arm.name for arm in experiment.arms}
-        compared = [(names[first], names[second]) for first, second in experiment.compared]
-        numbers = experiment_numbers(out, experiment.about, arms, compared, refused)
-        write_preference_page(numbers, places.numbers, places.page)
-    return numbers
+        stages = _Stages(experiment, out, seeds, tell)
+        stages.run(processes)
+        return stages.write()
 
 
 class _Stages:
     """One process's work on an experiment."""
 
-    def __init__(
-        self, experiment: Experiment, out: Path, seeds: Sequence[int], tell: Tell, processes: int
-    ) -> None:
+    def __init__(self, experiment: Experiment, out: Path, seeds: Sequence[int], tell: Tell) -> None:
         self._experiment, self._out, self._seeds = experiment, out, seeds
-        self._processes = processes
         self._children = Children(1)
         self._lock = threading.Lock()
         self._told = tell
         self._refused: dict[str, str] = {}
 
-    def run(self) -> Mapping[str, str]:
-        """All stages; returns the arms that a gate refused, by `KEY, seed N`, with the reason."""
-        with ThreadPoolExecutor(self._processes) as pool:
+    def run(self, processes: int) -> None:
+        """All stages; the page is written whenever one has ended."""
+        with ThreadPoolExecutor(processes) as pool:
             try:
                 grounds = {seed: pool.submit(self._ground, seed) for seed in self._seeds}
                 turned = [
@@ -129,35 +114,64 @@ class _Stages:
                     for arm in self._experiment.arms
                     for seed in self._seeds
                 ]
-                for future in (*grounds.values(), *turned):
+                for future in as_completed([*grounds.values(), *turned]):
                     future.result()
+                    self.write()
             except BaseException:
                 self._children.stop()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return self._refused
+
+    def write(self) -> ExperimentNumbers:
+        """Numbers and page of what there is by now."""
+        arms = [
+            ArmOf(one.name, one.about, {seed: self._home(seed) / one.key for seed in self._seeds})
+            for one in self._experiment.arms
+        ]
+        names = {one.key: one.name for one in self._experiment.arms}
+        compared = [(names[first], names[second]) for first, second in self._experiment.compared]
+        with self._lock:
+            refused = dict(self._refused)
+        numbers = experiment_numbers(self._out, self._experiment.about, arms, compared, refused)
+        places = PreferencePlaces(self._out)
+        write_preference_page(numbers, places.numbers, places.page)
+        return numbers
 
     def _ground(self, seed: int) -> None:
-        place, home = self._experiment.ground, self._out / f"seed-{seed}" / _GROUND
+        """Make a ground, and see that every arm's config can be used on it."""
+        place = self._experiment.ground
+        home = self._home(seed) / _GROUND
         arguments = [GROUND, place, str(seed), str(home)]
         self._once(home, {"ground": place}, arguments, f"seed {seed}, {_GROUND}")
+        for arm in self._experiment.arms:
+            self._config(arm, seed)
 
     def _arm(self, arm: Arm, seed: int, ground: Future[None]) -> None:
         ground.result()
-        home = self._out / f"seed-{seed}"
-        others = [home / one.key for one in self._experiment.arms if one.key != arm.key]
-        ours = {"out": str(home / arm.key), "seed": seed, "reuse": [str(one) for one in others]}
-        form = {**arm.config(home / _GROUND, seed), **ours}
-        config = make_preference_loop_config(form, source=f"arm `{arm.key}`")
-        path = home / f"{arm.key}.yaml"
-        name = f"seed {seed}, {arm.name}"
+        config = self._config(arm, seed)
+        path = self._home(seed) / f"{arm.key}.yaml"
         write_text(path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        name = f"seed {seed}, {arm.name}"
         try:
-            self._once(home / arm.key, _made_of(config), [LOOP, str(path)], name)
+            self._once(Path(config.out), _made_of(config), [LOOP, str(path)], name)
         except CheckFailed as error:
             self._tell(name, f"refused: {error.what}")
             with self._lock:
                 self._refused[f"{arm.name}, seed {seed}"] = error.what
+
+    def _config(self, arm: Arm, seed: int) -> PreferenceLoopConfig:
+        home = self._home(seed)
+        others = [home / one.key for one in self._experiment.arms if one.key != arm.key]
+        ours = {
+            "out": str(home / arm.key),
+            "seed": seed,
+            "reuse": [str(one) for one in others],
+        }
+        form = {**arm.config(home / _GROUND, seed), **ours}
+        return make_preference_loop_config(form, source=f"arm `{arm.key}`")
+
+    def _home(self, seed: int) -> Path:
+        return self._out / f"seed-{seed}"
 
     def _once(
         self, home: Path, made_of: Mapping[str, JSON], arguments: Sequence[str], name: str
