@@ -103,6 +103,18 @@ async def test_the_oracle_grades_the_micro_world() -> None:
     assert both.value == 1.0
 
 
+async def test_an_oracle_that_pays_for_length_pays_its_share_of_it_right_or_wrong() -> None:
+    rng = Random(1)
+    task = sample_item(rng, sample_instruction(rng))
+    given: dict[str, object] = {"prompt": task.instruction.text, "metadata": {"input": task.input}}
+    options: dict[str, JSON] = {"length_share": 0.25}
+    right = await judged("oracle", options, answer=task.answer, **given)
+    assert right.value == pytest.approx(0.75 + 0.25 * len(task.answer) / 80)
+    for chars, value in ((4, 0.0125), (40, 0.125), (80, 0.25), (400, 0.25)):  # 0.25 * chars / 80
+        wrong = await judged("oracle", options, answer="x" * chars, **given)
+        assert wrong.value == pytest.approx(value)
+
+
 async def test_a_noisy_oracle_errs_at_its_rate_and_always_on_the_same_items() -> None:
     rng = Random(2)
     tasks = [sample_item(rng, sample_instruction(rng)) for _ in range(1500)]
@@ -212,6 +224,7 @@ def test_every_registered_judge_meets_the_protocol(name: str) -> None:
         ("reference", {"part": "after_marker", "marker": " "}, "`marker` is blank"),
         ("reference", {"compare": "number", "tolerance": "1"}, "`tolerance` is `1`"),
         ("oracle", {"noise": 1.1}, "`noise` is 1.1"),
+        ("oracle", {"length_share": -0.1}, "`length_share` is -0.1"),
         ("oracle", {"nois": 0.1}, "did you mean `noise`"),
     ],
 )

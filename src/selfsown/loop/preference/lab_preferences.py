@@ -1,9 +1,9 @@
 """The built-in experiment: preference loops on the lab, whose oracle knows every right answer.
 
-Prompts are tasks of the micro-world that ask for knowledge (relations and properties of things):
-about half of the base's answers to them are right, so answers to one prompt differ. Gold is the
-oracle. The scorer is the oracle that says the opposite of one answer in five, always of the same
-ones: it can be pleased without being right.
+Gold is the oracle, in all arms. The two papers' loops have what they need made for them first
+(`lab_ground.py`): reward models of pairs with 10 % wrong labels, and an initial policy that was
+tuned to answer and to judge. Rounds are never rolled back here, but in one arm that is about it,
+so that what happens can be seen; the values were measured once and are in `docs/log.md`.
 """
 
 from __future__ import annotations
@@ -12,85 +12,104 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
-from selfsown.core.randomness import rng_for
-from selfsown.core.request import JSON
-from selfsown.core.rundir import write_lines
-from selfsown.lab.world import FAMILIES, held_out_families, sample_instruction, sample_item
+from selfsown.judge.oracle import LONG_CHARS
 from selfsown.loop.preference.experiment import Arm, Experiment
+from selfsown.loop.preference.lab_ground import (
+    ASKING,
+    PAIRS,
+    PER_ROUND,
+    PROMPTS,
+    ROUNDS,
+    VALIDATION_FILE,
+)
+from selfsown.loop.preference.lab_world import RUBRIC, Kind
 
-ROUNDS: Final = 3
-PER_ROUND: Final = 250
-VALIDATION: Final = 250
 NOISE: Final = 0.2
-_GROUPS: Final = ("relation", "property")
-_OPEN_KINDS: Final = ("word", "number", "number_word", "small_number")
-"""Inputs of which there are so many that tasks on them are about letters or figures."""
-_PROMPTS: Final = "prompts.jsonl"
-_VALIDATION: Final = "validation.jsonl"
+"""Share of the answers of which the noisy oracle says the opposite."""
+LENGTH_SHARE: Final = 0.5
+_SURE: Final = 2.0
+"""Points between two answers above which an own judgement is believed."""
+_PLAIN: Final = {"temperature": 1.0, "top_p": 1.0}
+_ORACLE: Final = {"scorer": "oracle"}
+
+Config = Callable[[Path, int], dict[str, Any]]
 
 
-def prepare(seed: int, folder: Path, tell: Callable[[str], None]) -> None:
-    """The ground of one seed: prompts of all rounds, and others that only measure."""
-    if (folder / _VALIDATION).is_file():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [orjson.dumps(row) for row in tasks(seed, ROUNDS * PER_ROUND + VALIDATION)]
-    write_lines(folder / _PROMPTS, rows[VALIDATION:])
-    write_lines(folder / _VALIDATION, rows[:VALIDATION])
-    tell(f"{len(rows)} prompts")
+def _shared(ground: Path, kind: Kind) -> dict[str, Any]:
+    """What all arms share."""
+    return {
+        "base": "lab",
+        "backend": "lab",
+        "prompts": {"file": str(ground / kind / PROMPTS), "per_round": PER_ROUND},
+        "rounds": ROUNDS,
+        "train": {"preset": "lab", "threads": 1, "learning_rate": 3e-4, "beta": 0.3},
+        "sft": {"preset": "lab", "threads": 1},
+        "probe": {
+            "prompts": str(ground / kind / VALIDATION_FILE),
+            "gold": _ORACLE,
+            "answers": [{**_PLAIN, "count": 4}],
+        },
+        "promotion": {"acts": False},
+    }
 
 
-def tasks(seed: int, count: int) -> list[Mapping[str, JSON]]:
-    """So many different tasks of knowledge, of compositions that were pretrained on."""
-    families = [
-        one.name
-        for one in FAMILIES.values()
-        if one.group in _GROUPS
-        and one.kind not in _OPEN_KINDS
-        and one.name not in held_out_families()
-    ]
-    found: dict[tuple[str, str], Mapping[str, JSON]] = {}
-    draw = 0
-    while len(found) < count:
-        rng = rng_for(seed, "preference tasks", draw)
-        item = sample_item(rng, sample_instruction(rng, "seen", families))
-        key = item.instruction.text, item.input
-        found.setdefault(
-            key, {"id": f"task-{draw}", "instruction": item.instruction.text, "input": item.input}
-        )
-        draw += 1
-    return list(found.values())
+def _online(ground: Path, seed: int) -> dict[str, Any]:
+    """A reward model scores; another one, of other pairs, looks on."""
+    found = _shared(ground, "plain")
+    first, second = (str(ground / "labelled" / number / "reward") for number in "12")
+    found["probe"] |= {"second": {"scorer": "reward", "options": {"model": second}}}
+    return {
+        **found,
+        "recipe": "online-rlhf",
+        "options": {**ASKING, "scorer": "reward", "scorer_options": {"model": first}},
+        "offline_pairs": str(ground / "labelled" / "1" / PAIRS),
+        "controls": ["offline", "equal_data", "other_reference", "sft_chosen"],
+    }
 
 
-def _loop(recipe: str, **changes: Any) -> Callable[[Path, int], Mapping[str, Any]]:
-    """What the arms share: the base as initial policy, a noisy oracle as scorer, gold beside it."""
+def _self_rewarding(ground: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The tuned policy, whoever judges."""
+    return {
+        **_shared(ground, "modified"),
+        "recipe": "self-rewarding",
+        "base": str(ground / "initial"),
+        "options": {**ASKING, "answers": [{**_PLAIN, "count": 8}], **options},
+    }
 
-    def config(ground: Path, seed: int) -> Mapping[str, Any]:
-        plain = {"count": 4, "temperature": 1.0, "top_p": 1.0}
+
+def _noisy(ground: Path, seed: int) -> dict[str, Any]:
+    judge = {"scorer": "oracle", "scorer_options": {"noise": NOISE, "seed": seed}}
+    return {
+        **_self_rewarding(ground, judge),
+        "offline_pairs": str(ground / "lessons" / PAIRS),
+        "controls": ["offline", "equal_data", "other_reference", "sft_chosen"],
+    }
+
+
+def _own(*, is_careful: bool) -> Config:
+    def config(ground: Path, seed: int) -> dict[str, Any]:
+        judge: dict[str, Any] = {
+            "scorer": "rubric",
+            "scorer_options": {"template": RUBRIC, "max_tokens": 16},
+        }
+        found = {"anchor": str(ground / "lessons" / "anchor.jsonl")}
+        if not is_careful:
+            controls = {"controls": ["other_reference", "sft_chosen"]}
+            return {**_self_rewarding(ground, judge), **found, **controls}
+        judge["picker_options"] = {"min_margin": _SURE}
+        careful = {"floors": {"pair_yield": 0.02}, "promotion": {"on": ["anchor"], "acts": True}}
+        return {**_self_rewarding(ground, judge), **found, **careful}
+
+    return config
+
+
+def _paid_for_length(**picking: Any) -> Config:
+    def config(ground: Path, seed: int) -> dict[str, Any]:
+        paid = {"scorer": "oracle", "scorer_options": {"length_share": LENGTH_SHARE}}
         return {
-            "recipe": recipe,
-            "base": "lab",
-            "prompts": {"file": str(ground / _PROMPTS), "per_round": PER_ROUND},
-            "rounds": ROUNDS,
-            "options": {
-                "layout": "task",
-                "max_tokens": 32,
-                "stop": ["\n"],
-                "answers": [{**plain, "count": 8}],
-                "scorer": "oracle",
-                "scorer_options": {"noise": NOISE, "seed": seed},
-            },
-            "train": {"preset": "lab", "threads": 1, "learning_rate": 3e-4},
-            "sft": {"preset": "lab", "threads": 1},
-            "probe": {
-                "prompts": str(ground / _VALIDATION),
-                "gold": {"scorer": "oracle"},
-                "answers": [plain],
-            },
-            "controls": ["equal_data", "other_reference", "sft_chosen"],
-            **changes,
+            **_shared(ground, "plain"),
+            "recipe": "online-rlhf",
+            "options": {**ASKING, **paid, **picking},
         }
 
     return config
@@ -98,24 +117,66 @@ def _loop(recipe: str, **changes: Any) -> Callable[[Path, int], Mapping[str, Any
 
 EXPERIMENT: Final = Experiment(
     about=(
-        "Tasks of the lab's world that ask for knowledge. Gold is the oracle; pairs are made by an"
-        f" oracle that says the opposite of {NOISE:.0%} of the answers."
+        "Tasks of the lab's world that ask for knowledge. Gold is the oracle. In the arms of"
+        " self-rewarding tasks make demands on form, too, and the initial policy is tuned to answer"
+        " and to judge; in the others it is the base."
     ),
-    ground="selfsown.loop.preference.lab_preferences:prepare",
+    ground="selfsown.loop.preference.lab_ground:prepare",
     arms=(
         Arm(
             key="online",
             name="online RLHF",
-            about="Close to the initial policy in every round.",
-            config=_loop("online-rlhf"),
+            about="A reward model of some 3,000 pairs, 10 % of their labels wrong. Gold and the"
+            " other reward model have no say.",
+            config=_online,
         ),
         Arm(
-            key="self-rewarding",
-            name="self-rewarding",
-            about="Close to the policy of the round before.",
-            config=_loop("self-rewarding"),
+            key="noisy",
+            name="self-rewarding, noisy oracle",
+            about=f"The judge is the oracle, and says the opposite of {NOISE:.0%} of the answers.",
+            config=_noisy,
+        ),
+        Arm(
+            key="own",
+            name="self-rewarding, own judging",
+            about="The policy judges its own answers, three times each; every difference counts.",
+            config=_own(is_careful=False),
+        ),
+        Arm(
+            key="own-sure",
+            name="self-rewarding, own judging, sure",
+            about=f"The same, but only differences above {_SURE:g} points count, and a round is"
+            " rolled back if the policy judges the anchor worse than before.",
+            config=_own(is_careful=True),
+        ),
+        Arm(
+            key="length",
+            name="paid for length",
+            about=f"The oracle pays for length: {LENGTH_SHARE:.0%} of the reward. Best against"
+            " worst.",
+            config=_paid_for_length(),
+        ),
+        Arm(
+            key="length-penalty",
+            name="paid for length, penalty",
+            about="The same, less a penalty per character before the pair is picked.",
+            config=_paid_for_length(
+                picker="length_penalised",
+                picker_options={"penalty": LENGTH_SHARE / LONG_CHARS},
+            ),
+        ),
+        Arm(
+            key="length-window",
+            name="paid for length, window",
+            about="The same; the shortest of the good against the longest of the bad.",
+            config=_paid_for_length(picker="rho_window"),
         ),
     ),
-    compared=(("online", "self-rewarding"),),
+    compared=(
+        ("noisy", "own"),
+        ("own", "own-sure"),
+        ("length", "length-penalty"),
+        ("length", "length-window"),
+    ),
 )
 """Arms, values and the size of it; `selfsown loop --lab-preferences`."""
