@@ -221,7 +221,7 @@ class Batches:
             work.join(waiter)
         self._is_sending = True
         try:
-            await self._guarded(work, self._send(work, place[1], lines[:count]))
+            await self._guarded(work, partial(self._send, work, place[1], lines[:count]))
         finally:
             self._is_sending = False
 
@@ -238,8 +238,8 @@ class Batches:
             await self._refused(work, state)
             return
         await self._book.submitted(batch, state.remote)
-        watching = self._watch(work, self._settings.poll_s)
-        self._spawn(self._tasks, self._guarded(work, watching))
+        watch = partial(self._watch, work, self._settings.poll_s)
+        self._spawn(self._tasks, self._guarded(work, watch))
 
     # --- looking and answering ------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Batches:
         work = self._works.get(batch.intent)
         if work is None:
             work = self._begin(batch, model)
-            self._spawn(self._tasks, self._guarded(work, self._follow(work)))
+            self._spawn(self._tasks, self._guarded(work, partial(self._follow, work)))
         return work
 
     def _begin(self, batch: Batch, model: Model) -> Work:
@@ -336,10 +336,12 @@ class Batches:
         task.add_done_callback(partial(_ended, among))
         return task
 
-    async def _guarded(self, work: Work, step: Coroutine[object, object, None]) -> None:
-        """Let a failure reach the calls of its batch."""
+    async def _guarded(
+        self, work: Work, step: Callable[[], Coroutine[object, object, None]]
+    ) -> None:
+        """Let a failure reach the calls of its batch; cancelled at once, the step never begins."""
         try:
-            await step
+            await step()
         except asyncio.CancelledError:
             raise
         except BaseException as error:
