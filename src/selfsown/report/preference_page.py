@@ -6,18 +6,16 @@ as safe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 from markupsafe import Markup, escape
 
 from selfsown.core.rundir import whole_file
-from selfsown.report.charts.line import Curve, draw_lines
-from selfsown.report.loop_numbers import Measure
 from selfsown.report.page_environment import page_environment
+from selfsown.report.preference_charts import Points, draw_gains, draw_measures, legend
 from selfsown.report.preference_measures import (
     MEASURES,
     TABLE,
@@ -34,28 +32,11 @@ CHARTS: Final = (
     *("gold", "proxy", "second", "gap", "length", "kl_initial", "length_matched", "anchor"),
     *("pair_yield", "tie_rate"),
 )
-"""Measures that are drawn by round, in this order."""
-_SERIES: Final = (0, 5, 2, 3, 1, 6, 4, 7)
-_SHIFT: Final = 0.02
-"""Between curves, in widths of the chart."""
-
-Points = Sequence[tuple[int, Mapping[str, Measure]]]
-"""Rounds behind a policy, and its measures."""
-
-
-class Named(NamedTuple):
-    """A curve in the page's legend."""
-
-    name: str
-    series: int
-
-
-class Picture(NamedTuple):
-    """A chart with its caption."""
-
-    title: str
-    note: str
-    svg: Markup
+"""Measures of a loop's policies that are drawn by round, in this order."""
+ARM_CHARTS: Final = (
+    *("gold", "gap", "length", "kl_initial", "length_matched", "anchor", "pair_yield", "tie_rate"),
+)
+"""Those of arms beside each other, whose scorers have scales of their own."""
 
 
 def write_preference_page(
@@ -84,8 +65,15 @@ def render_preference_page(numbers: PreferenceNumbers) -> str:
         own = [(one.after, one.measures) for one in line.policies]
         lines[line.name] = [start, *own] if line.rounds else own
     policies = [numbers.initial, *(one for line in numbers.lines for one in line.policies)]
-    columns = measured((one.measures for one in policies), TABLE)
-    return _rendered("preference.html.j2", lines, n=numbers, columns=columns)
+    gains = [draw_gains(line.name, lines[line.name]) for line in numbers.lines if line.rounds]
+    return _rendered(
+        "preference.html.j2",
+        n=numbers,
+        columns=measured((one.measures for one in policies), TABLE),
+        legend=legend(lines),
+        gains=[one for one in gains if one],
+        pictures=list(draw_measures(lines, CHARTS)),
+    )
 
 
 def render_experiment_page(numbers: ExperimentNumbers) -> str:
@@ -98,14 +86,19 @@ def render_experiment_page(numbers: ExperimentNumbers) -> str:
         ]
         for arm in numbers.arms
     }
-    columns = measured((one.measures for one in numbers.policies), TABLE)
-    compared = measured(numbers.differences.values(), TABLE)
+    gains = [draw_gains(name, points) for name, points in lines.items()]
     return _rendered(
-        "preference_seeds.html.j2", lines, n=numbers, columns=columns, compared=compared
+        "preference_seeds.html.j2",
+        n=numbers,
+        columns=measured((one.measures for one in numbers.policies), TABLE),
+        compared=measured(numbers.differences.values(), TABLE),
+        legend=legend(lines),
+        gains=[one for one in gains if one],
+        pictures=list(draw_measures(lines, ARM_CHARTS)),
     )
 
 
-def _rendered(template: str, lines: Mapping[str, Points], **given: object) -> str:
+def _rendered(template: str, **given: object) -> str:
     environment = page_environment()
     environment.filters["number"] = number_text
     environment.filters["interval"] = interval_text
@@ -113,8 +106,6 @@ def _rendered(template: str, lines: Mapping[str, Points], **given: object) -> st
     environment.filters["title"] = title_text
     environment.filters["told"] = _told
     return environment.get_template(template).render(
-        legend=[Named(name, _series(place)) for place, name in enumerate(lines)],
-        pictures=list(_pictures(lines)),
         about=MEASURES,
         chart_css=Markup(CHART_CSS),  # noqa: S704 a constant of ours
         **given,
@@ -130,47 +121,3 @@ def _told(text: str) -> Markup:
         Markup("<code>{}</code>").format(one) if n % 2 else one for n, one in enumerate(parts)
     )
     return Markup("").join(marked)
-
-
-def _pictures(lines: Mapping[str, Points]) -> Iterator[Picture]:
-    """A chart of every measure that anything has."""
-    last = max((float(x) for points in lines.values() for x, _ in points), default=1.0)
-    for metric in CHARTS:
-        curves = [
-            _curve(name, points, metric, place, last)
-            for place, (name, points) in enumerate(lines.items())
-            if any(metric in measures for _, measures in points)
-        ]
-        if curves:
-            about = MEASURES[metric]
-            said = "; ".join(
-                f"{curve.name}: {', '.join(f'{y:.3g}' for _, y in curve.points)}"
-                for curve in curves
-            )
-            drawn = draw_lines(
-                about.title,
-                f"By rounds trained on: {said}.",
-                curves,
-                x_label="rounds trained on",
-                y_label="",
-                x_max=max(1.0, last) * (1 + _SHIFT * len(lines)),
-                percent=about.is_share,
-                whole_x=True,
-                legend=False,
-            )
-            yield Picture(about.title, about.meaning, Markup(drawn))  # noqa: S704 escaped by Svg
-
-
-def _curve(name: str, points: Points, metric: str, place: int, last: float) -> Curve:
-    shift = _SHIFT * last * place  # so that intervals of two lines do not hide each other
-    found = [(x + shift, measures[metric]) for x, measures in points if metric in measures]
-    return Curve(
-        name,
-        [(x, one.value) for x, one in found],
-        _series(place),
-        spans=[(x, one.low, one.high) for x, one in found],
-    )
-
-
-def _series(place: int) -> int:
-    return _SERIES[place % len(_SERIES)]

@@ -26,6 +26,7 @@ from selfsown.report.preference_measures import (
     title_text,
 )
 from selfsown.report.preference_page import (
+    ARM_CHARTS,
     CHARTS,
     render_experiment_page,
     render_preference_page,
@@ -72,10 +73,16 @@ def test_pages_are_well_formed_and_hold_nothing_that_runs_or_loads(page: str) ->
     assert not re.search(r"(?:https?:)?//(?!www\.w3)", page)
 
 
-def test_every_measure_is_drawn_for_every_line(page: str) -> None:
-    for name in CHARTS:
-        assert f"<h3>{MEASURES[name].title}</h3>" in page
-    assert page.count("<svg") == len(CHARTS)
+def test_every_measure_is_drawn_and_the_gains_of_every_line_of_rounds() -> None:
+    loop = render_preference_page(loop_numbers())
+    experiment = render_experiment_page(experiment_numbers())
+    for page, charts in ((loop, CHARTS), (experiment, ARM_CHARTS)):
+        for name in charts:
+            assert f"<h3>{MEASURES[name].title}</h3>" in page
+        assert page.count("<svg") == len(charts) + 2  # two lines of rounds, and two arms
+        assert page.count(">gains: ") == 2
+        ids = re.findall(r'id="([^"]+)"', page)
+        assert len(ids) == len(set(ids))
 
 
 def test_a_loops_page_says_each_number_with_its_interval_and_what_became_of_rounds() -> None:
@@ -100,7 +107,7 @@ def test_what_was_not_measured_is_no_column_and_no_chart() -> None:
         assert f"<h3>{MEASURES[name].title}</h3>" not in page
     for name in ("anchor", "second"):
         assert f'<th class="n">{MEASURES[name].title}' not in page
-    assert page.count("<svg") == len(CHARTS) - 3
+    assert page.count("<svg") == len(CHARTS) - 3 + 2
 
 
 def test_an_experiments_page_leads_to_every_loop_and_shows_differences_by_seed() -> None:
