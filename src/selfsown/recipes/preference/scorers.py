@@ -97,7 +97,7 @@ def scorer_named(name: str, options: Mapping[str, JSON] | None = None) -> Scorer
     Raises:
         ConfigError: there is none, or an option is unknown or makes no sense.
     """
-    make = load_extension("scorers", SCORERS, name)
+    make = load_extension("scorers", SCORERS, name, plugins=name not in JUDGES)
     if make is not None:
         return cast("Scorer", made(make, options or {}, f"scorer `{name}`"))
     if load_extension("judges", JUDGES, name) is None:
