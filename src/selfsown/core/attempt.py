@@ -30,8 +30,7 @@ class Route:
         self.limiter = limiter
         self.local = model.capabilities.local
         self.raced = raced
-        """Attempts run in tasks of their own, so that a late one can be sent a second time or given
-        up."""
+        """Workers make its attempts, so that a late one can be sent a second time or given up."""
         self.tariff = Tariff.of(model.price)
         self.succeeded = False
         """It has answered before."""

@@ -1,7 +1,7 @@
 """One model call, from request to final outcome: retries, time-outs, late attempts.
 
-The plain case costs no timer, no lock and no log line: a permit, one attempt (in a task of its own
-where it may be sent a second time or given up), a record.
+The plain case costs no timer, no lock and no log line: a permit, one attempt (by a worker, where it
+may be sent a second time or given up), a record.
 """
 
 from __future__ import annotations

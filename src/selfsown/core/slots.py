@@ -110,7 +110,8 @@ class Slots:
             except (KeyboardInterrupt, SystemExit) as error:
                 self.landed(attempt, error)
                 raise
-            self.returning = False
+            finally:
+                self.returning = False
             self.landed(attempt, end)
 
 
@@ -139,6 +140,7 @@ class _Attempt(Flight):
         self._slots.landed(self, error)
 
     def returns(self) -> None:
+        # One whose task was cancelled is that worker's last.
         self._slots.returning = self.task is not None and not self.task.cancelling()
 
     def cancel(self) -> None:
