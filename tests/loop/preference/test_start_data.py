@@ -63,7 +63,7 @@ def test_an_anchor_that_was_answered_or_judged_in_the_start_is_refused(
     assert isinstance(first, dict)
     answers = tmp_path / "ift.jsonl"
     answers.write_text(json.dumps({"instruction": first["prompt"], "output": "Owl."}) + "\n")
-    with pytest.raises(InputError, match="one of the loop's"):
+    with pytest.raises(InputError, match="labels are of prompts that are trained on"):
         set_up(config(tmp_path, anchor=examples / "held_out.jsonl", start=[answers]))
-    with pytest.raises(InputError, match="one of the loop's"):
+    with pytest.raises(InputError, match="labels are of prompts that are trained on"):
         set_up(config(tmp_path, anchor=tmp_path / "labels.jsonl", start=[examples / "eft.jsonl"]))
