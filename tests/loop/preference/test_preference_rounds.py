@@ -29,11 +29,14 @@ from selfsown.loop.preference.anchor import Anchored
 from selfsown.loop.preference.config import make_preference_loop_config
 from selfsown.loop.preference.ending import read_ending
 from selfsown.loop.preference.measure import read_probe
-from selfsown.loop.preference.places import PreferencePlaces
+from selfsown.loop.preference.pairs import pair_up
+from selfsown.loop.preference.places import PreferencePlaces, RoundPlaces
 from selfsown.loop.preference.prompts import PromptSets
 from selfsown.loop.preference.rounds import PreferenceResult, turn_preferences
+from selfsown.loop.preference.setup import set_up
 from selfsown.models.fingerprint import model_hash
 from selfsown.preference.files import read_pairs
+from selfsown.preference.gates import Floors
 
 pytest.importorskip("trl", reason="training needs the extra `local`")
 pytestmark = pytest.mark.skipif(
@@ -62,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreferenceRes
     with pytest.MonkeyPatch.context() as patch:
         for module in (chain, controls):
             patch.setattr(module, "train", StandInTrainer())
-        yield turn_preferences(small(home, rounds=3))
+        yield turn_preferences(small(home, rounds=2))
 
 
 def tables(places: PreferencePlaces, count: int) -> list[bytes]:
@@ -91,15 +94,15 @@ def test_rounds_train_what_was_promoted_on_prompts_of_their_own(
         seen += asked
         before = finished.endings[number - 1].model_hash if number else initial
         assert ending.policy_hash == before
-    assert len(set(seen)) == 3 * PER_ROUND and set(seen) < declared
+    assert len(set(seen)) == 2 * PER_ROUND and set(seen) < declared
 
 
 def test_the_reference_of_every_round_is_the_initial_policy(
     finished: PreferenceResult, initial: str
 ) -> None:
     references = [one.reference for one in finished.endings]
-    assert [one and one["model_hash"] for one in references] == [initial] * 3
-    assert [one and one["kind"] for one in references] == ["initial"] * 3
+    assert [one and one["model_hash"] for one in references] == [initial] * 2
+    assert [one and one["kind"] for one in references] == ["initial"] * 2
 
 
 def test_a_loop_that_stops_behind_every_stage_ends_as_if_it_had_not(
@@ -137,7 +140,7 @@ def test_the_same_call_again_repeats_nothing_and_more_rounds_go_on(
     kept = ("*/pairs.jsonl", "*/round.json", "*/run/journal.sqlite", "*/probe/probe.json")
     files = [path for name in kept for path in (home / "rounds").glob(name)]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
-    result = turn_preferences(small(home.parent, rounds=3))
+    result = turn_preferences(small(home.parent, rounds=2))
     assert result.endings == finished.endings and not trainer.trained
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
 
@@ -171,7 +174,7 @@ def test_the_best_iteration_comes_out_also_where_a_later_one_was_promoted(
     finished: PreferenceResult,
 ) -> None:
     places, best = finished.places, finished.best
-    probes = {None: places.start.probe} | {n: places.round(n).probe for n in range(3)}
+    probes = {None: places.start.probe} | {n: places.round(n).probe for n in range(2)}
     means = {number: read_probe(path) for number, path in probes.items()}
     gold = {number: one.gold.value for number, one in means.items() if one and one.gold}
     kept = {None, *(one.round for one in finished.endings if one.decision == "promoted")}
@@ -211,12 +214,18 @@ def test_a_round_without_pairs_ends_the_loop_before_any_training(
     assert not trainer.trained
 
 
-def test_a_yield_below_its_floor_ends_the_loop_before_any_training(
-    tmp_path: Path, trainer: StandInTrainer
+def test_a_yield_below_its_floor_leaves_no_pairs_to_train_on(
+    finished: PreferenceResult, tmp_path: Path
 ) -> None:
+    run, places = finished.places.round(0).run, RoundPlaces(tmp_path / "round")
+    options = set_up(small(tmp_path)).options
     with pytest.raises(CheckFailed, match=r"pairs of 6 prompts: \d .*, the floor is 100%"):
-        turn_preferences(small(tmp_path, floors={"pair_yield": 1.0}))
-    assert not trainer.trained
+        pair_up(run, places, options, Floors(pair_yield=1.0))
+    assert not places.home.exists()
+    found = pair_up(run, places, options, Floors(pair_yield=0.0, tie_rate=0.0))
+    assert found.pairs == len(read_pairs(places.pairs)) == finished.endings[0].pairs
+    assert [one["floor"] for one in found.warnings] == ["tie_rate"]
+    assert pair_up(run, places, options, Floors(pair_yield=1.0)) == found, "made once, then read"
 
 
 def test_answers_that_are_not_as_many_as_the_config_says_are_refused(
@@ -226,16 +235,16 @@ def test_answers_that_are_not_as_many_as_the_config_says_are_refused(
     home = tmp_path / "loop"
     shutil.copytree(finished.places.home, home)
     places = PreferencePlaces(home)
-    shutil.rmtree(places.round(2).home / "model")
-    for path in (places.round(2).ending, places.round(2).gates, places.round(2).pairs):
+    shutil.rmtree(places.round(1).home / "model")
+    for path in (places.round(1).ending, places.round(1).gates, places.round(1).pairs):
         path.unlink()
-    file = places.round(2).run / "provenance.jsonl"
+    file = places.round(1).run / "provenance.jsonl"
     lines = file.read_text("utf-8").splitlines(keepends=True)
     at = next(n for n, line in enumerate(lines) if '"stage":"answers"' in line)
     file.write_text("".join([*lines[:at], *lines[at + 1 :]]), encoding="utf-8")
     given = form(finished.places.home.parent)
     with pytest.raises(CheckFailed, match="has 2 answers, not 3"):
-        turn_preferences(make_preference_loop_config({**given, "rounds": 3, "out": str(home)}))
+        turn_preferences(make_preference_loop_config({**given, "rounds": 2, "out": str(home)}))
     assert not trainer.trained
 
 
@@ -256,12 +265,12 @@ def test_a_reference_that_is_gone_is_known_before_another_answer_is_paid_for(
 def test_a_file_of_prompts_that_changed_between_rounds_is_refused(
     finished: PreferenceResult,
 ) -> None:
-    config = small(finished.places.home.parent, rounds=3)
+    config = small(finished.places.home.parent, rounds=2)
     path = Path(str(config.prompts.file))
     path.write_text("".join(reversed(path.read_text("utf-8").splitlines(keepends=True))))
     with pytest.raises(ConfigChanged, match="holds other prompts than the declared ones give now"):
         PromptSets(config, finished.places)
-    PromptSets(small(finished.places.home.parent, rounds=3), finished.places)
+    PromptSets(small(finished.places.home.parent, rounds=2), finished.places)
 
 
 def test_controls_have_what_the_rounds_had_and_change_one_thing(
@@ -270,21 +279,21 @@ def test_controls_have_what_the_rounds_had_and_change_one_thing(
     """They are asked for when the rounds are finished, which go on as they are."""
     names = ["offline", "equal_data", "other_reference", "sft_chosen"]
     places, endings = finished.places, finished.endings
-    result = turn_preferences(small(places.home.parent, rounds=3, controls=names))
+    result = turn_preferences(small(places.home.parent, rounds=2, controls=names))
     assert result.endings == endings
     trained = {Path(one.out).relative_to(places.home).parts[1]: one for one in trainer.trained}
     count = sum(one.pairs for one in endings)
     homes = {name: places.control(name).home for name in names}
     assert len(read_rows_of(homes["offline"] / "pairs.jsonl")) == count
-    asked = [row for n in range(3) for row in read_rows_of(places.prompts_of(n))]
+    asked = [row for n in range(2) for row in read_rows_of(places.prompts_of(n))]
     assert read_rows_of(homes["equal_data"] / "run" / "inputs" / "rows.jsonl") == asked
-    chosen = [row["chosen"] for n in range(3) for row in read_rows_of(places.round(n).pairs)]
+    chosen = [row["chosen"] for n in range(2) for row in read_rows_of(places.round(n).pairs)]
     assert [row["output"] for row in read_rows_of(homes["sft_chosen"] / "data.jsonl")] == chosen
     for name in ("offline", "equal_data", "sft_chosen"):
         assert model_hash(Path(trained[name].base)) == initial
         assert read_probe(homes[name] / "probe") is not None
-    assert [trained[name].max_steps for name in names] == [6, 6, 2, 2], "steps of three rounds"
-    others = [read_ending(places.control("other_reference").round(n).ending) for n in range(3)]
+    assert [trained[name].max_steps for name in names] == [4, 4, 2, 2], "steps of two rounds"
+    others = [read_ending(places.control("other_reference").round(n).ending) for n in range(2)]
     for other in others:
         assert other is not None and other.reference is not None
         assert other.reference["model_hash"] == other.policy_hash
