@@ -21,7 +21,6 @@ from tests.system.preference_loops import (
     PROMPTS,
     SAMPLES,
     STEPS,
-    VALIDATION,
     committed,
     place,
     results,
@@ -74,11 +73,11 @@ def moments(rng: random.Random) -> list[Moment]:
     answers, scores = PROMPTS * ANSWERS, PROMPTS * ANSWERS * SAMPLES
     return [
         Moment("answers 0", asked=rng.randint(1, answers - 2), delay_s=rng.uniform(0, 0.02)),
-        Moment("answers 0", scored=rng.randint(1, scores // 3), delay_s=rng.uniform(0, 0.05)),
+        Moment("answers 0", scored=rng.randint(1, scores // 6), delay_s=rng.uniform(0, 0.05)),
         Moment("train 0", delay_s=rng.uniform(0, 2)),
         Moment("answers 1", scored=rng.randint(1, scores // 2)),
         Moment("train 1", checkpoint=rng.randint(1, STEPS // 2), delay_s=rng.uniform(0, 0.02)),
-        Moment("probe 1", scored=rng.randint(1, VALIDATION * ANSWERS)),
+        Moment("probe 1", scored=1),
     ]
 
 
