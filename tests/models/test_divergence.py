@@ -113,3 +113,14 @@ def test_over_own_samples_it_is_what_the_mean_log_ratio_comes_to() -> None:
         mean += weight * (own - other)
         exact += weight * divergence
     assert exact == pytest.approx(mean, abs=1e-6)
+
+
+def test_the_other_model_needs_no_tokenizer_as_a_moving_reference_has_none(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    bare = tmp_path / "reference"
+    AutoModelForCausalLM.from_pretrained(str(folders[1])).save_pretrained(bare)
+    given = [GivenAnswer(Question("Say a word."), " tree", False)]
+    assert answer_divergences(folders[0], bare, given, "task") == answer_divergences(
+        *folders, given, "task"
+    )

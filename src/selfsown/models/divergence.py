@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from selfsown.models.answer_tokens import AnswerEncoding, AnswerTokens, Question, checked_tokens
-from selfsown.models.likelihood import batches, load_causal_model
+from selfsown.models.likelihood import batches, load_causal_model, load_tokenizer
 from selfsown.models.local import require_packages
 from selfsown.models.torch_threads import threads_for, torch_threads
 
@@ -54,7 +54,7 @@ def answer_divergences(
 
     Args:
         folder: of a Hugging Face causal language model, which wrote the answers.
-        other: of one with the same tokenizer.
+        other: of one with the same tokenizer, which need not lie there.
         answers: in any order; the result is in the same.
         encoding: how questions and answers are written.
 
@@ -68,8 +68,8 @@ def answer_divergences(
     require_packages(f"hf:{folder}", "torch", "transformers")
     import torch
 
-    model, tokenizer = load_causal_model(folder)
-    reference, _ = load_causal_model(other)
+    model, tokenizer = load_causal_model(folder), load_tokenizer(folder)
+    reference = load_causal_model(other)  # a moving reference has no tokenizer of its own
     config = model.config.get_text_config()
     tokens = checked_tokens(folder, tokenizer, config.vocab_size)
     longest = getattr(config, "max_position_embeddings", None)

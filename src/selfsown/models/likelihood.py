@@ -49,7 +49,7 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
     require_packages(f"hf:{folder}", "torch", "transformers")
     import torch
 
-    model, tokenizer = load_causal_model(folder)
+    model, tokenizer = load_causal_model(folder), load_tokenizer(folder)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     rows = [_row(tokenizer, before, text, context) for text in texts]
     found: dict[int, Likelihood] = {}
@@ -62,28 +62,45 @@ def likelihoods(folder: Path, texts: Sequence[str], *, before: str = "") -> list
     return [found.get(number, Likelihood(0, 0.0)) for number in range(len(texts))]
 
 
-def load_causal_model(folder: Path) -> tuple[Any, Any]:
-    """A causal language model that answers are measured with, in float32, and its tokenizer.
+def load_causal_model(folder: Path) -> Any:
+    """A causal language model that answers are measured with, in float32.
 
     Raises:
         InputError: it cannot be loaded.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+    from transformers import AutoModelForCausalLM, logging
 
     logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder), dtype=torch.float32, local_files_only=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # whatever transformers and safetensors raise for a broken folder
-        raise InputError(
-            f"the model in `{folder}` cannot be loaded: {str(error).partition(chr(10))[0]}",
-            why="the likelihood of texts under it is measured",
-            fix="give a folder with config.json, tokenizer and *.safetensors of a causal model",
-        ) from error
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+        raise _not_loaded(folder, error) from error
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a model's folder.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # the same
+        raise _not_loaded(folder, error) from error
+
+
+def _not_loaded(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"the model in `{folder}` cannot be loaded: {str(error).partition(chr(10))[0]}",
+        why="the likelihood of texts under it is measured",
+        fix="give a folder with config.json, tokenizer and *.safetensors of a causal model",
+    )
 
 
 def _row(tokenizer: Any, before: str, text: str, context: int | None) -> tuple[list[int], int]:
