@@ -55,7 +55,8 @@ def test_a_loop_says_its_rounds_its_stage_and_the_command_that_goes_on(loop: Loo
 
 
 def test_a_loop_over_pairs_says_its_rounds_and_its_own_stages(loop: LoopPlaces) -> None:
-    loop.config.write_text("recipe: online-rlhf\nrounds: 2\nout: loop\n")
+    given = "recipe: online-rlhf\nrounds: 2\nout: loop\ncontrols: [offline, equal_data]\n"
+    loop.config.write_text(given)
     places = PreferencePlaces(loop.home)
     first, second = places.round(0), places.round(1)
     second.model.mkdir(parents=True)
@@ -68,6 +69,7 @@ def test_a_loop_over_pairs_says_its_rounds_and_its_own_stages(loop: LoopPlaces) 
     text = said(loop.home)
     assert "loop, 1 of 2 rounds turned" in text and "round 0: rolled_back: gold fell" in text
     assert "round 1: paired, trained; not ended" in text
+    assert "controls to make: offline, equal_data" in text
     assert "round, rolled_back: gold fell" in said(first.home)
 
 

@@ -100,11 +100,30 @@ def _loop(directory: Path, process: int | None) -> OtherStatus:
         state = f"{len(endings)} of {wanted} rounds turned"
         stage = _stage(places.round(len(endings)).home, config.get("recipe"))
         lines.append(f"round {len(endings)}: {stage}")
+    lines += _control_lines(directory, config)
     if process is not None:
         state, again = f"running, in process {process}: {state}", ""
     if places.page.is_file():
         lines.append(f"page: {places.page}")
     return OtherStatus(str(directory), "loop", state, process, tuple(lines), again)
+
+
+def _control_lines(directory: Path, config: dict[str, Any]) -> list[str]:
+    """Which controls a loop over pairs has, and which it is to have."""
+    from selfsown.loop.preference.measure import PROBE
+    from selfsown.loop.preference.places import PreferencePlaces
+
+    places, last = PreferencePlaces(directory), int(config["rounds"]) - 1
+    wanted = config.get("controls") or []
+    chains = [places.control(name) for name in wanted]
+    made = [
+        name
+        for name, chain in zip(wanted, chains, strict=True)
+        if (chain.home / "probe" / PROBE).is_file() or chain.round(last).ending.is_file()
+    ]
+    left = [name for name in wanted if name not in made]
+    lines = [f"controls: {', '.join(made)}"] if made else []
+    return [*lines, f"controls to make: {', '.join(left)}"] if left else lines
 
 
 def _job(directory: Path, process: int | None) -> OtherStatus:
