@@ -89,6 +89,25 @@ def test_the_scorer_that_pairs_are_made_by_does_not_evaluate_unasked(tmp_path: P
     refused(tmp_path, "scores the pairs and evaluates", probe=second, allow_equal_judges=True)
 
 
+def test_a_model_does_not_measure_what_it_judged_for_training_by_another_name(
+    tmp_path: Path,
+) -> None:
+    gold = {"scorer": "rubric", "options": {"samples": 1, "role": "observer"}}
+    probe = {**form(tmp_path)["probe"], "gold": gold}
+    refused(tmp_path, "`policy` scores the pairs and evaluates", probe=probe, options=RUBRIC)
+    hired = {"layout": "task", "scorer": "rubric"}
+    models = {}
+    for role in ("judge", "observer"):
+        script = tmp_path / f"{role}.jsonl"
+        script.write_text('{"text": "Score: 1"}', encoding="utf-8")
+        models[role] = f"scripted:{script}"
+    set_up(small(tmp_path, probe=probe, options=hired, models=models))
+    models["observer"] = models["judge"]
+    given: Any = {"probe": probe, "options": hired, "models": models}
+    refused(tmp_path, "scores the pairs and evaluates", **given)
+    set_up(small(tmp_path, **given, allow_equal_judges=True))
+
+
 def test_a_scorer_that_nobody_answers_for_is_refused(tmp_path: Path) -> None:
     asked = {"layout": "task", "scorer": "rubric"}
     refused(tmp_path, "scorer `rubric` asks role `judge`", ConfigError, options=asked)

@@ -7,7 +7,7 @@ overlap or are too few, an anchor that was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -196,10 +196,19 @@ def _check_scorers(config: PreferenceLoopConfig, options: Options) -> None:
     if scorer is None:
         return
     if gold is not None:
-        allowed = config.allow_equal_judges
-        check_judges_differ(scorer.identity(voices), gold.identity(voices), allow_equal=allowed)
+        _refuse_equal(scorer, gold, voices, allowed=config.allow_equal_judges)
     if second is not None:
-        check_judges_differ(scorer.identity(voices), second.identity(voices))
+        _refuse_equal(scorer, second, voices, allowed=False)
+
+
+def _refuse_equal(
+    scorer: Scorer, other: Scorer, voices: Mapping[str, str], *, allowed: bool
+) -> None:
+    """Stop where one judge, or one model behind two of them, makes pairs and measures, too."""
+    asked, measuring = ({voices[role] for role in one.roles} for one in (scorer, other))
+    for shared in sorted(asked & measuring):
+        check_judges_differ(shared, shared, allow_equal=allowed)
+    check_judges_differ(scorer.identity(voices), other.identity(voices), allow_equal=allowed)
 
 
 def _voices(config: PreferenceLoopConfig, options: Options) -> dict[str, str]:
