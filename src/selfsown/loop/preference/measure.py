@@ -176,6 +176,7 @@ class _Measuring:
 
     def __init__(self, policy: Policy, own: Answers, start: Answers, probing: Probing) -> None:
         self._policy, self._own, self._start, self._probing = policy, own, start, probing
+        self._known: dict[str, dict[Place, float]] = {}
         present = {name for one in start.values() for name in one.rewards}
         self._decider: Decider = next((name for name in (GOLD, SECOND) if name in present), PROXY)
 
@@ -218,7 +219,10 @@ class _Measuring:
         own = self._policy.folder
         if folder is None or model_hash(folder) == model_hash(own):
             return dict.fromkeys(answers, 0.0)
-        return moved(own, folder, answers, self._probing.encoding)
+        known = model_hash(folder)
+        if known not in self._known:  # the reference often is the initial policy
+            self._known[known] = moved(own, folder, answers, self._probing.encoding)
+        return self._known[known]
 
 
 def _identity(
