@@ -301,6 +301,22 @@ def test_controls_have_what_the_rounds_had_and_change_one_thing(
     assert len(lines) == 1 + len(names)
 
 
+def test_more_rounds_make_the_controls_that_are_made_of_all_of_them_anew(
+    tmp_path: Path, trainer: StandInTrainer
+) -> None:
+    names = ["offline", "other_reference"]
+    places = PreferencePlaces(tmp_path / "loop")
+    offline = places.control("offline").home
+    one = turn_preferences(small(tmp_path, rounds=1, controls=names)).endings
+    assert len(read_rows_of(offline / "pairs.jsonl")) == one[0].pairs
+    two = turn_preferences(small(tmp_path, rounds=2, controls=names)).endings
+    assert len(read_rows_of(offline / "pairs.jsonl")) == sum(ending.pairs for ending in two)
+    assert len(read_rows_of(offline.with_name("offline-1") / "pairs.jsonl")) == one[0].pairs
+    count = len(trainer.trained)
+    turn_preferences(small(tmp_path, rounds=2, controls=names))
+    assert len(trainer.trained) == count == 2 * 2 + 2, "rounds of both references, offline twice"
+
+
 def read_rows_of(path: Path) -> list[dict[str, Any]]:
     return [dict(row) for row in read_rows(path)]
 

@@ -26,7 +26,7 @@ RecipeName = Literal["self-rewarding", "online-rlhf"]
 Control = Literal["offline", "equal_data", "other_reference", "sft_chosen"]
 
 RECIPE_NAMES: Final = ("self-rewarding", "online-rlhf")
-OPERATIONAL: Final = frozenset({"out", "rounds", "limits", "controls", "reuse"})
+OPERATIONAL: Final = frozenset({"out", "rounds", "limits", "controls", "offline_pairs", "reuse"})
 """Keys that may change between two starts: more rounds and controls extend a loop."""
 DEFAULT_REFERENCES: Final[Mapping[RecipeName, str]] = {
     "self-rewarding": "previous",  # arXiv:2401.10020, section 2.4, as its re-implementations say

@@ -7,21 +7,25 @@
   way round.
 - `sft_chosen`: tuning on the chosen answers alone.
 
+All but `other_reference` are made of all rounds, and so are made anew when more rounds were turned.
+
 Source: the last one is an ablation of Self-Rewarding Language Models (arXiv:2401.10020, section
 3.2); RLHF Workflow (arXiv:2405.07863) has an offline baseline on other prompts, and no equal data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from selfsown.core.errors import CheckFailed, SelfsownError, TooFewRecords
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
-from selfsown.core.rundir import read_lines, write_lines
+from selfsown.core.rundir import read_lines, sha256_of, write_lines, write_text
 from selfsown.export.export import provenance_path
 from selfsown.loop.generate import generate
 from selfsown.loop.preference.chain import Chain, Desk, answering
@@ -31,6 +35,9 @@ from selfsown.loop.preference.places import PolicyPlaces, RoundPlaces
 from selfsown.preference.recorded import rows_of_file
 from selfsown.train.settings import TrainConfig
 from selfsown.train.sft import train
+
+MADE_OF: Final = "made_of.json"
+"""Checksums of the rounds' pairs, and of what else a control was made of."""
 
 
 def turn_controls(desk: Desk, chain: Chain) -> None:
@@ -61,17 +68,19 @@ def turn_controls(desk: Desk, chain: Chain) -> None:
 
 
 def _offline(desk: Desk, chain: Chain) -> None:
-    setup, places = desk.setup, _places(desk, "offline")
+    config = desk.setup.config
+    assert config.offline_pairs is not None
+    source = Path(config.offline_pairs)
+    places = _places(desk, "offline", chain, [source])
     path = places.home / "pairs.jsonl"
     if not path.is_file():
-        assert setup.config.offline_pairs is not None
-        _write_sample(Path(setup.config.offline_pairs), path, _pair_count(chain), setup.config.seed)
+        _write_sample(source, path, _pair_count(chain), config.seed)
     _preferred(desk, places, path, "offline", len(chain.endings))
 
 
 def _equal_data(desk: Desk, chain: Chain) -> None:
     setup = desk.setup
-    places = RoundPlaces(_places(desk, "equal_data").home)
+    places = RoundPlaces(_places(desk, "equal_data", chain).home)
     rows = [row for one in chain.endings for row in setup.prompts.rows(one.round)]
     generate(answering(setup.config, places.run, desk.initial.policy.uri, 0), rows)
     pair_up(places.run, places, setup.options, setup.config.floors.floors())
@@ -88,7 +97,7 @@ def _other_reference(desk: Desk, chain: Chain) -> None:
 
 
 def _sft_chosen(desk: Desk, chain: Chain) -> None:
-    setup, places = desk.setup, _places(desk, "sft_chosen")
+    setup, places = desk.setup, _places(desk, "sft_chosen", chain)
     path = places.home / "data.jsonl"
     if not path.is_file():
         _write_chosen([chain.round(one.round).pairs for one in chain.endings], path)
@@ -125,10 +134,31 @@ def _trained(desk: Desk, places: PolicyPlaces, training: TrainConfig, name: Cont
     desk.measured(desk.held(places), f"control {name}")
 
 
-def _places(desk: Desk, name: Control) -> PolicyPlaces:
+def _places(desk: Desk, name: Control, chain: Chain, more: Sequence[Path] = ()) -> PolicyPlaces:
+    """Where a control lies; one that was made of other pairs, or fewer rounds, is set aside.
+
+    Args:
+        desk: of the loop.
+        name: of the control.
+        chain: the rounds that it is compared with.
+        more: other files that it is made of.
+    """
     home = desk.setup.places.control(name).home
+    files = [*(chain.round(one.round).pairs for one in chain.endings), *more]
+    made_of = [sha256_of(path) for path in files]
+    path = home / MADE_OF
+    before = orjson.loads(path.read_bytes()) if path.is_file() else made_of
+    if before != made_of:
+        aside = next(one for one in _asides(home) if not one.exists())
+        home.rename(aside)
+        desk.tell(f"control {name}: made anew, as the rounds are others; before: `{aside}`")
     home.mkdir(parents=True, exist_ok=True)
+    write_text(path, orjson.dumps(made_of).decode() + "\n")
     return PolicyPlaces(home)
+
+
+def _asides(home: Path) -> Iterator[Path]:
+    return (home.with_name(f"{home.name}-{number}") for number in itertools.count(1))
 
 
 def _pair_count(chain: Chain) -> int:

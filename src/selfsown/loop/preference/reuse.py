@@ -26,4 +26,6 @@ def equal_runs(homes: Sequence[Path]) -> list[str]:
 def _runs(places: PreferencePlaces) -> Iterator[Path]:
     yield places.start.probe_run
     yield places.round(0).run
-    yield RoundPlaces(places.control("equal_data").home).run
+    home = places.control("equal_data").home
+    for one in sorted(home.parent.glob(f"{home.name}*")):  # also those of fewer rounds
+        yield RoundPlaces(one).run
