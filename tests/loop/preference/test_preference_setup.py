@@ -54,6 +54,8 @@ def test_a_sound_loop_is_set_up_without_a_trace(tmp_path: Path) -> None:
         ({"floor": {}}, "unknown key `floor`"),
         ({"floors": {"tie_rate": 2}}, "`floors.tie_rate` is `2`"),
         ({"recipe": "complete"}, "`recipe` is `complete`"),
+        ({"promotion": {"on": ["anchor"]}}, "`promotion.on` asks for `anchor`"),
+        ({"promotion": {"best_by": "second"}}, "`promotion.best_by` asks for `second`"),
     ],
 )
 def test_a_config_that_contradicts_itself_is_refused(

@@ -215,6 +215,7 @@ def make_preference_loop_config(
     _check_prompts(config, source)
     _check_roles(config, source)
     _check_controls(config, source)
+    _check_promotion(config, source)
     return config
 
 
@@ -263,3 +264,21 @@ def _check_controls(config: PreferenceLoopConfig, source: str) -> None:
             why="it trains the initial policy on labelled pairs that other models wrote",
             fix="name the file as `offline_pairs`, or leave the control out",
         )
+
+
+def _check_promotion(config: PreferenceLoopConfig, source: str) -> None:
+    """Refuse a decision by what is not measured; the default names all that might be."""
+    asked = config.promotion
+    measured = {"gold": config.probe.gold, "second": config.probe.second, "anchor": config.anchor}
+    is_default = asked.on == type(asked).model_fields["on"].default
+    wanted: dict[str, tuple[str, ...]] = {"on": () if is_default else asked.on}
+    if asked.best_by in measured:
+        wanted["best_by"] = (asked.best_by,)
+    for key, names in wanted.items():
+        for name in names:
+            if measured[name] is None:
+                raise ConfigError(
+                    f"{source}: `promotion.{key}` asks for `{name}`, which is not measured",
+                    why="a decision by a number that nobody has would always be the same",
+                    fix=f"give `{'anchor' if name == 'anchor' else f'probe.{name}'}`, or remove it",
+                )
