@@ -168,6 +168,9 @@ def test_a_reference_moves_only_when_told_to(finished: PreferenceResult, tmp_pat
     assert small(tmp_path).kept_close_to == "initial"
     assert small(tmp_path, reference="previous").kept_close_to == "previous"
     assert small(tmp_path, recipe="self-rewarding").kept_close_to == "previous"
+    other = {"initial": "previous", "some/model": "previous", "previous": "initial"}
+    for kind, wanted in {**other, "ema": "initial"}.items():
+        assert small(tmp_path, reference=kind).other_reference == wanted
 
 
 def test_the_best_iteration_comes_out_also_where_a_later_one_was_promoted(

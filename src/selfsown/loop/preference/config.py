@@ -133,6 +133,11 @@ class PreferenceLoopConfig(BaseModel):
         """What DPO stays close to in every round."""
         return self.reference or DEFAULT_REFERENCES[self.recipe]
 
+    @property
+    def other_reference(self) -> str:
+        """What the control of that name stays close to: a moving policy where ours is fixed."""
+        return "initial" if self.kept_close_to in ("previous", "ema") else "previous"
+
     def tuning(
         self,
         data: list[Mapping[str, JSON]],

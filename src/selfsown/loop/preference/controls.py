@@ -89,7 +89,7 @@ def _equal_data(desk: Desk, chain: Chain) -> None:
 
 def _other_reference(desk: Desk, chain: Chain) -> None:
     config = desk.setup.config
-    other = "previous" if config.kept_close_to == "initial" else "initial"
+    other = config.other_reference
     home = desk.setup.places.control("other_reference")
     own = Chain(desk, home, other, f"reference {other}", chain.round(0).run)
     for ending in chain.endings:

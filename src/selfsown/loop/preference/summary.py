@@ -99,7 +99,7 @@ def _controls(
         name, about = _CONTROLS[control]
         chain = places.control(control)
         if control == "other_reference":
-            other = "previous" if config.kept_close_to == "initial" else "initial"
+            other = config.other_reference
             line = _chain(config, chain, f"{name} {other}", f"{name} {other}, ")
             if line.rounds:
                 yield _described(line, about.format(other=other, own=config.kept_close_to))
