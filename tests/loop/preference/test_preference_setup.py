@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.loop.preference.small_loop import PER_ROUND, form, lab_prompts, small, write_rows
 
+from selfsown.cli.main import cli
 from selfsown.core.errors import CheckFailed, ConfigChanged, ConfigError, InputError, SelfsownError
 from selfsown.lab.weights import weights_folder
 from selfsown.loop.preference.config import make_preference_loop_config
 from selfsown.loop.preference.rounds import turn_preferences
 from selfsown.loop.preference.setup import set_up
 from selfsown.models.fingerprint import decisive_files
+from selfsown.testing.tiny_llama import write_tiny_llama
 
 pytest.importorskip("trl", reason="training needs the extra `local`")
 pytestmark = pytest.mark.skipif(
@@ -63,6 +66,22 @@ def test_a_config_that_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         make_preference_loop_config(form(tmp_path, **changes))
+
+
+def test_the_verb_takes_the_config_by_its_recipe_and_says_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "loop.yaml"
+    path.write_text(json.dumps({**form(tmp_path), "flors": {}}), encoding="utf-8")
+    done = CliRunner().invoke(cli, ["loop", str(path)])
+    assert done.exit_code == 2
+    assert "unknown key `flors`" in done.stderr and "did you mean `floors`" in done.stderr
+
+
+def test_a_chat_model_is_trained_in_its_template_as_it_is_asked(tmp_path: Path) -> None:
+    base = write_tiny_llama(tmp_path / "base", width=16, layers=1, context=128)
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    (base / "chat_template.jinja").write_text(template, encoding="utf-8")
+    given: dict[str, Any] = {"base": str(base), "sft": {}, "train": {"threads": 1}}
+    assert set_up(small(tmp_path, **given)).encoding == "chat"
 
 
 def test_too_few_prompts_for_all_rounds_are_refused(tmp_path: Path) -> None:
