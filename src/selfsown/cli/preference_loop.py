@@ -91,5 +91,6 @@ def preference_models() -> Mapping[str, type[BaseModel]]:
         "floors.": FloorsConfig,
         "probe.": ProbeConfig,
         "probe.gold.": ScorerConfig,
+        "probe.second.": ScorerConfig,
         "promotion.": PromotionConfig,
     }
