@@ -115,6 +115,18 @@ async def test_an_oracle_that_pays_for_length_pays_its_share_of_it_right_or_wron
         assert wrong.value == pytest.approx(value)
 
 
+async def test_an_oracle_may_be_lenient_about_words_around_an_answer() -> None:
+    rng = Random(1)
+    task = sample_item(rng, sample_instruction(rng))
+    given: dict[str, object] = {"prompt": task.instruction.text, "metadata": {"input": task.input}}
+    said = {"That must be {}, I believe.": 1.0, "{}": 1.0, "That must be {}, I": 0.0, "x {}": 0.0}
+    for words, value in said.items():
+        answer = words.format(task.answer)
+        found = await judged("oracle", {"in_words": True}, answer=answer, **given)
+        strict = await judged("oracle", answer=answer, **given)
+        assert (found.value, strict.value) == (value, float(words == "{}"))
+
+
 async def test_a_noisy_oracle_errs_at_its_rate_and_always_on_the_same_items() -> None:
     rng = Random(2)
     tasks = [sample_item(rng, sample_instruction(rng)) for _ in range(1500)]

@@ -3,7 +3,8 @@
 The instruction stands in the item's row as `instruction`, or is the prompt itself; the task's
 input, where it has one, in the row as `input`. With `noise` it errs like a judge that is right in
 1 - `noise` of the cases: it then says the opposite, and says so of equal items every time. With
-`length_share` it pays for length, too, so that length control has something to control.
+`length_share` it pays for length, too, so that length control has something to control, and with
+`in_words` a right answer may stand within one of the corpus' phrases.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
 from selfsown.judge.base import UNIT, Asker, Item, Judgement, Scale, Source
 from selfsown.judge.prompting import require
-from selfsown.lab.oracle import check
+from selfsown.lab.oracle import check, without_words
 
 LONG_CHARS: Final = 80
 """An answer of so many characters, or more, gets all that there is for length."""
@@ -40,6 +41,8 @@ class Oracle:
     """Decides which items those are."""
     length_share: float = 0.0
     """Share of the value, from 0 to 1, that is paid for length, right or wrong."""
+    in_words: bool = False
+    """Whether `Well, I would say red here.` is as right as `red`."""
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
@@ -55,7 +58,8 @@ class Oracle:
         """Judge one item; nothing is asked."""
         instruction = str(item.metadata.get("instruction") or item.prompt)
         text = str(item.metadata.get("input") or "")
-        grade = check(instruction, text, item.answer)
+        answer = without_words(item.answer) if self.in_words else item.answer
+        grade = check(instruction, text, answer)
         if not grade.is_input_valid:
             return Judgement(value=None, source=self.source, reason=grade.reason)
         errs = rng_for(self.seed, f"{instruction}\0{text}\0{item.answer}").random() < self.noise

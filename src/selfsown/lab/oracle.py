@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from selfsown.lab.layouts import WORDY_FRAMES
 from selfsown.lab.world import Program, held_out_parts, parse_instruction
 from selfsown.lab.world.modifiers import MODIFIERS
 
@@ -59,6 +60,16 @@ def check(instruction: str, text: str, answer: str) -> Grade:
     is_correct = answer == reference or _is_accepted(program, text, answer)
     reason = "right" if is_correct else "wrong"
     return Grade(True, True, is_correct, reason, reference, is_unseen_now)
+
+
+def without_words(answer: str) -> str:
+    """What stands within one of the corpus' phrases (`That must be red, I believe.`), else all."""
+    answer = answer.strip()
+    for before, after in WORDY_FRAMES:
+        inner = answer.removeprefix(before).removesuffix(after)
+        if len(inner) == len(answer) - len(before) - len(after):
+            return inner
+    return answer
 
 
 def right_count(records: Iterable[Mapping[str, object]]) -> int:

@@ -10,7 +10,7 @@ import pytest
 from selfsown.core.request import Completion
 from selfsown.judge.rubric import Rubric, score_of
 from selfsown.judge.scores import POINTS
-from selfsown.lab.oracle import check, parse
+from selfsown.lab.oracle import check, parse, without_words
 from selfsown.loop.preference.config import make_preference_loop_config
 from selfsown.loop.preference.lab_preferences import EXPERIMENT
 from selfsown.loop.preference.lab_world import (
@@ -20,6 +20,7 @@ from selfsown.loop.preference.lab_world import (
     judgements_of,
     labels_of,
     pairs_of,
+    talkative,
     task_sets,
 )
 from selfsown.preference.records import Candidate, Scored
@@ -108,12 +109,19 @@ def test_labels_of_the_anchor_are_the_oracle_s() -> None:
         assert rows[0]["answer"] == task.reference
 
 
+def test_half_of_the_talkative_lessons_are_in_words_that_the_lenient_oracle_takes_off() -> None:
+    rows = [(task, talkative(task, 0)) for task in task_sets(0, "modified", {"all": 200})["all"]]
+    worded = [row for task, row in rows if row["output"] != task.reference]
+    assert 70 < len(worded) < 130  # 100, with a standard deviation of 7
+    assert all(without_words(str(row["output"])) == task.reference for task, row in rows)
+
+
 def test_every_arm_is_a_loop_that_can_be_configured(tmp_path: Path) -> None:
     for arm in EXPERIMENT.arms:
         form = {**arm.config(tmp_path, 1), "out": str(tmp_path / arm.key), "seed": 1}
         config = make_preference_loop_config(form)
-        assert config.rounds == 3
-        assert config.probe.gold is not None and config.probe.gold.options == {}
+        assert config.probe.gold is not None and config.probe.gold.scorer == "oracle"
+        assert "noise" not in config.probe.gold.options
     keys = [arm.key for arm in EXPERIMENT.arms]
     assert len(set(keys)) == len(keys)
     assert {key for pair in EXPERIMENT.compared for key in pair} <= set(keys)

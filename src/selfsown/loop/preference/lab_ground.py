@@ -7,6 +7,7 @@
 | `rewards.json` | how often each reward model is right, on pairs of the other with right labels |
 | `lessons/` | `ift.jsonl`, `eft.jsonl`, `anchor.jsonl` and `pairs.jsonl`, of a run of the base on further prompts |
 | `initial/` | the base, tuned on both: it answers, and judges answers |
+| `talkative/` | the base, tuned on right answers, half of them with words around them: `data.jsonl`, `model/` |
 
 Source: sizes and noise follow the checks that RLHF Workflow (arXiv:2405.07863) and Self-Rewarding
 Language Models (arXiv:2401.10020) were described with: 2 to 5 thousand pairs, 10 % of the labels wrong.
@@ -30,6 +31,7 @@ from selfsown.loop.preference.lab_world import (
     judgements_of,
     labels_of,
     pairs_of,
+    talkative,
     task_sets,
 )
 from selfsown.preference.pairing import by_prompt
@@ -45,12 +47,13 @@ LABEL_NOISE: Final = 0.1
 """Of the pairs that reward models learn from."""
 OFFLINE_NOISE: Final = 0.2
 """Of the labelled pairs beside self-rewarding: that of its noisy oracle."""
-_LABELLED: Final = 2000
-"""Prompts of each reward model; they give about 3,000 pairs."""
+_LABELLED: Final = 1600
+"""Prompts of each reward model; they give about 2,300 pairs."""
 _LESSONS: Final = 1000
 """Prompts whose answers are judged for the initial policy."""
 _IFT: Final = 100
 _ANCHOR: Final = 120
+_TALKATIVE: Final = 200
 _ANSWERS: Final = 6
 """Of the base, to each prompt that people label."""
 
@@ -74,13 +77,16 @@ def prepare(seed: int, folder: Path, tell: Tell) -> None:
     """
     of_rounds = {"validation": VALIDATION, "rounds": ROUNDS * PER_ROUND}
     plain = task_sets(seed, "plain", {**of_rounds, "1": _LABELLED, "2": _LABELLED})
-    lessons = {"ift": _IFT, "eft": _LESSONS, "anchor": _ANCHOR}
+    lessons = {"ift": _IFT, "eft": _LESSONS, "anchor": _ANCHOR, "talkative": _TALKATIVE}
     modified = task_sets(seed, "modified", {**of_rounds, **lessons})
     for kind, sets in (("plain", plain), ("modified", modified)):
         _write(folder / kind / PROMPTS, (task.row() for task in sets["rounds"]))
         _write(folder / kind / VALIDATION_FILE, (task.row() for task in sets["validation"]))
-    _reward_models(seed, plain, folder, tell)
     _initial_policy(seed, modified, folder, tell)
+    home = folder / "talkative"
+    _write(home / "data.jsonl", (talkative(task, seed) for task in modified["talkative"]))
+    _trained(home / "data.jsonl", home / "model", seed=seed)
+    _reward_models(seed, plain, folder, tell)
 
 
 def _reward_models(seed: int, sets: Mapping[str, Sequence[Task]], folder: Path, tell: Tell) -> None:

@@ -26,7 +26,10 @@ from selfsown.loop.preference.lab_world import RUBRIC, Kind
 
 NOISE: Final = 0.2
 """Share of the answers of which the noisy oracle says the opposite."""
-LENGTH_SHARE: Final = 0.5
+LENGTH_SHARE: Final = 0.3
+_LENGTH_ROUNDS: Final = 2
+_TUNED_RATE: Final = 3e-4
+"""Of a policy that was tuned before; the base falls apart at it under a reward model."""
 _SURE: Final = 2.0
 """Points between two answers above which an own judgement is believed."""
 _PLAIN: Final = {"temperature": 1.0, "top_p": 1.0}
@@ -42,7 +45,7 @@ def _shared(ground: Path, kind: Kind) -> dict[str, Any]:
         "backend": "lab",
         "prompts": {"file": str(ground / kind / PROMPTS), "per_round": PER_ROUND},
         "rounds": ROUNDS,
-        "train": {"preset": "lab", "threads": 1, "learning_rate": 3e-4, "beta": 0.3},
+        "train": {"preset": "lab", "threads": 1, "learning_rate": 1e-4, "beta": 0.3},
         "sft": {"preset": "lab", "threads": 1},
         "probe": {
             "prompts": str(ground / kind / VALIDATION_FILE),
@@ -69,8 +72,10 @@ def _online(ground: Path, seed: int) -> dict[str, Any]:
 
 def _self_rewarding(ground: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """The tuned policy, whoever judges."""
+    found = _shared(ground, "modified")
+    found["train"] |= {"learning_rate": _TUNED_RATE}
     return {
-        **_shared(ground, "modified"),
+        **found,
         "recipe": "self-rewarding",
         "base": str(ground / "initial"),
         "options": {**ASKING, "answers": [{**_PLAIN, "count": 8}], **options},
@@ -105,11 +110,15 @@ def _own(*, is_careful: bool) -> Config:
 
 def _paid_for_length(**picking: Any) -> Config:
     def config(ground: Path, seed: int) -> dict[str, Any]:
-        paid = {"scorer": "oracle", "scorer_options": {"length_share": LENGTH_SHARE}}
+        found = _shared(ground, "modified")
+        found["probe"] |= {"gold": {"scorer": "oracle", "options": {"in_words": True}}}
+        judge = {"length_share": LENGTH_SHARE, "in_words": True}
         return {
-            **_shared(ground, "plain"),
+            **found,
             "recipe": "online-rlhf",
-            "options": {**ASKING, **paid, **picking},
+            "base": str(ground / "talkative" / "model"),
+            "rounds": _LENGTH_ROUNDS,
+            "options": {**ASKING, "scorer": "oracle", "scorer_options": judge, **picking},
         }
 
     return config
@@ -117,16 +126,17 @@ def _paid_for_length(**picking: Any) -> Config:
 
 EXPERIMENT: Final = Experiment(
     about=(
-        "Tasks of the lab's world that ask for knowledge. Gold is the oracle. In the arms of"
-        " self-rewarding tasks make demands on form, too, and the initial policy is tuned to answer"
-        " and to judge; in the others it is the base."
+        "Tasks of the lab's world that ask for knowledge. Gold is the oracle. Online RLHF starts"
+        " from the base; self-rewarding from a policy that is tuned to answer and to judge, and its"
+        " tasks make demands on form, too. The arms of length start from a policy that puts words"
+        " around one answer of two, and gold does not mind them."
     ),
     ground="selfsown.loop.preference.lab_ground:prepare",
     arms=(
         Arm(
             key="online",
             name="online RLHF",
-            about="A reward model of some 3,000 pairs, 10 % of their labels wrong. Gold and the"
+            about="A reward model of some 2,300 pairs, 10 % of their labels wrong. Gold and the"
             " other reward model have no say.",
             config=_online,
         ),

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from selfsown.core.randomness import rng_for
 from selfsown.core.request import JSON
 from selfsown.judge.prompting import Asking
+from selfsown.lab.layouts import WORDY_FRAMES
 from selfsown.lab.world import FAMILIES, held_out_families, sample_instruction, sample_item
 from selfsown.preference.records import Prompt, Scored
 
@@ -56,6 +57,13 @@ class Task:
     def lesson(self) -> dict[str, JSON]:
         """A record to tune on: the right answer."""
         return {"instruction": self.instruction, "input": self.input, "output": self.reference}
+
+
+def talkative(task: Task, seed: int) -> dict[str, JSON]:
+    """A record to tune on: the right answer, in one case of two with words around it."""
+    rng = rng_for(seed, f"talkative {task.id}")
+    before, after = rng.choice(WORDY_FRAMES) if rng.random() < 0.5 else ("", "")
+    return {**task.lesson(), "output": f"{before}{task.reference}{after}"}
 
 
 def task_sets(seed: int, kind: Kind, sizes: Mapping[str, int]) -> dict[str, list[Task]]:
