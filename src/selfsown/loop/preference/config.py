@@ -97,7 +97,8 @@ class PreferenceLoopConfig(BaseModel):
         None, description="Labelled pairs of the control `offline`: a JSONL file."
     )
     allow_equal_judges: bool = Field(
-        False, description="Let the scorer that pairs are made by evaluate, too."
+        False,
+        description="Let the scorer that pairs are made by, or the model behind it, evaluate, too.",
     )
     seed: int = Field(0, ge=0, le=2**31, description="Seed of every random choice.")
     limits: LimitsConfig = Field(
