@@ -70,7 +70,7 @@ def _asked(path: Path) -> set[str]:
     """Instruction and input of the rows of a file, as one text."""
     rows = [row for row in read_lines(path) if isinstance(row, dict)]
     return {
-        "\n\n".join(filter(None, (str(row.get("instruction") or row["prompt"]), row.get("input"))))  # type: ignore[arg-type]
+        "\n\n".join(filter(None, (str(row.get("instruction") or row["prompt"]), row.get("input"))))
         for row in rows
     }
 
