@@ -181,12 +181,21 @@ EXPERIMENT: Final = Experiment(
             about="The same; the shortest of the good against the longest of the bad.",
             config=_paid_for_length(picker="rho_window"),
         ),
+        Arm(
+            key="length-window-margin",
+            name="paid for length, window and margin",
+            about="The same, where the two differ by more than all that is paid for length.",
+            config=_paid_for_length(
+                picker="rho_window", picker_options={"min_margin": LENGTH_SHARE}
+            ),
+        ),
     ),
     compared=(
         ("noisy", "own"),
         ("own", "own-sure"),
         ("length", "length-penalty"),
         ("length", "length-window"),
+        ("length", "length-window-margin"),
     ),
 )
 """Arms, values and the size of it; `selfsown loop --lab-preferences`."""
