@@ -9,8 +9,9 @@ from tests.core.fake_clock import FakeClock
 from tests.core.simulated import SimulatedModel, ask, key_of
 
 from selfsown.core.caller import AttemptRecord, Caller, Outcome
+from selfsown.core.errors import EnvironmentFailure
 from selfsown.core.limits import LimitSettings
-from selfsown.core.model import Answer, Price
+from selfsown.core.model import Answer, AttemptFailed, Price
 from selfsown.core.request import Request
 
 
@@ -114,3 +115,30 @@ def test_closing_ends_what_waits_and_what_is_under_way() -> None:
 
     late = within(clock, LimitSettings(concurrency=2, max_concurrency=2), body)
     assert [record.kind for record in late] == ["cancelled", "cancelled"]
+
+
+def test_a_failure_that_stops_the_run_is_heard_before_the_queue_is_worked_off() -> None:
+    clock = FakeClock()
+
+    class Keyless(SimulatedModel):
+        async def attempt(
+            self, request: Request, *, timeout_s: float | None = None, seed: int = 0
+        ) -> Answer:
+            self.attempts += 1
+            raise AttemptFailed("auth", "no key")
+
+    model = Keyless(clock, price=Price(1, 1))
+
+    async def body(caller: Caller) -> None:
+        calls = [
+            asyncio.create_task(caller.call(model, ask(f"{number}"), key_of(number)))
+            for number in range(200)
+        ]
+        done, rest = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
+        for call in rest:
+            call.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        assert all(isinstance(call.exception(), EnvironmentFailure) for call in done)
+
+    within(clock, LimitSettings(concurrency=2, max_concurrency=2), body)
+    assert model.attempts < 20
