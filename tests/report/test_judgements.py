@@ -9,6 +9,8 @@ from tests.recipes.preferring import GIVEN, policy, preferring, prompts
 
 from selfsown.export.run_files import open_run
 from selfsown.extensions import JUDGES
+from selfsown.preference.records import Candidate, Prompt, Scored
+from selfsown.recipes.preference.counts import Counts
 from selfsown.report.absent import Absent
 from selfsown.report.judgements import MAX_BINS, Judgements, read_judgements
 from selfsown.report.numbers import report_numbers
@@ -51,6 +53,21 @@ def test_many_scores_come_in_ranges_that_lose_none(tmp_path: Path) -> None:
     assert len(found.scores) <= MAX_BINS
     assert sum(one.count for one in found.scores) == found.parsed == 100
     assert found.scores[0].name == "-40 to -35"
+
+
+def test_scores_of_any_size_are_counted_apart_and_in_ranges(tmp_path: Path) -> None:
+    counts = Counts()
+    asked = Prompt(id="1", text="Say it.")
+    for k in range(30):  # a reward model's scores have no bounds
+        answer = Candidate(prompt=asked, index=k, text=str(k), model="m")
+        counts.add([Scored(candidate=answer, values=(1e12 * (k // 2) + 0.1 * (k % 2),), judge="j")])
+    preferring(tmp_path, (1.0, 2.0))
+    run = open_run(tmp_path)
+    run.data["notes"]["judgements"] = counts.form()
+    found = read_judgements(run)
+    assert isinstance(found, Judgements)
+    assert len(found.scores) <= MAX_BINS
+    assert sum(one.count for one in found.scores) == found.parsed == 30
 
 
 def test_other_runs_have_no_such_section(tmp_path: Path) -> None:

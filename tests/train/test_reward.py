@@ -171,6 +171,13 @@ def test_what_cannot_be_scored_whole_has_no_score(
     assert good.value is not None and good.missing == ""
 
 
+def test_a_score_that_is_no_number_is_missing(trained: tuple[Path, Mapping[str, JSON]]) -> None:
+    model = RewardModel(trained[0])
+    model._scored = lambda texts: [float("nan")] * len(texts)  # type: ignore[method-assign]
+    (one,) = model.score([Answered(Question("Say it."), "It")])
+    assert (one.value, one.missing) == (None, "no_number")
+
+
 @pytest.mark.parametrize("given", [{}, {"method": "lora", "lora_rank": 4}])
 def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
     tiny: Path, tmp_path: Path, given: Mapping[str, object]

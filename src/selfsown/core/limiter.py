@@ -194,7 +194,7 @@ class Limiter:
         except asyncio.CancelledError:
             future = turn.future
             if future.done() and not future.cancelled() and future.exception() is None:
-                self.leave(future.result(), "unknown")
+                self.leave(future.result(), "unknown", used=0)
             raise
 
     def queue(self, waiter: Waiter, *, first: bool = False) -> None:

@@ -151,4 +151,4 @@ class _Attempt(Flight):
             return
         self._slots.landed(self, asyncio.CancelledError())
         if self.permit is not None:
-            self.call.route.limiter.leave(self.permit, "unknown")
+            self.call.route.limiter.leave(self.permit, "unknown", used=0)

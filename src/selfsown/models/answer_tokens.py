@@ -18,7 +18,7 @@ from selfsown.models.local import largest_ordinary_id
 AnswerEncoding = Literal["verbatim", "task", "plain", "chat"]
 """How a question is written: as it is, in one of the lab's layouts, or as turns of a chat."""
 
-Missing = Literal["", "too_long", "special_token", "template_mismatch"]
+Missing = Literal["", "too_long", "special_token", "template_mismatch", "no_number"]
 """Why an answer cannot be scored as it is; empty if it can."""
 
 _LAYOUTS: Final = {

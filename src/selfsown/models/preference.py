@@ -12,6 +12,7 @@ wording is ours; a comparison that does not fit has no value, where theirs is cu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -105,6 +106,8 @@ class PreferenceModel:
         if self._context is not None and max(len(ids) for ids, _ in prompts) > self._context:
             return Preference(None, None, None, "too_long")
         in_order, other = (self._share_of_a(ids, letters) for ids, letters in prompts)
+        if not math.isfinite(in_order + other):
+            return Preference(None, None, None, "no_number")
         return Preference((in_order + (1 - other)) / 2, in_order, 1 - other, "")
 
     def _share_of_a(self, ids: list[int], letters: tuple[int, int]) -> float:

@@ -9,6 +9,7 @@ it has no score, and says why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,9 @@ class RewardModel:
                 part = ready[start : start + self._rows]
                 found = self._scored([texts[place][0] for place in part])
                 values.update(zip(part, found, strict=True))
+        values = {place: value for place, value in values.items() if math.isfinite(value)}
         return [
-            Score(values.get(place), len(ids), missing)
+            Score(values.get(place), len(ids), missing or ("" if place in values else "no_number"))
             for place, (ids, missing) in enumerate(texts)
         ]
 

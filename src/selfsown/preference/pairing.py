@@ -103,7 +103,7 @@ class Tally:
             "tie_rate": self.tie_rate,
             "pair_yield": self.pair_yield,
             "mean_std": self.mean_std,
-            "histogram": {f"{value:g}": count for value, count in sorted(histogram.items())},
+            "histogram": {f"{value:.15g}": count for value, count in sorted(histogram.items())},
             "mean_len_chosen": self.mean_len_chosen,
             "mean_len_rejected": self.mean_len_rejected,
         }

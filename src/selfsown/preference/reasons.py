@@ -44,7 +44,7 @@ six ties on the lab was the right one three times."""
 NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(
-            ("rouge_l_too_similar", "near_duplicate", "duplicate", "beyond_cap"),
+            ("rouge_l_too_similar", "near_duplicate", "duplicate", "beyond_cap", "repeated_prompt"),
             "it is one too many of its kind, not worse",
         ),
         **dict.fromkeys(

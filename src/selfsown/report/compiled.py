@@ -15,11 +15,13 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
+import jinja2
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _CHECKSUM_BYTES: Final = 16
+_MODE: Final = 0o644
 
 
 class Compiled(BytecodeCache):
@@ -50,6 +52,7 @@ class Compiled(BytecodeCache):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent)
             try:
+                Path(name).chmod(_MODE)  # whoever runs this installation may read them
                 with os.fdopen(handle, "wb") as file:
                     file.write(_checksum(content) + content)
                 Path(name).replace(path)
@@ -61,4 +64,5 @@ class Compiled(BytecodeCache):
 
 
 def _checksum(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).digest()
+    key = jinja2.__version__.encode()  # another release may compile otherwise
+    return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES, key=key).digest()

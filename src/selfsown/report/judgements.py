@@ -73,7 +73,8 @@ def _binned(histogram: Mapping[str, JSON]) -> tuple[Scores, ...]:
     low, high = min(counts), max(counts)
     if len(counts) <= MAX_BINS:
         return tuple(Scores(f"{value:g}", counts[value]) for value in sorted(counts))
-    width = next(one for one in _WIDTHS if (high - low) / one < MAX_BINS - 1)
+    wide = (high - low) / (MAX_BINS - 2)
+    width = next((one for one in _WIDTHS if (high - low) / one < MAX_BINS - 1), wide)
     bins: Counter[int] = Counter()
     for value, count in counts.items():
         bins[math.floor(value / width)] += count

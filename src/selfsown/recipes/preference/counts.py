@@ -41,7 +41,7 @@ class Counts:
             "ties": self._ties,
             "tie_rate": _rate(self._ties, self._comparable),
             "histogram": {
-                f"{value + 0.0:g}": count for value, count in sorted(self._histogram.items())
+                f"{value + 0.0:.15g}": count for value, count in sorted(self._histogram.items())
             },
         }
 
