@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from selfsown.core.errors import CheckFailed, InputError
 from selfsown.core.rundir import read_manifest
 from selfsown.export.example import Example as Turns
 from selfsown.judge.base import Item, Judgement
+from selfsown.judge.calibration import calibrate
 from selfsown.judge.eft import Example, Found, Ranking, examples, rankings, split, trained_text
 from selfsown.judge.eft_files import write_examples
 from selfsown.judge.labels import Label, label_row, read_labels
+from selfsown.judge.registry import judge_named
 from selfsown.judge.rubric import mean_of
 from selfsown.judge.scores import POINTS
 from selfsown.judge.stored import Sent
+from selfsown.judge.verdicts import with_verdicts
 from selfsown.train.encode import Pair
 from selfsown.train.records import read_sources
 from selfsown.train.settings import SourceConfig
@@ -216,6 +220,35 @@ def test_labels_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     pair: Row = {"prompt": "p", "a": "x", "b": "y", "label": "tie", "a_model": "m"}
     labels = read_labels(lines(tmp_path / "pairs.jsonl", [pair]))
     assert read_labels(lines(tmp_path / "more.jsonl", map(label_row, labels))) == labels
+
+
+def test_held_out_pairs_stay_pairs_so_that_nothing_is_compared_that_people_did_not(
+    tmp_path: Path,
+) -> None:
+    rows: list[Row] = [
+        {"id": f"{n}{a}{b}", "prompt": f"prompt {n}", "a": a, "b": b, "label": "a"}
+        for n in range(4)
+        for a, b in (("best", "fair"), ("fair", "bad"))
+    ]
+    given = read_labels(lines(tmp_path / "pairs.jsonl", rows))
+    found = rankings(given)
+    assert len({one.id for one in found}) == len(rows)
+    assert not any("prompt" in one.id for one in found), "a name, not the text"
+    write_examples(tmp_path, Found((), ()), found, {}, {})
+    held_out = read_labels(tmp_path / "held_out.jsonl")
+    assert held_out == given
+    worth = {"best": 5.0, "fair": 3.0, "bad": 1.0}
+    said = {
+        name: sample(worth[one.answer])
+        for label in held_out
+        for name, one in (
+            (f"{label.id}#a", label.item),
+            (f"{label.id}#b", replace(label.item, answer=str(label.item.rival))),
+        )
+    }
+    judge = judge_named("rubric")
+    accuracy = calibrate(with_verdicts(held_out, judge, said), resamples=20).accuracy
+    assert accuracy.value == 1.0
 
 
 def lines(path: Path, rows: object) -> Path:

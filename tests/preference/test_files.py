@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -11,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.preference.answers import answer
 
-from selfsown.core.errors import ConservationError, InputError
+from selfsown.core.errors import InputError
 from selfsown.preference.files import (
-    check_all_scored,
     read_candidates,
     read_pairs,
     read_scored,
@@ -119,19 +117,6 @@ def test_a_file_that_is_missing_or_empty_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").touch()
     with pytest.raises(InputError, match="is empty"):
         read_pairs(tmp_path / "pairs.jsonl")
-
-
-def test_scoring_may_lose_no_candidate_invent_none_and_change_none() -> None:
-    scored = [answer(i, 1) for i in range(3)]
-    candidates = [one.candidate for one in scored]
-    check_all_scored(candidates, scored)
-    with pytest.raises(ConservationError, match="candidates without scores: 1, the first is `p#2`"):
-        check_all_scored(candidates, scored[:2])
-    with pytest.raises(ConservationError, match="scores of candidates that were never written: 1"):
-        check_all_scored(candidates[:2], scored)
-    changed = replace(scored[0], candidate=replace(candidates[0], text="cut"))
-    with pytest.raises(ConservationError, match="candidates that changed on the way: 1"):
-        check_all_scored(candidates, [changed, *scored[1:]])
 
 
 @pytest.mark.parametrize("values", [(), (float("nan"),), (float("inf"), 1.0)])

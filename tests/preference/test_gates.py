@@ -8,9 +8,7 @@ from tests.preference.answers import answer
 from selfsown.core.errors import CheckFailed, ConfigError, InputError, SelfsownError, TooFewRecords
 from selfsown.preference.gates import (
     Floors,
-    check_answer_counts,
     check_disjoint,
-    check_judgement_counts,
     check_judges_differ,
     check_pairing,
 )
@@ -95,24 +93,6 @@ def test_no_pairs_are_an_error_with_the_reasons(made: Pairing) -> None:
         check_pairing(made)
     assert complete(caught.value)
     assert ("equal_rewards 2" if made.dropped else "no prompts") in caught.value.what
-
-
-def test_another_number_of_answers_than_the_next_stage_expects_is_an_error() -> None:
-    scored = [answer(i, 1) for i in range(4)]
-    check_answer_counts(scored, 4)
-    check_answer_counts([one.candidate for one in scored], 4)
-    with pytest.raises(CheckFailed, match=r"`p` has the answers \[0, 1, 2, 3\], not 0 to 7") as got:
-        check_answer_counts(scored, 8)
-    assert complete(got.value)
-    with pytest.raises(CheckFailed, match=r"\[0, 1, 1\]"):
-        check_answer_counts([scored[0], scored[1], scored[1]], 3)
-
-
-def test_another_number_of_judgements_is_an_error() -> None:
-    scored = [answer(0, (1.0, None, 2.0)), answer(1, (1.0, 2.0))]
-    check_judgement_counts(scored[:1], 3)
-    with pytest.raises(CheckFailed, match="`p#1` has 2 judgements, not 3"):
-        check_judgement_counts(scored, 3)
 
 
 def prompts(*texts: str, start: int = 0) -> list[Prompt]:

@@ -56,6 +56,8 @@ class Ranking:
     id: str
     answers: tuple[Label, ...]
     """Scores; in the order of the file."""
+    labels: tuple[Label, ...]
+    """What people said of them: the same scores, or the pair that the two answers were."""
 
     @property
     def prompt(self) -> str:
@@ -133,15 +135,12 @@ def rankings(labels: Sequence[Label]) -> list[Ranking]:
     Raises:
         InputError: there is none.
     """
-    groups: dict[tuple[str, str], list[Label]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Label]] = defaultdict(list)
     for label in labels:
-        for one in _alone(label):
-            groups[one.group, one.item.prompt].append(one)
-    found = [
-        Ranking(_group_id(*key), tuple(answers))
-        for key, answers in groups.items()
-        if len({one.human for one in answers}) > 1
-    ]
+        pair = "" if label.item.rival is None else label.id
+        groups[label.group, label.item.prompt, pair].append(label)
+    made = [_ranking(*key, members) for key, members in groups.items()]
+    found = [one for one in made if len({answer.human for answer in one.answers}) > 1]
     if not found:
         raise InputError(
             f"no prompt of {len(groups)} has two answers that people ranked apart",
@@ -256,16 +255,21 @@ def trained_text(text: str, score: float, scale: Scale) -> str | None:
     return kept if is_read and len(_WORD.findall(kept)) >= _LEAST_WORDS else None
 
 
+def _ranking(group: str, prompt: str, pair: str, labels: Sequence[Label]) -> Ranking:
+    name = _group_id(group, prompt)
+    answers = tuple(answer for label in labels for answer in _alone(label))
+    return Ranking(f"{name}#{pair}" if pair else name, answers, tuple(labels))
+
+
 def _alone(label: Label) -> Iterator[Label]:
     """The answers of a label, each with its place in people's order."""
     if label.item.rival is None:
         yield label
         return
     item = replace(label.item, rival=None)
-    group = f"{label.group}#{label.id}"
-    yield replace(label, id=f"{label.id}#a", item=item, group=group)
+    yield replace(label, id=f"{label.id}#a", item=item)
     rival = replace(item, answer=label.item.rival)
-    yield replace(label, id=f"{label.id}#b", item=rival, group=group, human=1.0 - label.human)
+    yield replace(label, id=f"{label.id}#b", item=rival, human=1.0 - label.human)
 
 
 def _group_id(group: str, prompt: str) -> str:

@@ -5,7 +5,7 @@
 | `eft.jsonl` | example: `id`, `prompt` (the filled rubric as it was sent), `completion` (reasons and score), `human_rank`, `group_id`, `score`, `sample` |
 | `eft.jsonl.provenance.jsonl` | the same example: the run's provenance of its judgement |
 | `eft.left_out.jsonl` | judgement that is no example, with `why` |
-| `held_out.jsonl` | held-out label, for `selfsown judge calibrate` |
+| `held_out.jsonl` | held-out label as the file had it, a pair as a pair, for `selfsown judge calibrate` |
 | `eft.json` | counts; written last |
 
 Prompt and completion are turns where the judge was asked with messages, and texts where it was
@@ -94,7 +94,7 @@ def write_examples(
     write_lines(path, (_line(_row(one, sent[one.answer.id])) for one in found.examples))
     write_lines(provenance_path(path), map(_line, _provenance(found.examples, sent)))
     write_lines(directory / LEFT_OUT, map(_line, _left_out(found)))
-    labels = (label_row(answer) for one in held_out for answer in one.answers)
+    labels = (label_row(label) for one in held_out for label in one.labels)
     write_lines(directory / HELD_OUT, map(_line, labels))
     write_text(directory / COUNTS, orjson.dumps(counts, option=orjson.OPT_INDENT_2).decode() + "\n")
     return path

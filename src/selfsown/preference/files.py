@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 
 import orjson
 
-from selfsown.core.errors import ConservationError, InputError
+from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
 from selfsown.core.rundir import FileFacts, write_lines
 from selfsown.export.run_files import Row, mapping, read_jsonl, sequence
@@ -80,31 +80,6 @@ def candidate_of(row: Row, place: str) -> Candidate:
 def scored_candidate_of(row: Row, place: str) -> Scored:
     """The scored candidate in a row; see `pair_of`."""
     return _scored(_Fields(row, place))
-
-
-def check_all_scored(candidates: Iterable[Candidate], scored: Iterable[Scored]) -> None:
-    """Make sure that scoring lost no candidate, invented none, and left the answers as they were.
-
-    Raises:
-        ConservationError: names the first that differ.
-    """
-    before = {one.id: one for one in candidates}
-    after = {one.candidate.id: one.candidate for one in scored}
-    lost = [name for name in before if name not in after]
-    new = [name for name in after if name not in before]
-    changed = [name for name, one in after.items() if name in before and before[name] != one]
-    for names, what in (
-        (lost, "candidates without scores"),
-        (new, "scores of candidates that were never written"),
-        (changed, "candidates that changed on the way"),
-    ):
-        if names:
-            raise ConservationError(
-                f"{what}: {len(names)}, the first is `{names[0]}`",
-                why=f"{len(before)} candidates were written and {len(after)} scored; every one of"
-                " them is to be scored once, also where its score is missing",
-                fix="score exactly the file of candidates that this round wrote",
-            )
 
 
 class _Fields:

@@ -14,13 +14,13 @@ are ours.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from selfsown.core.errors import CheckFailed, ConfigError, InputError, TooFewRecords
 from selfsown.preference.pairing import Pairing, Tally
-from selfsown.preference.records import Candidate, Pair, Prompt, Scored, plain_text
+from selfsown.preference.records import Pair, Prompt, plain_text
 
 Breach = Literal["warn", "refuse"]
 
@@ -122,44 +122,6 @@ def check_some_pairs(pairs: Sequence[Pair], dropped: Mapping[str, int]) -> None:
         fix="see what was dropped and why; more answers per prompt or more judgements of each"
         " leave fewer ties",
     )
-
-
-def check_answer_counts(candidates: Iterable[Candidate | Scored], expected: int) -> None:
-    """Make sure that every prompt has as many answers as the config says, each with its number.
-
-    Raises:
-        CheckFailed: names the first prompt that has not, and how many there are.
-    """
-    answers: dict[str, list[int]] = {}
-    for one in candidates:
-        candidate = one.candidate if isinstance(one, Scored) else one
-        answers.setdefault(candidate.prompt.id, []).append(candidate.index)
-    wrong = {name: had for name, had in answers.items() if sorted(had) != list(range(expected))}
-    if wrong:
-        name, had = next(iter(wrong.items()))
-        raise CheckFailed(
-            f"prompt `{name}` has the answers {sorted(had)}, not 0 to {expected - 1}; "
-            f"{len(wrong)} of {len(answers)} prompts differ",
-            why=f"this stage expects {expected} answers per prompt, and a stage that drops the"
-            " others would leave an empty file",
-            fix="give both stages the same number of answers per prompt, and generate again",
-        )
-
-
-def check_judgement_counts(scored: Iterable[Scored], expected: int) -> None:
-    """Make sure that every candidate was judged as often as the config says.
-
-    Raises:
-        CheckFailed: names the first candidate that was not.
-    """
-    wrong = [one for one in scored if len(one.values) != expected]
-    if wrong:
-        raise CheckFailed(
-            f"candidate `{wrong[0].candidate.id}` has {len(wrong[0].values)} judgements, not"
-            f" {expected}; so have {len(wrong)} candidates",
-            why="means over different numbers of judgements are differently sure",
-            fix="judge again with one number of judgements; missing ones stay in the list as null",
-        )
 
 
 def check_disjoint(

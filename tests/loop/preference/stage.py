@@ -28,6 +28,10 @@ def policy(name: str, after: int, gold: float) -> dict[str, Any]:
     return {"name": name, "after": after, "measures": {"gold": value}}
 
 
+def promoted(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"decision": "promoted", "policy": one}
+
+
 def numbers(seed: int, rise: float) -> dict[str, Any]:
     """Gold of the rounds rises by `rise` each, and by a tenth of the seed."""
     start, steps = 0.5 + seed / 10, (1, 2)
@@ -35,8 +39,8 @@ def numbers(seed: int, rise: float) -> dict[str, Any]:
     return {
         "initial": policy("initial policy", 0, start),
         "lines": [
-            {"name": "rounds", "policies": rounds},
-            {"name": "offline", "policies": [policy("offline", 2, start + 0.01)]},
+            {"name": "rounds", "rounds": list(map(promoted, rounds)), "policies": rounds},
+            {"name": "offline", "rounds": [], "policies": [policy("offline", 2, start + 0.01)]},
         ],
         "best": {"name": "round 0"},
     }

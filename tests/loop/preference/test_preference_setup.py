@@ -17,7 +17,7 @@ from selfsown.lab.weights import weights_folder
 from selfsown.loop.preference.config import make_preference_loop_config
 from selfsown.loop.preference.rounds import turn_preferences
 from selfsown.loop.preference.setup import set_up
-from selfsown.models.fingerprint import decisive_files
+from selfsown.models.fingerprint import decisive_files, model_hash
 from selfsown.testing.tiny_llama import write_tiny_llama
 
 pytest.importorskip("trl", reason="training needs the extra `local`")
@@ -167,20 +167,58 @@ def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_reward_model_with_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path / "reward", vocabulary=50)
+    options = {"layout": "task", "scorer": "reward", "scorer_options": {"model": str(folder)}}
+    refused(tmp_path, "and the model 50 embeddings", options=options)
+
+
+def test_another_reward_model_at_the_same_place_is_not_taken_for_the_one_before(
+    tmp_path: Path,
+) -> None:
+    words = json.loads((weights_folder() / "config.json").read_bytes())["vocab_size"]
+    folder = reward_model(tmp_path / "reward", vocabulary=words)
+    second = {"scorer": "reward", "options": {"model": str(folder)}}
+    config = small(tmp_path, probe={**form(tmp_path)["probe"], "second": second})
+    known = set_up(config).scorers
+    assert "sha256" in str(known["second"]) and "oracle" in str(known["proxy"])
+    (tmp_path / "loop").mkdir()
+    (tmp_path / "loop" / "loop.yaml").write_text(json.dumps(config.shown()), encoding="utf-8")
+    (tmp_path / "loop" / "scorers.yaml").write_text(json.dumps(known), encoding="utf-8")
+    reward_model(folder, vocabulary=words, seed=1)
+    with pytest.raises(ConfigChanged, match="second: `reward sha256:"):
+        turn_preferences(config)
+
+
+def reward_model(folder: Path, *, vocabulary: int, seed: int = 0) -> Path:
+    """One that never learned, with the lab's tokenizer."""
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
     heads: dict[str, Any] = {"num_attention_heads": 1, "num_labels": 1, "pad_token_id": 0}
-    folder = tmp_path / "reward"
-    LlamaForSequenceClassification(LlamaConfig(vocab_size=50, **sizes, **heads)).save_pretrained(
-        folder
-    )
+    config = LlamaConfig(vocab_size=vocabulary, **sizes, **heads)
+    LlamaForSequenceClassification(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(weights_folder() / name, folder / name)
-    options = {"layout": "task", "scorer": "reward", "scorer_options": {"model": str(folder)}}
-    refused(tmp_path, "and the model 50 embeddings", options=options)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"reference": "initial"}, {"reference": "previous", "controls": ["other_reference"]}],
+)
+def test_a_base_with_a_past_of_its_own_has_no_plain_initial_policy(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(weights_folder(), base)
+    told = json.loads((base / "config.json").read_bytes())
+    (base / "config.json").write_text(json.dumps({**told, "use_cache": False}), encoding="utf-8")
+    past = {"folder": str(weights_folder()), "model_hash": model_hash(weights_folder())}
+    record = {"reference": {"kind": "initial", **past}, "policy": past}
+    (base / "training.json").write_text(json.dumps(record), encoding="utf-8")
+    refused(tmp_path, "was trained on pairs itself", ConfigError, base=str(base), **changes)
 
 
 def test_a_reference_without_weights_is_refused(tmp_path: Path) -> None:

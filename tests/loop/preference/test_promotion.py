@@ -80,8 +80,8 @@ def test_the_best_is_the_highest_by_the_score_to_be_believed_most_and_the_earlie
     None
 ):
     def probed(**means: float) -> Any:
-        values = {name: Value(mean) for name, mean in means.items()}
-        return Path(f"models/{sum(means.values())}"), Measures(**values)
+        prompts = {name: {"1": mean} for name, mean in means.items()}
+        return Path(f"models/{sum(means.values())}"), Measures(prompts)
 
     probes = {None: probed(gold=1, proxy=1), 0: probed(gold=3, proxy=2), 1: probed(gold=3, proxy=9)}
     assert best_of(probes, None).round == 0 and best_of(probes, None).by == "gold"
@@ -92,18 +92,18 @@ def test_the_best_is_the_highest_by_the_score_to_be_believed_most_and_the_earlie
     assert (best_of(nothing, None).round, best_of(nothing, None).value) == (0, None)
 
 
-class Value:
-    def __init__(self, value: float) -> None:
-        self.value = value
+def test_a_policy_is_not_the_best_for_being_silent_on_what_is_hard() -> None:
+    talks = Path("talks"), Measures({"gold": {"easy": 0.9, "hard": 0.2}})
+    silent = Path("silent"), Measures({"gold": {"easy": 0.8}})
+    found = best_of({None: talks, 0: silent}, None)
+    assert (found.folder, found.value) == ("talks", 0.9)
 
 
 class Measures:
-    """A probe of which only some means were measured."""
+    """A probe of which only some scores were measured: score -> prompt -> mean."""
 
-    def __init__(self, **given: Value) -> None:
-        self.gold, self.second, self.proxy = (
-            given.get(name) for name in ("gold", "second", "proxy")
-        )
+    def __init__(self, by_prompt: dict[str, dict[str, float]]) -> None:
+        self.by_prompt = by_prompt
 
 
 def labels(path: Path, *rows: dict[str, Any]) -> list[Label]:

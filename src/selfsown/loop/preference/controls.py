@@ -1,11 +1,12 @@
-"""What the rounds are compared with; each control is one thing changed, probed like the rounds.
+"""What the rounds are compared with, probed like them.
 
 - `offline`: DPO from the initial policy on given labelled pairs, as many as the rounds had.
 - `equal_data`: one round, of the prompts of all rounds, answered by the initial policy: what is
   gained by asking the policy anew is apart from what is gained by more prompts.
 - `other_reference`: the rounds with the fixed reference where they have a moving one, and the other
   way round.
-- `sft_chosen`: tuning on the chosen answers alone.
+- `sft_chosen`: tuning on the chosen answers alone, by the values of `sft`; the rate is another one
+  unless both are given.
 
 All but `other_reference` are made of all rounds, and so are made anew when more rounds were turned.
 

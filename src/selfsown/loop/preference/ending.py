@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Final, Literal
 
 import orjson
@@ -70,7 +71,8 @@ class Best:
     by: Score
     """The score that says so."""
     value: float | None
-    """Its mean; None where nothing was measured: then it is the last promoted policy."""
+    """Its mean over the prompts on which all have that score; None where nothing was measured: then
+    it is the last promoted policy."""
 
 
 def best_of(probes: Mapping[int | None, tuple[Path, Probe]], by: Score | None) -> Best:
@@ -83,7 +85,7 @@ def best_of(probes: Mapping[int | None, tuple[Path, Probe]], by: Score | None) -
     """
     found = {name: _means(probes, name) for name in ((by,) if by else SCORES)}
     for name, means in found.items():
-        if len(means) == len(probes):
+        if means:
             number = max(means, key=lambda one: means[one])  # the first of equal ones
             return Best(round=number, folder=str(probes[number][0]), by=name, value=means[number])
     last = list(probes)[-1]
@@ -173,5 +175,11 @@ def _score_test(name: str, found: PairedTest) -> _Test:
 
 
 def _means(probes: Mapping[int | None, tuple[Path, Probe]], name: Score) -> dict[int | None, float]:
-    measures = {number: getattr(one, name) for number, (_, one) in probes.items()}
-    return {number: one.value for number, one in measures.items() if one is not None}
+    """Over the prompts on which all of them have the score; empty if there is none."""
+    scores = {number: one.by_prompt.get(name, {}) for number, (_, one) in probes.items()}
+    common = set.intersection(*(set(one) for one in scores.values()))
+    if not common:
+        return {}
+    return {
+        number: fmean(one[prompt] for prompt in sorted(common)) for number, one in scores.items()
+    }

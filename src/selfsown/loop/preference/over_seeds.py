@@ -54,7 +54,7 @@ class _Row(NamedTuple):
     is_own: bool
     """The initial one, or of the loop's own rounds."""
     is_end: bool
-    """What a line came to."""
+    """What a line came to: the policy that was promoted last."""
     after: int
     measures: Mapping[str, Mapping[str, float]]
 
@@ -143,13 +143,21 @@ def _rows(form: Mapping[str, Any]) -> Iterator[_Row]:
     """The policies of a loop: its rounds, the best of them, and its controls."""
     first, *controls = form["lines"]
     own = [form["initial"], *first["policies"]]
+    end = _promoted(first) or form["initial"]["name"]
     for one in own:
-        yield _row(one, is_own=True, is_end=one is own[-1])
+        yield _row(one, is_own=True, is_end=one["name"] == end)
     best = next(one for one in own if one["name"] == form["best"]["name"])
     yield _row({**best, "name": BEST}, is_own=False, is_end=False)
     for line in controls:
+        end = _promoted(line) if line["rounds"] else line["policies"][-1]["name"]
         for one in line["policies"]:
-            yield _row(one, is_own=False, is_end=one is line["policies"][-1])
+            yield _row(one, is_own=False, is_end=one["name"] == end)
+
+
+def _promoted(line: Mapping[str, Any]) -> str | None:
+    """The name of the policy that was promoted last, if any was."""
+    kept = [one["policy"] for one in line["rounds"] if one["decision"] == "promoted"]
+    return kept[-1]["name"] if kept and kept[-1] else None
 
 
 def _row(form: Mapping[str, Any], *, is_own: bool, is_end: bool) -> _Row:

@@ -86,6 +86,11 @@ class PreferencePlaces(ChainPlaces):
         return self.home / "loop.yaml"
 
     @property
+    def scorers(self) -> Path:
+        """Who scores, by the hash of the model where it is one of this process."""
+        return self.home / "scorers.yaml"
+
+    @property
     def start(self) -> PolicyPlaces:
         """The initial policy; it has a model of its own only if the base was tuned first."""
         return PolicyPlaces(self.home / "start")

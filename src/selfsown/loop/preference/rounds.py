@@ -62,6 +62,8 @@ def _turn(config: PreferenceLoopConfig, tell: Tell) -> PreferenceResult:
     places = PreferencePlaces(Path(config.out))
     refuse_another_loop(places.config, config.identity())
     setup = set_up(config)
+    refuse_another_loop(places.scorers, setup.scorers)
+    write_text(places.scorers, yaml.safe_dump(dict(setup.scorers)))
     text = yaml.safe_dump(config.shown(), sort_keys=False)
     write_text(places.config, text)  # not before all of it is known to be usable
     desk = Desk(setup, tell)

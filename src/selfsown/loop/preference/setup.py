@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from selfsown.core.errors import CheckFailed, ConfigError, InputError
 from selfsown.core.nearest import did_you_mean
+from selfsown.core.request import JSON
 from selfsown.judge.base import Judge
 from selfsown.judge.labels import Label
 from selfsown.judge.prompting import shown_instruction
@@ -24,7 +25,7 @@ from selfsown.loop.preference.anchor import read_anchor, refuse_trained_on
 from selfsown.loop.preference.config import PreferenceLoopConfig, policy_role
 from selfsown.loop.preference.encoding import encoding_of
 from selfsown.loop.preference.places import PreferencePlaces
-from selfsown.loop.preference.probing import Probing, probing_of
+from selfsown.loop.preference.probing import GOLD, PROXY, SECOND, Probing, probing_of
 from selfsown.loop.preference.prompts import PromptSets
 from selfsown.loop.preference.sections import ScorerConfig
 from selfsown.models.answer_tokens import AnswerEncoding, request_of
@@ -61,6 +62,8 @@ class Setup:
     """How the policy judges the anchor; None without one."""
     labels: tuple[Label, ...]
     """Of the anchor."""
+    scorers: Mapping[str, JSON]
+    """`proxy`, `gold` and `second`: who each is, whatever lies at its path."""
 
     @property
     def probing(self) -> Probing:
@@ -81,7 +84,7 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
     encoding = encoding_of(config, options)
     _check_trainings(config, encoding)
     _check_models(config)
-    _check_scorers(config, options)
+    scorers = _check_scorers(config, options)
     places = PreferencePlaces(Path(config.out))
     probing_of(config, places.validation, encoding).effective()
     judge, labels = _anchor(config, options)
@@ -103,6 +106,7 @@ def set_up(config: PreferenceLoopConfig) -> Setup:
         prompts=prompts,
         judge=judge,
         labels=tuple(labels),
+        scorers=scorers,
     )
 
 
@@ -111,9 +115,13 @@ def _check_trainings(config: PreferenceLoopConfig, encoding: AnswerEncoding) -> 
     on_pairs = config.preferring([{"path": "pairs.jsonl"}], config.base, "model", encoding=encoding)
     check_base(config, on_pairs)
     base = find_base(config.base)
-    reference = find_reference(on_pairs, base)
-    if config.kept_close_to == "initial" and not config.start:
-        _refuse_earlier_chain(config, base, reference)
+    find_reference(on_pairs, base)
+    references = [config.kept_close_to]
+    if "other_reference" in config.controls:
+        references.append(config.other_reference)
+    if "initial" in references and not config.start:
+        initial = on_pairs.model_copy(update={"reference": "initial"})
+        _refuse_earlier_chain(config, base, find_reference(initial, base))
     if config.start or "sft_chosen" in config.controls:
         paths: list[Any] = [{"path": path} for path in config.start] or [{"path": "data.jsonl"}]
         tuning = config.tuning(paths, "model")
@@ -178,8 +186,12 @@ def _refuse_earlier_chain(
         )
 
 
-def _check_scorers(config: PreferenceLoopConfig, options: Options) -> None:
-    """Refuse scorers that cannot score, or that would evaluate what they trained."""
+def _check_scorers(config: PreferenceLoopConfig, options: Options) -> dict[str, JSON]:
+    """Refuse scorers that cannot score, or that would evaluate what they trained.
+
+    Returns:
+        Who scores, by what for.
+    """
     voices = _voices(config, options)
     scorer = options.scoring()
     gold, second = (_made(one) for one in (config.probe.gold, config.probe.second))
@@ -193,12 +205,12 @@ def _check_scorers(config: PreferenceLoopConfig, options: Options) -> None:
                     fix=f"give `models.{role}`, or set `options.self_judging: true`",
                 )
         one.prepare()
-    if scorer is None:
-        return
-    if gold is not None:
+    if scorer is not None and gold is not None:
         _refuse_equal(scorer, gold, voices, allowed=config.allow_equal_judges)
-    if second is not None:
+    if scorer is not None and second is not None:
         _refuse_equal(scorer, second, voices, allowed=False)
+    named = {PROXY: scorer, GOLD: gold, SECOND: second}
+    return {name: one.identity(voices) for name, one in named.items() if one is not None}
 
 
 def _refuse_equal(

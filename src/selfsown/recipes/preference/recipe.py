@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Final
 
 from selfsown.core.errors import CheckFailed, ConfigError, GateClosed
+from selfsown.core.request import canonical_json
 from selfsown.core.run import Run
 from selfsown.preference.gates import check_judge
 from selfsown.preference.pairing import by_prompt, make_pairs
@@ -123,12 +124,15 @@ def _check_judge(scored: Sequence[Scored], desk: Desk) -> None:
 def bound(options: Options, left: int, _seeds: int) -> tuple[CallBound, ...]:
     """Most calls for so many rows."""
     found = [CallBound("answers", POLICY, left * options.own_answers, options.max_tokens)]
-    judging = [("scores", options.scoring())]
-    judging += [(f"observer {name}", one.scoring()) for name, one in options.observers.items()]
-    for kind, scorer in judging:
+    judging = [("scores", options.scoring(), options.scorer_options)]
+    judging += [
+        (f"observer {name}", one.scoring(), one.options) for name, one in options.observers.items()
+    ]
+    for kind, scorer, given in judging:
         calls = scorer.calls(options.candidates) if scorer is not None else 0
         if scorer is not None and calls:
-            more = _JUDGE_BYTES + 2 * _SHOWN * options.max_tokens
+            own = len(canonical_json(given))  # perhaps a template of the user's
+            more = _JUDGE_BYTES + own + 2 * _SHOWN * options.max_tokens
             role, tokens = scorer.roles[0], scorer.max_tokens
             found.append(CallBound(kind, role, left * calls, tokens, more))
     return tuple(found)
