@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON
-from selfsown.curate.language import _LANGUAGE_OF_SCRIPT, _WORDS
+from selfsown.curate.language import _FUNCTION_WORDS, _LANGUAGE_OF_SCRIPT
 from selfsown.judge.base import Asker, Item
 from selfsown.judge.verifiable import Verifiable
 from selfsown.judge.verifiers.check import Check
@@ -60,7 +60,7 @@ def filler(by: dict[str, Any]) -> list[str]:
     language = by["response_language"].language if "response_language" in by else "en"
     if language != "en":
         script = {code: name for name, code in _LANGUAGE_OF_SCRIPT.items() if name != "KATAKANA"}
-        latin = sorted(_WORDS.get(language, ()), key=len)
+        latin = sorted(_FUNCTION_WORDS.get(language, "").split(), key=len)
         return latin[-4:] or [LETTERS_OF_SCRIPT[script[language]]]
     letter = by["letter_frequency"].letter if "letter_frequency" in by else ""
     return [word for word in FILLER if not letter or letter not in word]
