@@ -99,7 +99,8 @@ def _own(*, is_careful: bool) -> Config:
         }
         found = {"anchor": str(ground / "lessons" / "anchor.jsonl")}
         if not is_careful:
-            controls = {"controls": ["other_reference", "sft_chosen"]}
+            found["offline_pairs"] = str(ground / "lessons" / PAIRS)
+            controls = {"controls": ["offline", "other_reference", "sft_chosen"]}
             return {**_self_rewarding(ground, judge), **found, **controls}
         judge["picker_options"] = {"min_margin": _SURE}
         careful = {"floors": {"pair_yield": 0.02}, "promotion": {"on": ["anchor"], "acts": True}}
