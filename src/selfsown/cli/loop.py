@@ -72,7 +72,7 @@ def loop(
     CONFIG is a YAML or TOML file. Rounds lie in DIR/rounds/0, 1, ...; the same command resumes at
     any point. A round is promoted if the held-out metric did not fall and the guard did not stop.
     Exit code 1: the guard ended the loop. With `recipe: self-rewarding` or `online-rlhf`, rounds
-    train the promoted policy on pairs of its own answers, and roll back where nothing was gained.
+    train the promoted policy on pairs of its own answers, and are rolled back where a score fell.
 
     \b
       selfsown loop loop.yaml -o loops/x

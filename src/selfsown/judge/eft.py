@@ -32,6 +32,7 @@ from selfsown.export.split import Split
 from selfsown.judge.base import Judge, Judgement, Scale
 from selfsown.judge.labels import Label
 from selfsown.judge.scores import parse_score
+from selfsown.judge.verdicts import compares
 
 HELD_OUT: Final = 0.25
 """Share of the prompts that is held out: 541 of 2,171 examples in the paper."""
@@ -119,7 +120,7 @@ def check_samples(judge: Judge) -> None:
     Raises:
         ConfigError: it is such a one.
     """
-    if not judge.roles or "samples" not in judge.options or getattr(judge, "compares", False):
+    if not judge.roles or "samples" not in judge.options or compares(judge):
         raise ConfigError(
             f"judge `{judge.name}` writes no reasons with a score for one answer",
             why="an example is a rubric with an answer, and what the judge wrote about it",

@@ -18,6 +18,7 @@ from selfsown.judge.base import Asker, Item, Judge, Judgement, Scale, Source
 from selfsown.judge.effort import calls_of, samples_of, tokens_of
 from selfsown.judge.prompting import require
 from selfsown.judge.registry import judge_named
+from selfsown.judge.verdicts import compares
 from selfsown.judge.verifiable import Verifiable
 
 
@@ -58,7 +59,7 @@ class VerifiedFirst:
     @property
     def compares(self) -> bool:
         """Whether the other judge takes both answers of a pair."""
-        return bool(getattr(self._then(), "compares", False))
+        return compares(self._then())
 
     @property
     def samples(self) -> int:
