@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.scale.jobs import Standing, do, make_job, merged
-from tests.system.processes import call, start
+from tests.system.processes import call, committed, start
 
-from selfsown.core.errors import ConfigChanged, ConfigError, EnvironmentFailure
+from selfsown.core.errors import ConfigChanged, ConfigError, EnvironmentFailure, SelfsownError
 from selfsown.scale.on_ray import OnRay
 from selfsown.scale.processes import Processes
 from selfsown.scale.tasks import Outcome, Task
@@ -73,9 +73,17 @@ def at_work() -> list[psutil.Process]:
     return found
 
 
-def wait_for(driver: subprocess.Popen[bytes], path: Path) -> None:
-    """Until a file is there, or the driver has ended."""
-    while not path.exists():
+def answers(shard: Path) -> int:
+    """Calls that a shard's journal holds an outcome for."""
+    try:
+        return committed(shard, "").total()
+    except SelfsownError:  # it is being created
+        return 0
+
+
+def wait_for(driver: subprocess.Popen[bytes], shard: Path) -> None:
+    """Until a shard has an answer, or the driver has ended."""
+    while not answers(shard):
         with contextlib.suppress(subprocess.TimeoutExpired):
             driver.wait(0.05)
             return
@@ -164,7 +172,7 @@ def test_ctrl_c_stops_the_shards_cleanly_and_ends_ray(tmp_path: Path) -> None:
         *("-o", out, "--quiet"),
     )
     shards = [out / "shards" / f"{shard:05d}" for shard in range(3)]
-    wait_for(driver, shards[0] / "journal.sqlite")
+    wait_for(driver, shards[0])
     below = ray_processes(driver.pid)
     driver.send_signal(signal.SIGINT)
     assert driver.stderr is not None
@@ -172,8 +180,8 @@ def test_ctrl_c_stops_the_shards_cleanly_and_ends_ray(tmp_path: Path) -> None:
     driver.stderr.close()
     assert driver.wait(60) == 130
     assert "the job was interrupted" in said
-    begun = [shard for shard in shards if (shard / "journal.sqlite").exists()]
-    assert begun
+    begun = [shard for shard in shards if answers(shard)]
+    assert shards[0] in begun
     for shard in begun:
         assert json.loads((shard / "manifest.json").read_text())["run"]["status"] == "suspended"
     assert not psutil.wait_procs(below, timeout=10)[1]
@@ -188,7 +196,7 @@ def test_a_driver_killed_with_its_ray_ends_it_and_the_job_resumes(tmp_path: Path
     command = [*common, "--prompt", "Say {{ n }}.", "--shards", "3", "--concurrency", "1"]
     on_ray = [*command, "--on", "ray", "--workers", "2", "-o", tmp_path / "a", "--quiet"]
     driver = start(*on_ray)
-    wait_for(driver, tmp_path / "a" / "shards" / "00000" / "journal.sqlite")
+    wait_for(driver, tmp_path / "a" / "shards" / "00000")
     below = ray_processes(driver.pid)
     assert below
     os.kill(driver.pid, signal.SIGKILL)
