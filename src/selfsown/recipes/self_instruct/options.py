@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from selfsown.core.nearest import did_you_mean
+from selfsown.recipes.prompt_files import read_replaced
 from selfsown.recipes.self_instruct.sampling import (
     AnswerSampling,
     ClassificationSampling,
@@ -346,23 +345,4 @@ class Options(BaseModel):
     @field_validator("prompts")
     @classmethod
     def _read_prompts(cls, prompts: dict[str, str]) -> dict[str, str]:
-        """Replace paths by the text they hold, so that the effective config shows what is sent."""
-        return {_known(name): _template_text(name, value) for name, value in prompts.items()}
-
-
-def _known(name: str) -> str:
-    if name in PROMPT_NAMES:
-        return name
-    hint = did_you_mean(name, PROMPT_NAMES) or f"known are {', '.join(PROMPT_NAMES)}"
-    raise ValueError(f"there is no prompt `{name}`; {hint}")
-
-
-def _template_text(name: str, value: str) -> str:
-    if "\n" in value or not value.endswith(".j2"):
-        return value
-    try:
-        return Path(value).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"the template of prompt `{name}`, `{value}`, cannot be read: {error}"
-        ) from error
+        return read_replaced(prompts, PROMPT_NAMES)
