@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsown.core.errors import InputError
+from selfsown.core.token_counts import estimate_tokens, load_tokenizer
 from selfsown.export.example import Example
-from selfsown.export.lengths import Lengths, estimate_tokens, format_table, load_tokenizer
+from selfsown.export.lengths import Lengths, format_table
 
 
 def test_a_table_worked_out_by_hand() -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from selfsown.core.errors import InputError, TooFewRecords
 from selfsown.core.request import JSON
+from selfsown.core.token_counts import estimate_tokens, load_tokenizer
 from selfsown.export.example import Fields, fields_for
 from selfsown.export.files import RowWriter, open_rows, refuse_overwrite
 from selfsown.export.formats import Format, find_format
-from selfsown.export.lengths import Lengths, Summary, estimate_tokens, load_tokenizer
+from selfsown.export.lengths import Lengths, Summary
 from selfsown.export.provenance import open_provenance
 from selfsown.export.run_files import RunFiles, open_run
 from selfsown.export.source import ExampleSource

@@ -1,23 +1,16 @@
 """How long the examples are, in words and in tokens.
 
-Without a tokenizer, tokens are an *estimate*: UTF-8 bytes divided by four, a common ratio of
-byte-pair tokenizers on English; it is too low for most other languages and for code. With one, they
-are counted with it. The numbers decide a trainer's maximum length and its cost.
+The numbers decide a trainer's maximum length and its cost; how tokens are counted says
+`core/token_counts.py`.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
-from selfsown.core.errors import InputError, MissingExtra
+from selfsown.core.token_counts import Counter
 from selfsown.export.example import Example
-
-BYTES_PER_TOKEN: Final = 4
-Counter = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +55,6 @@ class Lengths:
     def table(self) -> tuple[Summary, ...]:
         """One line per length; empty if nothing was added."""
         return tuple(_summary(name, values) for name, values in self._columns.items() if values)
-
-
-def estimate_tokens(text: str) -> int:
-    """Tokens of a text by its bytes, rounded up; 0 for an empty text."""
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
-
-
-def load_tokenizer(path: Path) -> Counter:
-    """Count with a tokenizer from a local folder; nothing is downloaded.
-
-    Raises:
-        MissingExtra: transformers is not installed.
-        InputError: the folder holds no tokenizer.
-    """
-    try:
-        from transformers import AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra(
-            "`--tokenizer` needs the package `transformers`, which is not installed",
-            why="tokens are counted with the tokenizer of the model to be trained",
-            fix="pip install 'selfsown[local]', or leave out --tokenizer for an estimate",
-        ) from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"`{path}` holds no tokenizer that can be loaded",
-            why=str(error).splitlines()[0],
-            fix="give the folder with `tokenizer.json` of the model to be trained",
-        ) from error
-
-    def count(text: str) -> int:
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    return count
 
 
 def format_table(table: tuple[Summary, ...]) -> str:

@@ -1,0 +1,188 @@
+"""What a text is made of: headings, paragraphs, lists, tables and code, found line by line.
+
+Blocks follow each other without a gap and cover the text; blank lines belong to the block before
+them (at the start of the text, to the first one). Markdown is understood, and of other forms what
+plain text shares with it: underlined headings, bullets, tables drawn with bars or plus signs, code
+that is set in by four blanks. Each line is looked at once, so the time is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["prose", "list", "table", "code", "heading"]
+
+_HEADING: Final = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ITEM: Final = re.compile(r"[ \t]{0,12}(?:[-*+•‣◦–]|\(?(?:\d{1,4}|[A-Za-z])[.)])[ \t]+\S")  # noqa: RUF001 a bullet
+_RULE: Final = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-*:?\s*)+$")
+_LONGEST_RULE: Final = 1000
+"""Characters of a line that may still be the rule below a table's header."""
+_LONGEST_TITLE: Final = 200
+_UNDERLINES: Final = frozenset("=-~^\"*+#'")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a text of one kind, with the blank lines behind it."""
+
+    start: int
+    end: int
+    kind: Kind
+
+
+@dataclass(slots=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+    """Without its line break and blanks at its end."""
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.text
+
+    @property
+    def indent(self) -> int:
+        """Columns before its first character; a tab is worth 4."""
+        bare = self.text.lstrip(" \t")
+        return len(self.text[: len(self.text) - len(bare)].expandtabs(4))
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of a text in order; none for an empty one."""
+    lines = list(_lines(text))
+    found: list[Block] = []
+    at = start = 0
+    while at < len(lines) and lines[at].is_blank:
+        at += 1
+    while at < len(lines):
+        kind, at = _next(lines, at)
+        while at < len(lines) and lines[at].is_blank:
+            at += 1
+        end = lines[at].start if at < len(lines) else len(text)
+        found.append(Block(start, end, kind))
+        start = end
+    if not found and text:
+        found.append(Block(0, len(text), "prose"))
+    return found
+
+
+def items(text: str) -> list[int]:
+    """Where the items of a list begin, those set in least; 0 is always among them."""
+    marked = [(line.indent, line.start) for line in _lines(text) if _ITEM.match(line.text)]
+    least = min((indent for indent, _ in marked), default=0)
+    return sorted({0, *(start for indent, start in marked if indent < least + 2)})
+
+
+def line_starts(text: str) -> list[int]:
+    """Where the lines of a text begin, blank ones counted to the line before them."""
+    return [0, *(line.start for line in _lines(text) if line.start and not line.is_blank)]
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    at = 0
+    for line in text.splitlines(keepends=True):
+        yield _Line(at, at + len(line), line.rstrip())
+        at += len(line)
+
+
+def _next(lines: list[_Line], at: int) -> tuple[Kind, int]:
+    """The kind of the block that begins at a line that is not blank, and the line behind it."""
+    line = lines[at].text
+    if fence := _FENCE.match(line):
+        return "code", _behind_fence(lines, at, fence[1])
+    if _HEADING.match(line):
+        return "heading", at + 1
+    if lines[at].indent >= 4 and not _ITEM.match(line):
+        return "code", _behind_indented(lines, at)
+    if _is_table(lines, at):
+        return "table", _behind_table(lines, at)
+    if _ITEM.match(line):
+        return "list", _behind_list(lines, at)
+    if _is_underlined(lines, at):
+        return "heading", at + 2
+    return "prose", _behind_prose(lines, at)
+
+
+def _behind_fence(lines: list[_Line], at: int, mark: str) -> int:
+    """Behind the closing fence; without one, the rest of the text is code."""
+    for number in range(at + 1, len(lines)):
+        bare = lines[number].text.strip()
+        if len(bare) >= len(mark) and bare == mark[0] * len(bare):
+            return number + 1
+    return len(lines)
+
+
+def _behind_indented(lines: list[_Line], at: int) -> int:
+    """Behind the last line that is set in by four columns; blank lines may stand between."""
+    behind = at + 1
+    for number in range(at + 1, len(lines)):
+        if lines[number].is_blank:
+            continue
+        if lines[number].indent < 4:
+            break
+        behind = number + 1
+    return behind
+
+
+def _is_table(lines: list[_Line], at: int) -> bool:
+    """A line with bars above a rule or another such line, or the upper edge of a drawn table."""
+    line, below = lines[at].text, lines[at + 1].text if at + 1 < len(lines) else ""
+    bare = line.lstrip()
+    if bare.startswith("+-") and set(bare) <= {"+", "-", "="}:
+        return True
+    if bare.startswith("|") and below.lstrip().startswith("|"):
+        return True
+    return "|" in line and len(below) <= _LONGEST_RULE and _RULE.match(below) is not None
+
+
+def _behind_table(lines: list[_Line], at: int) -> int:
+    while at < len(lines) and ("|" in lines[at].text or lines[at].text.lstrip().startswith("+")):
+        at += 1
+    return at
+
+
+def _behind_list(lines: list[_Line], at: int) -> int:
+    """Behind the last item: items and lines set in go on over blank lines, others do not."""
+    behind, after_blank = at + 1, False
+    for number in range(at + 1, len(lines)):
+        line = lines[number]
+        if line.is_blank:
+            after_blank = True
+            continue
+        is_item = _ITEM.match(line.text) is not None
+        if after_blank and not is_item and line.indent < 2:
+            break
+        if not is_item and line.indent < 2 and _starts_other(lines, number):
+            break
+        behind, after_blank = number + 1, False
+    return behind
+
+
+def _behind_prose(lines: list[_Line], at: int) -> int:
+    """Behind the last line of a paragraph: up to a blank line or the start of something else."""
+    at += 1
+    while at < len(lines) and not lines[at].is_blank:
+        if _starts_other(lines, at) or _ITEM.match(lines[at].text):
+            break
+        at += 1
+    return at
+
+
+def _starts_other(lines: list[_Line], at: int) -> bool:
+    """Whether a line within a paragraph begins a heading, a fence or a table."""
+    line = lines[at].text
+    return bool(_FENCE.match(line) or _HEADING.match(line)) or _is_table(lines, at)
+
+
+def _is_underlined(lines: list[_Line], at: int) -> bool:
+    """A title with a line of one repeated sign below it, about as long as itself."""
+    title = lines[at].text.strip()
+    below = lines[at + 1].text if at + 1 < len(lines) else ""
+    if len(title) > _LONGEST_TITLE or len(below) < 3 or below[0] not in _UNDERLINES:
+        return False
+    return below == below[0] * len(below) and (len(below) >= len(title) or below[0] in "=-")
