@@ -29,11 +29,11 @@ from selfsown.loop.base import tuned_uri
 from selfsown.loop.config import LoopConfig, make_loop_config
 from selfsown.loop.curation import curate, write_human_rows
 from selfsown.loop.generate import generate, run_config
-from selfsown.loop.intervals import crossed
 from selfsown.loop.places import RoundPlaces
 from selfsown.loop.scores import scored
 from selfsown.loop.summary import before_and_after
 from selfsown.recipes.base import get_recipe
+from selfsown.report.intervals import crossed
 from selfsown.report.loop_numbers import ArmScore, Before, Comparison, Difference
 from selfsown.train.sft import train
 

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from selfsown.guard.policy import TAIL_METRICS
 from selfsown.loop.config import make_loop_config
-from selfsown.loop.intervals import over_seeds
 from selfsown.loop.rounds import turn
 from selfsown.loop.summary import loop_numbers
+from selfsown.report.intervals import over_seeds
 from selfsown.report.loop_numbers import LoopNumbers, Measure, RoundNumbers, Tails
 
 SYNTHETIC: Final = "fully synthetic"

@@ -34,12 +34,11 @@ from selfsown.train.pretrain import (
     Descent,
     Settings,
     build_model,
+    padded_losses,
     rate_at,
-    token_losses,
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import LlamaForCausalLM
 
 LENGTH: Final = 48
@@ -99,7 +98,7 @@ class LabWorld:
             descent = Descent(model, self._settings)
             rows = self._encoded(documents)
             for step, batch in enumerate(islice(self._batches(rows), self._steps)):
-                losses, mask = _losses(model, batch)
+                losses, mask = padded_losses(model, batch)
                 loss = (losses * mask).sum() / mask.sum()
                 descent.step(loss, rate_at(step, step / self._steps, self._settings))
         return model.eval()
@@ -157,7 +156,7 @@ class LabWorld:
         total = count = 0.0
         with torch_threads(1), torch.no_grad():
             for start in range(0, len(rows), 100):
-                losses, mask = _losses(model, rows[start : start + 100])
+                losses, mask = padded_losses(model, rows[start : start + 100])
                 total += float((losses * mask).sum())
                 count += float(mask.sum())
         return total / count
@@ -207,19 +206,6 @@ class LabWorld:
 
         sampling = Sampling(rng.getrandbits(63), temperature)
         return Row(Prompt([END_OF_TEXT_ID], LENGTH, sampling=sampling), finish)
-
-
-def _losses(model: LlamaForCausalLM, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Loss of every next token of B rows of at most T + 1 tokens, and which are real: (B, T)."""
-    import torch
-
-    longest = max(map(len, rows))
-    ids = torch.full((len(rows), longest), END_OF_TEXT_ID)
-    real = torch.zeros(len(rows), longest)
-    for at, row in enumerate(rows):
-        ids[at, : len(row)] = torch.tensor(row)
-        real[at, : len(row)] = 1
-    return token_losses(model, ids[:, :-1], ids[:, 1:]), real[:, 1:]
 
 
 def _words(documents: Sequence[str]) -> list[list[str]]:

@@ -8,7 +8,7 @@ can be learned. Matrices are trained with Muon (as in torch), embeddings and nor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -219,6 +219,21 @@ def token_losses(
     flat = logits.float().view(-1, logits.shape[-1])  # (B*T, V)
     losses = torch.nn.functional.cross_entropy(flat, targets.reshape(-1), reduction="none")
     return losses.view_as(targets)
+
+
+def padded_losses(
+    model: PreTrainedModel, rows: Sequence[Sequence[int]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss of every next token of B rows of at most T + 1 tokens, and which are real: (B, T)."""
+    import torch
+
+    longest = max(map(len, rows))
+    ids = torch.full((len(rows), longest), END_OF_TEXT_ID)
+    real = torch.zeros(len(rows), longest)
+    for at, row in enumerate(rows):
+        ids[at, : len(row)] = torch.tensor(row)
+        real[at, : len(row)] = 1
+    return token_losses(model, ids[:, :-1], ids[:, 1:]), real[:, 1:]
 
 
 def validate(

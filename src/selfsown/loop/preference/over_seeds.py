@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from selfsown.loop.intervals import over_seeds
 from selfsown.loop.preference.places import PreferencePlaces
+from selfsown.report.intervals import over_seeds
 from selfsown.report.loop_numbers import Measure
 from selfsown.report.preference_numbers import (
     VERSION,

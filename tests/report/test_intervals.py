@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfsown.loop.intervals import crossed, over_seeds
+from selfsown.report.intervals import crossed, over_seeds
 
 
 def test_equal_values_leave_no_doubt() -> None:
