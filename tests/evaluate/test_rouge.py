@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfsown.evaluate.porter import stem
+from selfsown.curate.porter import stem
 from selfsown.evaluate.rouge import best_rouge_l, rouge_tokens
 from selfsown.lab.suites import load_suite
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from selfsown.curate.porter import stem
 from selfsown.curate.rouge_l import rouge_l, tokenize_paper
-from selfsown.evaluate.porter import stem
 
 STEMMED_FROM = 4
 """Shortest token that is stemmed."""
