@@ -1,0 +1,1 @@
+"""What documents are about: found by a query (retrieval), or discovered (clusters)."""
