@@ -53,6 +53,7 @@ VERBS: Final = (
         "selfsown.cli.decontaminate:decontaminate",
         "Keep data apart from what evaluations ask.",
     ),
+    Verb("Improve", "mix", "selfsown.cli.mix:mix", "Real and synthetic text by tokens."),
     Verb("Improve", "train", "selfsown.cli.train:train", "Tune a model on a run or an export."),
     Verb("Improve", "evaluate", "selfsown.cli.evaluate:evaluate", "Score a model on suites."),
     Verb("Improve", "suites", "selfsown.cli.suites:suites", "List, fetch and show suites."),

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from selfsown.core.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BYTES_PER_TOKEN: Final = 4
 Counter = Callable[[str], int]
@@ -28,6 +31,21 @@ def load_tokenizer(path: Path) -> Counter:
         MissingExtra: transformers is not installed.
         InputError: the folder holds no tokenizer.
     """
+    tokenizer = open_tokenizer(path)
+
+    def count(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return count
+
+
+def open_tokenizer(path: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a local folder.
+
+    Raises:
+        MissingExtra: transformers is not installed.
+        InputError: the folder holds no tokenizer.
+    """
     try:
         from transformers import AutoTokenizer
     except ImportError as error:
@@ -37,15 +55,10 @@ def load_tokenizer(path: Path) -> Counter:
             fix="pip install 'selfsown[local]', or leave out --tokenizer for an estimate",
         ) from error
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+        return AutoTokenizer.from_pretrained(str(path), local_files_only=True)
     except (OSError, ValueError) as error:
         raise InputError(
             f"`{path}` holds no tokenizer that can be loaded",
             why=str(error).splitlines()[0],
             fix="give the folder with `tokenizer.json` of the model to be trained",
         ) from error
-
-    def count(text: str) -> int:
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    return count

@@ -1,0 +1,175 @@
+"""`selfsown mix`: real and synthetic text in one training mixture, by tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from selfsown.cli.main import shown
+from selfsown.cli.option_sets import with_options
+
+if TYPE_CHECKING:
+    from selfsown.mixing.mix import MixResult
+    from selfsown.mixing.sources import MixSource
+    from selfsown.mixing.units import Kind
+    from selfsown.mixing.writing import FileFormat
+
+_PLACE: Final = "NAME=PATH:WEIGHT"
+_POSITIVE: Final = click.IntRange(min=1)
+_FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+
+source_options = with_options(
+    click.option("--real", multiple=True, metavar=_PLACE, help="Text that people wrote."),
+    click.option("--synthetic", multiple=True, metavar=_PLACE, help="Text that a model wrote."),
+    click.option(
+        "--source", multiple=True, metavar=_PLACE, help="Text whose rows or provenance say which."
+    ),
+    click.option(
+        "--epochs",
+        multiple=True,
+        metavar="NAME=K",
+        help="Repeat this source K times at most, on average.",
+    ),
+    click.option(
+        "--max-epochs",
+        default=4.0,
+        show_default=True,
+        type=click.FloatRange(0, min_open=True),
+        help="The same for every other source.",
+    ),
+)
+"""Options that say what is mixed; `given_sources` reads them."""
+
+
+@click.group(invoke_without_command=True)
+@source_options
+@click.option("-o", "--out", type=_FOLDER, help="Folder to write.")
+@click.option("--tokens", type=_POSITIVE, metavar="N", help="Size of the mixture.")
+@click.option("--pass-over", metavar="NAME", help="Instead: one pass over this source.")
+@click.option("--window", type=_POSITIVE, metavar="N", help="Pack texts into rows of N tokens.")
+@click.option("--tokenizer", type=_FOLDER, help="Count with it; without it, bytes / 4.")
+@click.option(
+    "--rows",
+    type=click.Choice(["text", "tokens"]),
+    help="What rows hold; default tokens with --window and --tokenizer, else text.",
+)
+@click.option(
+    "--end", metavar="TEXT", help="Behind each document of a window; default a blank line, or eos."
+)
+@click.option(
+    "--validation",
+    default=0.0,
+    show_default=True,
+    help="Share of the documents that is held out, rephrases included.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of order and validation.")
+@click.option("--parquet", is_flag=True, help="Write Parquet instead of JSONL.")
+@click.option("--shard-bytes", default=0, metavar="N", help="Write files of about N bytes.")
+@click.option("--allow-all-synthetic", is_flag=True, help="Even if people wrote none of it.")
+@click.option("--force", is_flag=True, help="Replace a mixture that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print mixture.json.")
+@click.pass_context
+def mix(ctx: click.Context, /, out: Path | None, as_json: bool, **given: Any) -> None:
+    r"""Write a training mixture of files and runs, in shares of tokens.
+
+    Sources are files, folders of documents, and run directories. Exit code 1 if they are too small
+    for what was asked, even repeated: then the mixture is smaller, in the same ratio.
+
+    \b
+      selfsown mix --real web=docs/ --source easy=runs/easy --pass-over web -o mixture
+      selfsown mix --real web=web.jsonl:2 --synthetic qa=qa.jsonl:1 --tokens 1000000 -o mixture
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if out is None:
+        raise click.UsageError("Missing option '-o' / '--out'.", ctx)
+    from selfsown.mixing.mix import mix as mixed
+    from selfsown.mixing.options import MixOptions
+
+    sources = given_sources(given)
+    form: FileFormat = "parquet" if given.pop("parquet") else "jsonl"
+    given["window"] = given["window"] or 0
+    result = mixed(sources, out, MixOptions(form=form, **given))
+    _print(result, as_json=as_json)
+    if result.plan.shortfall:
+        raise click.exceptions.Exit(1)
+
+
+def given_sources(given: dict[str, Any]) -> list[MixSource]:
+    """The sources that `source_options` name, taken out of what was given.
+
+    Raises:
+        UsageError: --epochs names no source.
+        ConfigError: a source has another form.
+    """
+    from dataclasses import replace
+
+    from selfsown.mixing.sources import parse_source
+
+    most, epochs = given.pop("max_epochs"), dict(map(_epochs, given.pop("epochs")))
+    kinds: list[tuple[str, Kind | None]] = [
+        ("real", "real"),
+        ("synthetic", "synthetic"),
+        ("source", None),
+    ]
+    sources = [parse_source(text, kind, most) for name, kind in kinds for text in given.pop(name)]
+    unknown = epochs.keys() - {source.name for source in sources}
+    if unknown:
+        raise click.UsageError(f"--epochs names no source: `{min(unknown)}`")
+    return [
+        replace(source, max_epochs=epochs.get(source.name, source.max_epochs)) for source in sources
+    ]
+
+
+def _epochs(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise click.UsageError(f"--epochs takes NAME=K, not `{shown(text)}`") from None
+
+
+def _print(result: MixResult, *, as_json: bool) -> None:
+    import orjson
+
+    from selfsown.cli.summary import aligned
+    from selfsown.mixing.record import HOLES, LEFT_OUT
+
+    if as_json:
+        click.echo(orjson.dumps(result.record, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo("\n".join(aligned(_table(result))), err=True)
+    for name, about in ((HOLES, "chunks that are missing"), (LEFT_OUT, "what was left out")):
+        if (result.out / name).exists():
+            click.echo(f"{about} are listed in `{result.out / name}`", err=True)
+    click.echo(f"people wrote {result.human_share:.1%} of the tokens", err=True)
+    if result.plan.shortfall:
+        click.echo(
+            f"shortfall: {result.plan.shortfall:,} of {result.plan.wanted:,} tokens:"
+            f" `{result.plan.limited_by}` has no more, repeated as often as it may be",
+            err=True,
+        )
+    if not as_json:
+        for path in (*result.train, *result.validation):
+            click.echo(path)
+
+
+def _table(result: MixResult) -> Sequence[Sequence[str]]:
+    rows = [["source", "texts", "tokens", "share", "wanted", "epochs"]]
+    told: Any = result.record["sources"]
+    for source in told:
+        mixed = source["mixed"]
+        rows.append(
+            [
+                source["name"],
+                f"{mixed['texts']:,}",
+                f"{mixed['tokens']:,}",
+                f"{mixed['share']:.1%}",
+                f"{source['share_wanted']:.1%}",
+                f"{mixed['epochs']:.2f}",
+            ]
+        )
+    return rows

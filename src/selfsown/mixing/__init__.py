@@ -1,0 +1,1 @@
+"""Training mixtures by tokens: real and synthetic text in stated shares, shuffled and packed."""

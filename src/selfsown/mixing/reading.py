@@ -1,0 +1,246 @@
+"""The texts of a source, one by one, each with who wrote it and the document behind it.
+
+Who wrote a text is what its provenance or its row says; a source that says nothing has to be
+declared. A declaration never overrules provenance: text that a model wrote is not made human by an
+option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from selfsown.core.errors import InputError
+from selfsown.core.inputs import read_rows
+from selfsown.core.request import JSON
+from selfsown.core.token_counts import Counter
+from selfsown.documents.document import Document, Unread, document_of_row
+from selfsown.export.example import fields_for, read_example
+from selfsown.export.export import provenance_path
+from selfsown.export.provenance import ProvenanceIndex, open_provenance
+from selfsown.export.run_files import (
+    RunFiles,
+    integer,
+    open_run,
+    read_jsonl,
+    record_id,
+    sequence,
+    string,
+)
+from selfsown.export.source import ExampleSource
+from selfsown.export.text import to_text
+from selfsown.mixing.sources import MixSource
+from selfsown.mixing.units import Kind, Passage, Unit
+
+_ROW_FILES: Final = frozenset({".jsonl", ".json", ".csv"})
+_KINDS: Final[Mapping[JSON, Kind]] = {
+    "real": "real",
+    "human": "real",
+    "synthetic": "synthetic",
+    "model": "synthetic",
+    "machine": "synthetic",
+}
+"""What `kind` or `origin` of a row may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something of a source that is not in the mixture."""
+
+    source: str
+    place: str
+    """File and row, or record."""
+    reason: str
+    """`empty`, or another reason for which there is no document."""
+    detail: str = ""
+
+    def row(self) -> dict[str, JSON]:
+        """As a line of the list."""
+        return {
+            "source": self.source,
+            "place": self.place,
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+
+
+Found = Unit | Passage | LeftOut
+
+
+def read_source(source: MixSource, count: Counter) -> Iterator[Found]:
+    """Everything that a source has, in its order, lazily.
+
+    Args:
+        source: what to read.
+        count: tokens of a text.
+
+    Raises:
+        InputError: the source cannot be read, nothing says who wrote a text, or provenance
+            contradicts what was declared.
+        MissingExtra: its format needs a package that is not installed.
+    """
+    reader = _Reader(source, count)
+    if source.path.is_dir() and _is_run(source.path):
+        return reader.run()
+    if source.path.suffix.lower() in _ROW_FILES:
+        return reader.rows()
+    return reader.documents()
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        open_run(path)
+    except InputError:
+        return False
+    return True
+
+
+class _Reader:
+    """Makes units of what one source has."""
+
+    def __init__(self, source: MixSource, count: Counter) -> None:
+        self._source, self._count = source, count
+
+    def run(self) -> Iterator[Found]:
+        """The accepted records of a run."""
+        run = open_run(self._source.path)
+        if not run.finished:
+            raise InputError(
+                f"the run in `{run.path}` is {run.run.get('status') or 'not ended'}",
+                why="its records are a part of what it will hold: the shares would change later",
+                fix="resume the run first",
+            )
+        with open_provenance(run.path) as index:
+            for row, text in _texts_of(run, index):
+                told = index.find(record_id(row)) or {}
+                place = f"record `{record_id(row)}` of `{run.path}`"
+                yield self._unit(text, record_id(row), row, told, place)
+
+    def rows(self) -> Iterator[Found]:
+        """The rows of a file, with the provenance beside it where there is some."""
+        path = self._source.path
+        beside = provenance_path(path)
+        told_rows = read_jsonl(beside) if beside.is_file() else None
+        for line_no, row in enumerate(read_rows(path), start=1):
+            place = f"`{path}` row {line_no}"
+            told: Mapping[str, JSON] = {}
+            if told_rows is not None:
+                told = next(told_rows, {})
+                if integer(told.get("line")) != line_no:
+                    raise InputError(
+                        f"{place}: `{beside.name}` has no such line",
+                        why="provenance is joined line by line, so the file was changed after it",
+                        fix="write the file again, or move its provenance away and declare the"
+                        " source with --real or --synthetic",
+                    )
+            if "unread" in row:
+                reason = string(row.get("unread"))
+                yield LeftOut(self._source.name, place, reason, string(row.get("detail")))
+                continue
+            document = document_of_row({**row, "text": _text_of(row, place)}, place)
+            yield self._document(document, row, told, place)
+
+    def documents(self) -> Iterator[Found]:
+        """The documents of a file in another format, or of a folder."""
+        from selfsown.documents.reading import read_documents
+
+        for document in read_documents([self._source.path]):
+            yield self._document(document, document.row(), {}, f"`{document.source}`")
+
+    def _document(
+        self,
+        document: Document | Unread,
+        row: Mapping[str, JSON],
+        told: Mapping[str, JSON],
+        place: str,
+    ) -> Found:
+        if isinstance(document, Unread):
+            return LeftOut(self._source.name, place, document.reason, document.detail)
+        name = string(told.get("id")) or document.id
+        return self._unit(document.text, name, row, told, place)
+
+    def _unit(
+        self,
+        text: str,
+        name: str,
+        row: Mapping[str, JSON],
+        told: Mapping[str, JSON],
+        place: str,
+    ) -> Found:
+        if not text.strip():
+            return LeftOut(self._source.name, place, "empty", "its text is blank")
+        parents = [*sequence(told.get("parents")), *sequence(row.get("parents"))]
+        unit = Unit(
+            id=name,
+            doc_id=string(row.get("doc_id")) or name,
+            kind=self._kind(row, told, place),
+            text=text,
+            tokens=self._count(text),
+            model_depth=integer(told.get("model_depth")) or integer(row.get("model_depth")),
+            parents=tuple(dict.fromkeys(map(str, filter(None, [*parents, row.get("seed_id")])))),
+        )
+        index = row.get("chunk_id")
+        if isinstance(index, int) and not isinstance(index, bool) and row.get("doc_id"):
+            return Passage(unit, string(row.get("style")), index, integer(row.get("n_chunks")))
+        return unit
+
+    def _kind(self, row: Mapping[str, JSON], told: Mapping[str, JSON], place: str) -> Kind:
+        declared = self._source.kind
+        said = told.get("origin") or row.get("origin") or row.get("kind")
+        known = _KINDS.get(said) if isinstance(said, str) else None
+        if known is None and declared is None:
+            raise InputError(
+                f"{place} does not say who wrote it",
+                why="the human share of the mixture is counted from it",
+                fix=f"declare the source: `--real {self._source.name}=...` if people wrote it,"
+                f" `--synthetic {self._source.name}=...` if a model did",
+            )
+        if declared == "real" and known == "synthetic":
+            raise InputError(
+                f"{place} was written by a model, and `{self._source.name}` is declared as real",
+                why="the human share that the guard reads would be too high",
+                fix=f"declare it with `--synthetic`, or with `--source {self._source.name}=...`,"
+                " which takes what each row says",
+            )
+        return known or declared or "synthetic"
+
+
+def _texts_of(run: RunFiles, index: ProvenanceIndex) -> Iterator[tuple[Mapping[str, JSON], str]]:
+    """Every accepted record with its text: its own, or request and answer as one."""
+    first = next(run.rows("accepted"), None)
+    if first is None:
+        return
+    if isinstance(first.get("text"), str):
+        for row in run.rows("accepted"):
+            yield row, string(row.get("text"))
+        return
+    fields = fields_for(first, prompt=None, completion=None, system=None)
+    with run.journal() as journal:
+        examples = ExampleSource(run, fields, index, journal).examples()
+        for row, (example, _) in zip(run.rows("accepted"), examples, strict=True):
+            yield row, string(to_text(example)["text"])
+
+
+def _text_of(row: Mapping[str, JSON], place: str) -> str:
+    """The text of a row of a file: its own, or that of its prompt and completion, or its example.
+
+    Raises:
+        InputError: it has none of them.
+    """
+    text = row.get("text")
+    if isinstance(text, str):
+        return text
+    prompt, completion = row.get("prompt"), row.get("completion")
+    if isinstance(prompt, str) and isinstance(completion, str):
+        return prompt + completion
+    if "instruction" in row:
+        fields = fields_for(row, prompt=None, completion=None, system=None)
+        return string(to_text(read_example(row, fields, place))["text"])
+    raise InputError(
+        f"{place} has no text",
+        why="a mixture is made of `text`, of `prompt` and `completion`, or of `instruction` and"
+        " `output`",
+        fix="name the field `text`, or export the run with `selfsown export --format text`",
+    )
