@@ -30,7 +30,10 @@ MODELS: Final[dict[str, str]] = {
 
 RECIPES: Final[dict[str, str]] = {
     "complete": "selfsown.recipes.complete:RECIPE",
+    "grounded": "selfsown.recipes.grounded.recipe:RECIPE",
+    "cosmopedia": "selfsown.recipes.cosmopedia.recipe:RECIPE",
     "online-rlhf": "selfsown.recipes.preference.recipe:ONLINE_RLHF",
+    "rephrase": "selfsown.recipes.rephrase.recipe:RECIPE",
     "self-instruct": "selfsown.recipes.self_instruct.recipe:RECIPE",
     "self-rewarding": "selfsown.recipes.preference.recipe:SELF_REWARDING",
 }

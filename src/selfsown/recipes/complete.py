@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfsown.core.errors import CallFailed, ConfigError
+from selfsown.core.errors import CallFailed
 from selfsown.core.request import JSON, Completion, Message, Request, message
 from selfsown.core.run import Run
 from selfsown.core.templates import render, template
-from selfsown.curate.steps import InstructionFilter, filter_named, first_drop
+from selfsown.curate.steps import first_drop
 from selfsown.curate.verdict import Verdict
 from selfsown.recipes.base import Recipe
+from selfsown.recipes.independent import independent_filters
 
 
 class Options(BaseModel):
@@ -52,7 +53,7 @@ async def complete(run: Run, options: Options) -> None:
     rows = run.stage("rows", unit="row", output=True)
     for text in filter(None, (options.prompt, options.system)):
         template(text)  # a broken template stops the run before the first call
-    filters = _prompt_filters(options)
+    filters = independent_filters(options.prompt_filters, "prompts")
     sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
 
     async def work(row: Mapping[str, JSON]) -> Completion | Verdict:
@@ -79,23 +80,6 @@ async def complete(run: Run, options: Options) -> None:
             parsed = answer.parsed if isinstance(answer.parsed, Mapping) else {}
             candidate.keep({**parsed, "completion": answer.text})
     run.stop("rows")
-
-
-def _prompt_filters(options: Options) -> list[InstructionFilter]:
-    """The filters of prompts.
-
-    Raises:
-        ConfigError: one is unknown, or remembers earlier texts.
-    """
-    filters = [filter_named(name, **given) for name, given in options.prompt_filters.items()]
-    for one in filters:
-        if one.remembers:
-            raise ConfigError(
-                f"filter `{one.name}` cannot judge prompts",
-                why="it compares with earlier ones, and rows are asked independently of each other",
-                fix="selfsown dedup ROWS -o CLEAN --field NAME  removes such rows before the run",
-            )
-    return filters
 
 
 def _text(request: Request) -> str:
