@@ -70,13 +70,13 @@ class Unread:
 def document_rows(rows: Iterable[Mapping[str, JSON]]) -> Iterator[Document | Unread]:
     """The documents of rows as recipes see them, lazily and in order.
 
-    A row with `unread` is what it says; a blank text is an `Unread` of reason `empty`.
+    A row with `unread` and no text is what it says; a blank text is an `Unread` of reason `empty`.
 
     Raises:
         InputError: a row without text (names it, counted from 1).
     """
     for number, row in enumerate(rows, 1):
-        if "unread" in row:
+        if "unread" in row and "text" not in row:
             yield _unread(row, number)
         else:
             yield document_of_row(row, f"row {number}")

@@ -1,0 +1,102 @@
+"""The text of an HTML page as Markdown: its main content, or all of it.
+
+trafilatura tells content from menus, notices and comments, and keeps headings, lists, tables and
+code, which is what chunks are cut by.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any, Final, Literal
+
+from selfsown.core.errors import MissingExtra
+from selfsown.documents.decoding import decoded
+from selfsown.documents.licences import short_licence
+from selfsown.documents.refusal import Refused
+
+_HEAD: Final = 4096
+_CHARSET: Final = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w:.-]{2,40})"
+    rb"|<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w:.-]{2,40})",
+    re.IGNORECASE,
+)
+_LICENCE_NAMES: Final = ("license", "licence", "dc.rights", "dcterms.license", "dcterms.rights")
+_LINKED: Final = "//link[@rel='license' and @href] | //a[@rel='license' and @href]"
+_XML: Final = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+
+
+def read_page(data: bytes, html: Literal["main", "whole"]) -> dict[str, str]:
+    """`text` of a page, with `title`, `licence` and `encoding` where they are known.
+
+    Args:
+        data: the bytes of the page.
+        html: its main content, or all its text.
+
+    Raises:
+        Refused: its encoding cannot be told, or it cannot be parsed, or has no content.
+        MissingExtra: trafilatura is not installed.
+    """
+    trafilatura = _trafilatura()
+    source, guess = decoded(data, _declared(data))
+    source = _XML.sub("", source)
+    tree = _tree(trafilatura, source)
+    if tree is None:
+        raise Refused("damaged", "no HTML can be found in it")
+    known = {"title": _title(tree), "licence": _licence(tree), "encoding": guess}
+    text = _whole(trafilatura, tree) if html == "whole" else _main(trafilatura, source)
+    if not text.strip():
+        hint = "" if html == "whole" else " in its main part; `html: whole` takes all of it"
+        raise Refused("empty", f"the page has no text{hint}")
+    return {"text": text, **{name: value for name, value in known.items() if value}}
+
+
+def _declared(data: bytes) -> str:
+    """The encoding that a page names; UTF-16 cannot be meant, as the name was readable."""
+    found = _CHARSET.search(data[:_HEAD])
+    name = (found[1] or found[2]).decode("ascii", "replace") if found else ""
+    return "" if name.lower().startswith(("utf-16", "utf-32", "utf16")) else name
+
+
+def _main(trafilatura: Any, source: str) -> str:
+    text = trafilatura.extract(
+        source, output_format="markdown", include_comments=False, include_tables=True
+    )
+    return str(text or "")
+
+
+def _whole(trafilatura: Any, tree: Any) -> str:
+    return str(trafilatura.html2txt(tree) or "")
+
+
+def _tree(trafilatura: Any, source: str) -> Any:
+    """The parsed page; None if there is none."""
+    return trafilatura.load_html(source)
+
+
+def _title(tree: Any) -> str:
+    return " ".join(str(tree.findtext(".//title") or "").split())[:300]
+
+
+def _licence(tree: Any) -> str:
+    """What the page links to as its licence, or names in its head."""
+    for element in tree.xpath(_LINKED):
+        return short_licence(str(element.get("href")))
+    for element in tree.iter("meta"):
+        if str(element.get("name") or element.get("property") or "").lower() in _LICENCE_NAMES:
+            return short_licence(str(element.get("content") or ""))
+    return ""
+
+
+def _trafilatura() -> Any:
+    try:
+        import trafilatura
+    except ImportError as error:
+        raise MissingExtra(
+            "HTML needs the package `trafilatura`, which is not installed",
+            why="it finds the main content of a page",
+            fix="pip install 'selfsown[documents]'",
+        ) from error
+    for name in ("trafilatura", "htmldate", "charset_normalizer"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says goes into the refusal
+    return trafilatura
