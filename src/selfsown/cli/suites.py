@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfsown.cli.main import shown
+from selfsown.cli.option_sets import out_file
 
 if TYPE_CHECKING:
     from selfsown.core.request import JSON
@@ -60,6 +61,27 @@ def get(name: str, out: Path | None, url: str | None) -> None:
     chosen = name if out is None else f"{name}={out}"
     click.echo(f"next: selfsown evaluate MODEL --suite {chosen} -o evals/NAME", err=True)
     click.echo(path)
+
+
+@suites.command("held-out")
+@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
+@out_file("Suite file to write; it ends in .jsonl.")
+@click.option("--open-book", is_flag=True, help="Show the passage with each question.")
+@click.option("--unfinished", is_flag=True, help="Write also from a run that has not ended.")
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+def held_out(run_dir: Path, out: Path, open_book: bool, unfinished: bool, force: bool) -> None:
+    """Write the items of held-out documents of a run of `grounded` in DIR as a suite."""
+    from selfsown.export.files import refuse_overwrite
+    from selfsown.recipes.grounded.suite import write_suite
+    from selfsown.report.words import plural
+
+    refuse_overwrite((out,), force=force)
+    facts = write_suite(run_dir, out, open_book=open_book, unfinished=unfinished)
+    click.echo(
+        f"{plural(facts.rows, 'item')} of documents that no training record is from", err=True
+    )
+    click.echo(f"next: selfsown evaluate MODEL --suite {shown(str(out))} -o evals/NAME", err=True)
+    click.echo(out)
 
 
 @suites.command()

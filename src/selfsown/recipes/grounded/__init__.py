@@ -1,0 +1,1 @@
+"""Grounded instructions: questions and tasks whose answers stand in the user's documents."""

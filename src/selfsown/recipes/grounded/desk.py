@@ -1,0 +1,232 @@
+"""What is done with a passage, and what its answer comes to: completion, items, records.
+
+`work` sees one passage alone; `close` is told of passages in their order, held-out ones first, and
+keeps what they share: the questions so far, and the held-out items that no record may repeat.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from selfsown.core.errors import CallFailed
+from selfsown.core.flow import Delivery
+from selfsown.core.request import JSON, Completion
+from selfsown.core.run import Run
+from selfsown.core.stages import Candidate
+from selfsown.curate.decontaminate import REASON, DecontaminationIndex
+from selfsown.curate.decontaminate import Item as Protected
+from selfsown.curate.rouge_l import NoveltyPool
+from selfsown.evaluate.overlap import row_overlaps
+from selfsown.recipes.grounded.asking import GENERATOR, Asking
+from selfsown.recipes.grounded.checks import Bounds, compared_question, fault_of
+from selfsown.recipes.grounded.evidence import Span, find_quotation
+from selfsown.recipes.grounded.items import Item, Loss, items_in
+from selfsown.recipes.grounded.options import Options
+from selfsown.recipes.grounded.reader import HELD_OUT, Passage
+from selfsown.recipes.grounded.verifying import Verified, verify
+
+PAIRS: Final = "pairs"
+"""Stage of the training records."""
+TOUCHES: Final = "repeats_held_out"
+"""Why a record is rejected that repeats an item of a held-out document."""
+
+_LONG_WORDS: Final = 10
+"""Words from which on an answer or a quotation is protected by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of an answer, and what is known of it without its neighbours."""
+
+    content: Item | Loss
+    reason: str | None = None
+    """Why a program rejects it."""
+    score: float | None = None
+    span: Span | None = None
+    """Of the evidence in the passage."""
+    verified: Verified | None = None
+    """What the calls said; None where the programs found a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the models said about one passage."""
+
+    completion: Completion
+    pieces: tuple[Piece, ...]
+
+
+class Desk:
+    """What is done with a passage, and what all of them share."""
+
+    def __init__(self, run: Run, options: Options, index: DecontaminationIndex) -> None:
+        self._run, self._options, self._index = run, options, index
+        self._asking = Asking(run, options)
+        self._bounds = Bounds(options.least_evidence_words, options.least_grounded)
+        self._completions = run.stage("completions", unit="completion")
+        self._pairs = run.stage(PAIRS, unit="pair", output=True)
+        self._held_out = run.stage(HELD_OUT, unit="item")
+        self._questions = NoveltyPool(options.novelty_threshold)
+        self._protected = DecontaminationIndex()
+        self._kept: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
+
+    # -- with one passage alone
+
+    async def work(self, passage: Passage) -> Asked:
+        """Ask for items and check each of them."""
+        asking, options = self._asking, self._options
+        request = asking.items(passage.kind, passage.template, passage.text, passage.document.title)
+        completion = await self._run.ask(GENERATOR, request)
+        found = items_in(completion, passage.kind, opening=asking.generator.opening)
+        pieces = [self._checked(one, passage) for one in found]
+        items = [number for number, one in enumerate(found) if isinstance(one, Item)]
+        for number in items[options.items :]:
+            pieces[number] = Piece(found[number], "beyond_most")
+        verified = await self._run.gather(*(self._verified(one, passage) for one in pieces))
+        return Asked(completion, tuple(verified))
+
+    def _checked(self, content: Item | Loss, passage: Passage) -> Piece:
+        if isinstance(content, Loss):
+            return Piece(content, content.reason)
+        span = find_quotation(passage.text, content.evidence)
+        fault = fault_of(content, passage.kind, span, passage.text, self._bounds)
+        if fault is not None:
+            return Piece(content, fault.reason, fault.score, span)
+        return Piece(content, span=span)
+
+    async def _verified(self, piece: Piece, passage: Passage) -> Piece:
+        if piece.reason is not None or isinstance(piece.content, Loss):
+            return piece
+        found = await verify(self._run, self._asking, self._options, piece.content, passage.text)
+        return replace(piece, verified=found)
+
+    # -- in the order of passages
+
+    def close(self, done: Delivery[Passage, Asked]) -> None:
+        """End the completion and its pieces."""
+        passage = done.item
+        asked = done.value
+        completion = self._completions.enter(
+            {
+                **passage.facts(),
+                "template": passage.template,
+                "completion": asked.completion.text if asked else "",
+            },
+            order=passage.order,
+            parents=[passage.record],
+            keys=done.keys,
+            parent_depth=1,
+        )
+        self._asked[passage.template] += 1
+        if done.error is not None or asked is None:
+            completion.fail(done.error or CallFailed("empty", "nothing came of the call"))
+            return
+        for number, piece in enumerate(asked.pieces):
+            self._end(self._enter(passage, piece, number, completion), passage, piece)
+        if any(isinstance(piece.content, Item) for piece in asked.pieces):
+            completion.keep()
+        else:
+            losses = [one.content.reason for one in asked.pieces if isinstance(one.content, Loss)]
+            completion.reject(losses[0] if losses else "nothing_read")
+
+    def _enter(
+        self, passage: Passage, piece: Piece, number: int, completion: Candidate
+    ) -> Candidate:
+        stage = self._held_out if passage.is_held_out else self._pairs
+        return stage.enter(
+            self._payload(passage, piece),
+            order=(*passage.order, number),
+            parents=[completion.id],
+            keys=completion.keys,
+            parent_depth=completion.parent_depth,
+        )
+
+    def _payload(self, passage: Passage, piece: Piece) -> dict[str, JSON]:
+        """The record's fields; the evidence as it stands in the document, with its place there."""
+        where: dict[str, JSON] = {
+            "kind": passage.kind,
+            "template": passage.template,
+            **passage.facts(),
+        }
+        if isinstance(piece.content, Loss):
+            return {"text": piece.content.text, **where}
+        item, span, start = piece.content, piece.span, passage.chunk.start
+        given = item.input
+        if self._options.passage == "input" and not passage.is_held_out:
+            given = "\n\n".join(filter(None, (passage.text.strip(), item.input)))
+        evidence: dict[str, JSON] = {"evidence": item.evidence}
+        if span is not None:
+            evidence = {
+                "evidence": passage.text[span.start : span.end],
+                "evidence_start": start + span.start,
+                "evidence_end": start + span.end,
+            }
+        return {
+            "instruction": item.instruction,
+            "input": given,
+            "output": item.output,
+            **evidence,
+            "passage": passage.text.strip(),
+            **where,
+        }
+
+    def _end(self, candidate: Candidate, passage: Passage, piece: Piece) -> None:
+        item, verified = piece.content, piece.verified
+        if isinstance(item, Loss) or verified is None:
+            candidate.reject(piece.reason or "unread", piece.score)
+            return
+        novelty = self._questions.admit(compared_question(item))
+        if not novelty.ok:
+            candidate.reject(novelty.reason or "duplicate", novelty.score)
+        elif verified.error is not None:
+            candidate.fail(verified.error)
+        elif verified.reason is not None:
+            candidate.reject(verified.reason)
+        elif self._is_known(verified):
+            candidate.reject("known_closed_book")
+        elif found := row_overlaps(_texts(candidate), self._index):
+            candidate.reject(REASON, found[0].ratio)
+        elif not passage.is_held_out and (
+            found := row_overlaps(_texts(candidate), self._protected)
+        ):
+            candidate.reject(TOUCHES, found[0].ratio)
+        else:
+            self._keep(candidate, passage, item, verified)
+
+    def _keep(self, candidate: Candidate, passage: Passage, item: Item, verified: Verified) -> None:
+        add: dict[str, JSON] = {}
+        if verified.with_passage is not None:
+            add["answerable"] = verified.with_passage.how
+        if verified.closed_book is not None:
+            add["closed_book"] = verified.closed_book.verdict
+        record = candidate.keep(add)
+        self._questions.add(compared_question(item))
+        self._kept[passage.template] += 1
+        if passage.is_held_out:
+            question = f"{item.instruction}\n{item.input}" if item.input else item.instruction
+            for part in ("question", "evidence", "output"):
+                text = question if part == "question" else str(record.payload[part])
+                if part == "question" or len(text.split()) >= _LONG_WORDS:
+                    self._protected.add(Protected(HELD_OUT, record.id, part, text))
+
+    def _is_known(self, verified: Verified) -> bool:
+        found = verified.closed_book
+        is_right = found is not None and found.verdict == "right"
+        return is_right and self._options.closed_book == "drop_right"
+
+    def templates_form(self) -> dict[str, JSON]:
+        """Template → passages asked with it, and items kept."""
+        return {
+            name: {"passages": count, "kept": self._kept[name]}
+            for name, count in sorted(self._asked.items())
+        }
+
+
+def _texts(candidate: Candidate) -> Mapping[str, JSON]:
+    """What a trainer or a reader of the record sees."""
+    names = ("instruction", "input", "output", "evidence")
+    return {name: candidate.payload[name] for name in names}
