@@ -60,12 +60,18 @@ def documents(seed: int, start: int = 0) -> Iterator[Document]:
         seed: the data seed.
         start: number of the first document.
     """
-    makers, shares = zip(*DOCUMENT_SHARES.values(), strict=True)
+    for _, document in documents_by_kind(seed, start):
+        yield document
+
+
+def documents_by_kind(seed: int, start: int = 0) -> Iterator[tuple[str, Document]]:
+    """The same stream, each document with its kind: a key of `DOCUMENT_SHARES`."""
+    shares = [share for _, share in DOCUMENT_SHARES.values()]
     index = start
     while True:
         rng = rng_for(seed, "lab-corpus", index)
-        maker: Callable[[random.Random], Document] = rng.choices(makers, shares)[0]
-        yield maker(rng)
+        kind = rng.choices(list(DOCUMENT_SHARES), shares)[0]
+        yield kind, DOCUMENT_SHARES[kind][0](rng)
         index += 1
 
 
