@@ -166,6 +166,8 @@ class Run:
         draw: Callable[[int], Item | None],
         work: Callable[[Item], Awaitable[Result]],
         ahead: Callable[[], int],
+        *,
+        in_order: bool = False,
     ) -> Flow[Item, Result]:
         """Items that feed on each other's results: consume it with `async for`.
 
@@ -176,6 +178,8 @@ class Run:
                 nothing is outstanding, or when the consumer leaves the loop.
             work: any number of asks; sees its item alone.
             ahead: how many items may be outstanding; evaluated at each hand-over.
+            in_order: hand over in the order of draws, whatever `order` the run has, so that draws
+                depend neither on timing nor on concurrency.
         """
         if any(known.name == name for known in self._flows):
             raise ConservationError(
@@ -183,7 +187,8 @@ class Run:
                 why="hand-overs are journaled under the flow's name",
                 fix="this is a defect of the recipe: give each flow a name of its own",
             )
-        flow = Flow(self, name, draw, work, ahead, order=self.settings.order, record=True)
+        order: Order = "strict" if in_order else self.settings.order
+        flow = Flow(self, name, draw, work, ahead, order=order, record=True)
         self._flows.append(flow)  # type: ignore[arg-type]
         return flow
 

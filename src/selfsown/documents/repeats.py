@@ -23,9 +23,9 @@ _LONGEST_NAME: Final = 300
 
 def without_repeats(items: Iterable[Document | Unread]) -> Iterator[Document | Unread]:
     """The same items, but documents with a text or own id of an earlier one are `Unread`."""
-    texts, ids = _Seen(), _Seen()
-    for item in items:
-        yield item if isinstance(item, Unread) else _checked(item, texts, ids)
+    with _Seen() as texts, _Seen() as ids:
+        for item in items:
+            yield item if isinstance(item, Unread) else _checked(item, texts, ids)
 
 
 def _checked(item: Document, texts: _Seen, ids: _Seen) -> Document | Unread:
@@ -45,7 +45,13 @@ class _Seen:
         self._slots = array("Q", bytes(16 * _FIRST_SLOTS))
         """Hash and place by turns; the hash 0 marks a free slot."""
         self._count = 0
-        self._names = tempfile.TemporaryFile()  # noqa: SIM115 goes with this object
+        self._names = tempfile.TemporaryFile()  # noqa: SIM115 closed by `__exit__`
+
+    def __enter__(self) -> _Seen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._names.close()
 
     def first(self, text: str, name: str) -> str:
         """The name of the first with this text; empty if this is the first, which is kept."""

@@ -48,7 +48,8 @@ NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
             "it is one too many of its kind, not worse",
         ),
         **dict.fromkeys(
-            ("benchmark_overlap",), "it is what an evaluation asks, which is never trained on"
+            ("benchmark_overlap", "prompt_overlap"),
+            "it is what an evaluation asks, which is never trained on",
         ),
         **dict.fromkeys(
             ("cut_off", "empty", "empty_output", "no_output"),
@@ -67,9 +68,28 @@ NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
                 *("keyword", "write_a_program", "bad_first_character", "non_ascii_start"),
                 *("needs_media", "asks_for_drawing", "asks_for_action", "needs_file", "needs_web"),
                 *("degenerate_conditional", "other_language", "too_short", "too_long", "prompt"),
-                "rule",
+                *("other_form", "banned_opening", "title", "image", "reference", "rule"),
             ),
             "a rule about the question, or about length",
+        ),
+        **dict.fromkeys(
+            (
+                "excluded_topic",
+                "synthetic",
+                "no_quality",
+                "low_quality",
+                "quota",
+                "repeated_extract",
+            ),
+            "the document was not wanted, and nobody wrote anything",
+        ),
+        **dict.fromkeys(
+            ("repeated_opening", "repeated_closing", "repeated_frame", "repeated_cliche"),
+            "too many texts of the run have it, which says nothing of one",
+        ),
+        **dict.fromkeys(
+            ("new_number", "new_name", "new_date", "wrong_arithmetic"),
+            "a finding of a text that had no other answer to be compared with",
         ),
         **dict.fromkeys(
             ("output_is_input", "ends_with_colon"), "such an answer may well be the right one"

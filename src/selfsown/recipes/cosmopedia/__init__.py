@@ -1,0 +1,1 @@
+"""Cosmopedia: texts of many kinds, for many readers, that grow from extracts of documents."""
