@@ -62,28 +62,27 @@ class Joiner:
         """
         self._source, self._count = source, count
         self._sort = ExternalSort(folder, memory_bytes)
-        self.passage_count = 0
 
     def add(self, passage: Passage) -> None:
         """Take a passage."""
-        self.passage_count += 1
         unit = passage.unit
-        key = f"{unit.doc_id}\0{passage.style}\0{passage.index:010d}".encode()
+        key = f"{unit.doc_id}\0{passage.index:010d}\0{passage.style}".encode()
         place = orjson.dumps([passage.style, passage.index, passage.count])
         self._sort.add(key, place + b"\n" + unit.pack())
 
     def __iter__(self) -> Iterator[tuple[Unit, Hole | None]]:
         """The joined texts by id of the document, each with what it lacks.
 
-        Where a chunk came more than once, its second occurrence is in a second text, and so on.
+        Chunks that people wrote, such as code that a run passed on as it stands, belong to the text
+        of every style. Where a chunk came more than once, its second occurrence is in a second
+        text, and so on.
         """
         passages = (_unpacked(value) for _, value in self._sort)
-        for (doc_id, style), group in groupby(
-            passages, key=lambda one: (one.unit.doc_id, one.style)
-        ):
-            for variant, found in enumerate(_variants(group)):
-                name = ":".join(filter(None, (doc_id, style, str(variant) if variant else "")))
-                yield self._joined(name, found), self._hole(name, found)
+        for doc_id, group in groupby(passages, key=lambda one: one.unit.doc_id):
+            for style, texts in _by_style(group).items():
+                for variant, found in enumerate(texts):
+                    name = ":".join(filter(None, (doc_id, style, str(variant or ""))))
+                    yield self._joined(name, found), self._hole(name, style, found)
 
     def _joined(self, name: str, passages: list[Passage]) -> Unit:
         units = [passage.unit for passage in passages]
@@ -100,17 +99,33 @@ class Joiner:
             parents=tuple(dict.fromkeys([*records, *parents])),
         )
 
-    def _hole(self, name: str, passages: list[Passage]) -> Hole | None:
+    def _hole(self, name: str, style: str, passages: list[Passage]) -> Hole | None:
         there = {passage.index for passage in passages}
         chunks = max(max(there) + 1, *(passage.count for passage in passages))
         missing = tuple(index for index in range(chunks) if index not in there)
-        first = passages[0]
         if not missing:
             return None
-        return Hole(self._source, name, first.unit.doc_id, first.style, chunks, missing)
+        return Hole(self._source, name, passages[0].unit.doc_id, style, chunks, missing)
 
 
-def _variants(passages: Iterator[Passage]) -> list[list[Passage]]:
+def _by_style(passages: Iterator[Passage]) -> dict[str, list[list[Passage]]]:
+    """The passages of one document, in order, as its texts by style."""
+    written: dict[str, list[Passage]] = {}
+    unchanged: list[Passage] = []
+    for passage in passages:
+        if passage.unit.kind == "real":
+            unchanged.append(passage)
+        else:
+            written.setdefault(passage.style, []).append(passage)
+    if not written:
+        return {unchanged[0].style: _variants(unchanged)}
+    return {
+        style: [_filled(text, unchanged) for text in _variants(own)]
+        for style, own in sorted(written.items())
+    }
+
+
+def _variants(passages: list[Passage]) -> list[list[Passage]]:
     """Passages in order as texts that have every chunk once at most."""
     found: list[list[Passage]] = []
     for _, same in groupby(passages, key=lambda one: one.index):
@@ -119,6 +134,13 @@ def _variants(passages: Iterator[Passage]) -> list[list[Passage]]:
                 found.append([])
             found[variant].append(passage)
     return found
+
+
+def _filled(passages: list[Passage], unchanged: list[Passage]) -> list[Passage]:
+    """A text with the chunks that have no other style, where it lacks them."""
+    there = {passage.index: passage for passage in reversed(unchanged)}
+    there |= {passage.index: passage for passage in passages}
+    return [there[index] for index in sorted(there)]
 
 
 def _joined_text(texts: list[str]) -> str:

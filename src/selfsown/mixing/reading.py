@@ -17,6 +17,10 @@ from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
 from selfsown.core.token_counts import Counter
 from selfsown.documents.document import Document, Unread, document_of_row
+from selfsown.documents.options import ReadOptions
+from selfsown.documents.refusal import Refused
+from selfsown.documents.row_files import parquet_rows
+from selfsown.documents.values import plain
 from selfsown.export.example import fields_for, read_example
 from selfsown.export.export import provenance_path
 from selfsown.export.provenance import ProvenanceIndex, open_provenance
@@ -35,6 +39,7 @@ from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Kind, Passage, Unit
 
 _ROW_FILES: Final = frozenset({".jsonl", ".json", ".csv"})
+_PARQUET: Final = ".parquet"
 _KINDS: Final[Mapping[JSON, Kind]] = {
     "real": "real",
     "human": "real",
@@ -84,9 +89,32 @@ def read_source(source: MixSource, count: Counter) -> Iterator[Found]:
     reader = _Reader(source, count)
     if source.path.is_dir() and _is_run(source.path):
         return reader.run()
-    if source.path.suffix.lower() in _ROW_FILES:
+    if source.path.suffix.lower() in (*_ROW_FILES, _PARQUET):
         return reader.rows()
     return reader.documents()
+
+
+def _rows_of(path: Path) -> Iterator[Mapping[str, JSON]]:
+    """The rows of a file, lazily.
+
+    Raises:
+        InputError: it cannot be read.
+        MissingExtra: it is Parquet, and pyarrow is not installed.
+    """
+    if path.suffix.lower() != _PARQUET:
+        yield from read_rows(path)
+        return
+    try:
+        for _, row in parquet_rows(path, ReadOptions()):
+            if isinstance(row, Refused):
+                raise row
+            yield {name: plain(value) for name, value in row.items()}
+    except Refused as error:
+        raise InputError(
+            f"`{path}` cannot be read: {error.detail}",
+            why="a row that cannot be read would be missing in silence",
+            fix="write the file again",
+        ) from error
 
 
 def _is_run(path: Path) -> bool:
@@ -123,7 +151,7 @@ class _Reader:
         path = self._source.path
         beside = provenance_path(path)
         told_rows = read_jsonl(beside) if beside.is_file() else None
-        for line_no, row in enumerate(read_rows(path), start=1):
+        for line_no, row in enumerate(_rows_of(path), start=1):
             place = f"`{path}` row {line_no}"
             told: Mapping[str, JSON] = {}
             if told_rows is not None:
@@ -172,19 +200,21 @@ class _Reader:
         if not text.strip():
             return LeftOut(self._source.name, place, "empty", "its text is blank")
         parents = [*sequence(told.get("parents")), *sequence(row.get("parents"))]
+        kind = self._kind(row, told, place)
+        depth = integer(told.get("model_depth")) or integer(row.get("model_depth"))
         unit = Unit(
             id=name,
             doc_id=string(row.get("doc_id")) or name,
-            kind=self._kind(row, told, place),
+            kind=kind,
             text=text,
             tokens=self._count(text),
-            model_depth=integer(told.get("model_depth")) or integer(row.get("model_depth")),
+            model_depth=0 if kind == "real" else depth,
             parents=tuple(dict.fromkeys(map(str, filter(None, [*parents, row.get("seed_id")])))),
         )
-        index = row.get("chunk_id")
-        if isinstance(index, int) and not isinstance(index, bool) and row.get("doc_id"):
-            return Passage(unit, string(row.get("style")), index, integer(row.get("n_chunks")))
-        return unit
+        index = _chunk_index(row)
+        if index is None:
+            return unit
+        return Passage(unit, string(row.get("style")), index, integer(row["n_chunks"]))
 
     def _kind(self, row: Mapping[str, JSON], told: Mapping[str, JSON], place: str) -> Kind:
         declared = self._source.kind
@@ -205,6 +235,17 @@ class _Reader:
                 " which takes what each row says",
             )
         return known or declared or "synthetic"
+
+
+def _chunk_index(row: Mapping[str, JSON]) -> int | None:
+    """Which chunk of its document a row is in another style; None if it is a text of its own."""
+    if not row.get("doc_id") or not integer(row.get("n_chunks")) or "style" not in row:
+        return None
+    for name in ("chunk", "chunk_id"):
+        value = row.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
 
 
 def _texts_of(run: RunFiles, index: ProvenanceIndex) -> Iterator[tuple[Mapping[str, JSON], str]]:

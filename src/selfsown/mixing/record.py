@@ -6,6 +6,7 @@ bytes. Places of files are as given; digests say what was in them.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -33,6 +34,7 @@ _PATTERNS: Final = (
     *("train.jsonl*", "train.parquet*", "train-[0-9]*", HOLES, LEFT_OUT),
     *("validation.jsonl*", "validation.parquet*", "validation-[0-9]*"),
 )
+_RUN_FILES: Final = ("accepted.jsonl", "provenance.jsonl")
 _UNSAID: Final = frozenset({"force", "memory_bytes"})
 """Options that change no output."""
 
@@ -91,7 +93,7 @@ def mixture_form(
             "left_out": dict(sorted(reading.left_out.items())),
             "share_wanted": source.weight / weights,
             "mixed": _mixed(train.given.get(source.name, Given()), shelf, total),
-            "files": digests(source.path),
+            "input": digest(source.path),
         }
         for source, shelf, reading in zip(sources, shelves, readings, strict=True)
     ]
@@ -164,24 +166,34 @@ def file_facts(folder: Path) -> dict[str, JSON]:
     }
 
 
-def digests(path: Path) -> dict[str, JSON]:
-    """Name → hash of every file that a source is read from; of a folder, by the path in it."""
-    return {name: sha256_of(file) for name, file in _files(path)}
+def digest(path: Path) -> dict[str, JSON]:
+    """What identifies what a source is read from: one hash over the names and hashes of its files.
+
+    Of a run those are its records and their provenance, of a file also its provenance.
+    """
+    whole, count, size = hashlib.sha256(), 0, 0
+    for name, file in _files(path):
+        whole.update(f"{sha256_of(file)}  {name}\n".encode("utf-8", "surrogateescape"))
+        count += 1
+        size += file.stat().st_size
+    return {"sha256": whole.hexdigest(), "files": count, "bytes": size}
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    if path.is_dir() and (path / "accepted.jsonl").is_file():
-        for name in ("accepted.jsonl", "provenance.jsonl"):
+    """Every file with its name, which is the same wherever the source lies."""
+    if not path.is_dir():
+        beside = provenance_path(path)
+        yield "rows", path
+        if beside.is_file():
+            yield "provenance", beside
+    elif (path / _RUN_FILES[0]).is_file():
+        for name in _RUN_FILES:
             if (path / name).is_file():
                 yield name, path / name
-    elif path.is_dir():
+    else:
         for file in sorted(path.rglob("*")):
             if file.is_file():
                 yield file.relative_to(path).as_posix(), file
-    else:
-        for file in (path, provenance_path(path)):
-            if file.is_file():
-                yield file.name, file
 
 
 def _mixed(given: Given, shelf: Shelf, total: int) -> dict[str, JSON]:
