@@ -38,6 +38,12 @@ _FILE = click.Path(path_type=Path)
     type=_FILE,
     help="Rows that the model was trained on: near copies are counted, and none is held out.",
 )
+@click.option(
+    "--mixture",
+    type=_FILE,
+    metavar="DIR",
+    help="What is trained on, as `selfsown mix` wrote it: its human share is judged, too.",
+)
 @click.option("--field", help="Field to measure; by default a usual one that both have.")
 @click.option("--reference-field", help="Field of the reference, where it has another name.")
 @click.option("--label", help="Field with a category, for rare labels.")
@@ -52,6 +58,7 @@ def guard(
     unbiased: Path | None,
     model: str | None,
     trained_on: Path | None,
+    mixture: Path | None,
     field: str | None,
     reference_field: str | None,
     label: str | None,
@@ -72,12 +79,14 @@ def guard(
     from selfsown.guard.record import read_record, write_record
     from selfsown.guard.sample import Settings
     from selfsown.guard.texts import Reading
+    from selfsown.guard.trained_mixture import trained_mixture
 
     history = [read_record(path) for path in earlier]
     if round_ is None and history:
         round_ = history[-1].round + 1
     facts = RoundFacts(
         round=round_,
+        mixture=trained_mixture(mixture) if mixture else None,
         unbiased=list(read_rows(unbiased)) if unbiased else (),
         trained_on=list(read_rows(trained_on)) if trained_on else None,
         predict=_predict(model) if model else None,
@@ -137,6 +146,9 @@ def _table(record: GuardRecord, verdict: Verdict) -> str:
         lines.append("")
     for name, score in (record.scores or {}).items():
         lines.append(f"{name:<22}{score:>9.3f}")
+    if record.data is not None:
+        share = f"{record.data.human_token_share:.1%}"
+        lines.append(f"people wrote {share} of the tokens trained on, repetitions counted")
     for alarm in verdict.alarms:
         lines += _alarm_lines(alarm)
     lines += [f"note: {note}" for note in verdict.notes]

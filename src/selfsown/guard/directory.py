@@ -9,7 +9,7 @@ from pathlib import Path
 from selfsown.core.request import JSON
 from selfsown.export.run_files import RunFiles, integer, mapping, open_run, record_id, string
 from selfsown.guard.human_nll import Predict, Scored, human_nll, with_bias
-from selfsown.guard.lineage import Depths, Lineage, TrainedRow, Training
+from selfsown.guard.lineage import Depths, Lineage, Mixture, TrainedRow, Training
 from selfsown.guard.losses import losses_of, rejections_by_topic
 from selfsown.guard.measure import Ruler
 from selfsown.guard.record import GuardRecord
@@ -35,6 +35,8 @@ class RoundFacts:
     parent_checkpoint: str = ""
     trained: Sequence[TrainedRow] = ()
     """The mixture that this round's training used, epochs counted."""
+    mixture: Mixture | None = None
+    """The same, where it is counted already."""
     earlier: Sequence[TrainedRow] = ()
     """Rows of earlier trainings, to tell which human rows are fresh."""
     trainings: Sequence[Training] = ()
@@ -101,7 +103,7 @@ def guard_directory(
         },
         base_model=facts.base_model,
         parent_checkpoint=facts.parent_checkpoint,
-        data=lineage.mixture(facts.trained, facts.earlier) if facts.trained else None,
+        data=lineage.mixture(facts.trained, facts.earlier) if facts.trained else facts.mixture,
         decoding=_decoding(run),
         scores=scored.scores or None,
         unscored=scored.unscored,

@@ -167,6 +167,7 @@ def _part(piece: Piece) -> dict[str, JSON]:
         "copy": piece.drawn.copy,
         "part": piece.part,
         "tokens": piece.tokens,
+        "model_depth": unit.model_depth,
         "parents": list(unit.parents),
     }
 

@@ -115,7 +115,7 @@ class _Texts:
     ) -> None:
         self.left_out: list[LeftOut] = []
         self._settings, self._encoder, self._index = settings, encoder, index
-        self._seen: set[tuple[tuple[int, ...], int]] = set()
+        self._seen: set[tuple[tuple[int, ...], int, int]] = set()
         self._count = 0
         limits = [limit for limit in (settings.max_tokens, encoder.context) if limit]
         self._longest = min(limits) if limits else None
@@ -149,7 +149,7 @@ class _Texts:
         is_chat = self._settings.encoding == "chat" and isinstance(record.content, Example)
         for pair in pairs:
             text, ids, prompt_tokens = self._encoder.row(pair, is_chat=is_chat)
-            key = (tuple(ids), prompt_tokens)
+            key = (tuple(ids), prompt_tokens, record.copy)
             if self._longest is not None and len(ids) > self._longest:
                 self._leave_out(record, source, "too_long", f"{len(ids)} > {self._longest} tokens")
             elif key in self._seen:

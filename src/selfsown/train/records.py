@@ -1,15 +1,16 @@
 """Training records of any source, each with its origin and the depth of the model that wrote it.
 
 A source is a run directory (its accepted records, and the human seeds it started from), a file that
-`selfsown export` wrote (with the provenance beside it), or any JSONL or Parquet file with one of
-the column sets below. Nothing is declared that provenance tells.
+`selfsown export` wrote (with the provenance beside it), a `train.jsonl` of `selfsown mix`, whose
+texts carry the loss as a whole, or any JSONL or Parquet file with one of the column sets below.
+Nothing is declared that provenance tells.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -52,6 +53,8 @@ class Record:
     """Trainings on machine data behind the model that wrote it; 0 for a human."""
     is_declared: bool = False
     """No provenance told origin and depth: the user did, or nobody."""
+    copy: int = 0
+    """Which repetition it is in a mixture, where repetitions are meant; else 0."""
 
     @property
     def asked(self) -> str:
@@ -163,7 +166,13 @@ def _file_records(path: Path, declared: Origin | None) -> Iterator[Record]:
                     fix="export again, or move the provenance file away and declare the origin",
                 )
         name = string(told.get("id")) or _content_id(row)
-        yield _record(name, _content(row, place), told, declared)
+        parts = sequence(told.get("parts"))
+        if parts and isinstance(row.get("text"), str):
+            copy = integer(mapping(parts[0]).get("copy"))
+            text = Pair("", text_field(row, "text", place))
+            yield replace(_record(name, text, told, declared), copy=copy)
+        else:
+            yield _record(name, _content(row, place), told, declared)
 
 
 def _record(
@@ -191,11 +200,18 @@ def _content(row: Row, place: str) -> Example | Pair:
         turns = [*sequence(row.get("prompt")), *sequence(row.get("completion"))]
     if turns is not None:
         return _conversation(sequence(turns), place)
+    if "input_ids" in row:
+        raise InputError(
+            f"{place}: the row has tokens and no text",
+            why="records become tokens with the tokenizer of the base model",
+            fix="mix with `--rows text`, or give token rows to a trainer that takes `input_ids`",
+        )
     if "instruction" not in row and "text" in row:
         raise InputError(
             f"{place}: a single `text` does not say where the answer begins",
             why="the loss is taken on the answer only",
-            fix="export with --format prompt-completion, messages or alpaca",
+            fix="export with --format prompt-completion, messages or alpaca; text that is learned"
+            " as a whole comes from `selfsown mix`",
         )
     return read_example(row, fields_for(row, prompt=None, completion=None, system=None), place)
 
