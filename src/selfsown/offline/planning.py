@@ -19,6 +19,7 @@ from selfsown.core.model import Model
 from selfsown.core.progress import RunSettings
 from selfsown.core.request import JSON
 from selfsown.core.run import Run
+from selfsown.core.stages import Stage
 from selfsown.offline.rebuilding import make_run, open_journal, run_recipe, scratch
 from selfsown.preparation import data_form, open_models, prepare_inputs, with_true_depth
 from selfsown.recipes.base import CallBound, Recipe, get_recipe
@@ -121,8 +122,7 @@ def _planned(
     if recipe.bound is None:
         bounds = _by_role(distinct.values())
     elif run.target is None:
-        done = sum(stage.counts.entered for stage in run.stages if stage.counts.output)
-        left = sum(1 for _ in run.rows()) - done
+        done, left = _rows_done(run, recipe)
         bounds = recipe.bound(options, left, 0)
     else:
         counted = recipe.target_stage(options) if recipe.target_stage else ""
@@ -152,6 +152,21 @@ def _planned(
         is_per_row=not exact and run.target is None,
         keys=frozenset(key.hex() for key in distinct),
     )
+
+
+def _rows_done(run: Run, recipe: Recipe[Any]) -> tuple[int, int]:
+    """Rows, or the units that the recipe cuts them into, that are done, and that are not."""
+    if recipe.units is None:
+        done = sum(stage.counts.entered for stage in run.stages if stage.counts.output)
+        return done, sum(1 for _ in run.rows()) - done
+    cut, ended = recipe.units
+    counts = {stage.name: stage.counts for stage in run.stages}
+    return counts[ended].entered, counts[cut].kept - counts[ended].entered
+
+
+def _has_rows(stage: Stage, recipe: Recipe[Any]) -> bool:
+    """Whether a stage has one candidate for each row."""
+    return stage.name == recipe.row_stage if recipe.row_stage else stage.counts.output
 
 
 def _expected(recipe: Recipe[Any], options: Any, calls: int, done: int, left: int) -> int | None:

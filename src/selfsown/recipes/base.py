@@ -59,6 +59,9 @@ class Recipe(Generic[OptionsT]):
     target_unit: str = "record"
     target_stage: Callable[[OptionsT], str] | None = None
     """Options → the stage whose kept candidates the target counts."""
+    row_stage: str = ""
+    """Of recipes over rows: the stage with one candidate for each row, where that is another one
+    than the stage of the data."""
     calls_per_unit: Callable[[OptionsT], float] | None = None
     """Options → calls per unit of the target that a run usually takes, measured; for estimates."""
     operational: frozenset[str] = frozenset()
@@ -73,6 +76,9 @@ class Recipe(Generic[OptionsT]):
     """(options, how many of the target are missing, number of seeds) → upper bounds. Of recipes
     over rows: (options, rows that are not done, 0), where some calls depend on other answers; None
     where none does, so that the plan is exact."""
+    units: tuple[str, str] | None = None
+    """For `bound`, where a row is cut into several units of work: the stage whose kept candidates
+    are those units, and the stage that one candidate enters for each that is done."""
 
     def resolve(self, preset: str, overrides: Mapping[str, Any]) -> OptionsT:
         """The options of a preset with the user's changes on top.

@@ -79,7 +79,7 @@ class Asking:
             temperature=options.temperature,
             top_p=options.top_p,
             stop=() if voice.chat else ("\nPassage:",),
-            schema=schema(kind, options.items) if voice.schema else None,
+            schema=schema(kind) if voice.schema else None,
             extra=options.extra,
         )
 

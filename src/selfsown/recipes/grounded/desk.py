@@ -13,7 +13,7 @@ from typing import Final
 
 from selfsown.core.errors import CallFailed
 from selfsown.core.flow import Delivery
-from selfsown.core.request import JSON, Completion
+from selfsown.core.request import JSON, Completion, Request
 from selfsown.core.run import Run
 from selfsown.core.stages import Candidate
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
@@ -23,7 +23,7 @@ from selfsown.evaluate.overlap import row_overlaps
 from selfsown.recipes.grounded.asking import GENERATOR, Asking
 from selfsown.recipes.grounded.checks import Bounds, compared_question, fault_of
 from selfsown.recipes.grounded.evidence import Span, find_quotation
-from selfsown.recipes.grounded.items import Item, Loss, items_in
+from selfsown.recipes.grounded.items import NOTHING, Item, Loss, items_in
 from selfsown.recipes.grounded.options import Options
 from selfsown.recipes.grounded.reader import HELD_OUT, Passage
 from selfsown.recipes.grounded.verifying import Verified, verify
@@ -80,14 +80,35 @@ class Desk:
         """Ask for items and check each of them."""
         asking, options = self._asking, self._options
         request = asking.items(passage.kind, passage.template, passage.text, passage.document.title)
-        completion = await self._run.ask(GENERATOR, request)
-        found = items_in(completion, passage.kind, opening=asking.generator.opening)
+        completion, found = await self._written(request, passage)
         pieces = [self._checked(one, passage) for one in found]
         items = [number for number, one in enumerate(found) if isinstance(one, Item)]
         for number in items[options.items :]:
             pieces[number] = Piece(found[number], "beyond_most")
         verified = await self._run.gather(*(self._verified(one, passage) for one in pieces))
         return Asked(completion, tuple(verified))
+
+    async def _written(
+        self, request: Request, passage: Passage
+    ) -> tuple[Completion, tuple[Item | Loss, ...]]:
+        """What the generator wrote, asked again while there is nothing to read.
+
+        Raises:
+            CallFailed: the last call failed for good.
+        """
+        opening, last = self._asking.generator.opening, self._options.retries
+        for sample in range(last):
+            try:
+                completion = await self._run.ask(GENERATOR, request, sample)
+            except CallFailed as error:
+                if error.kind != "schema":
+                    raise
+                continue
+            found = items_in(completion, passage.kind, opening=opening)
+            if any(isinstance(one, Item) or one.reason == NOTHING for one in found):
+                return completion, found
+        completion = await self._run.ask(GENERATOR, request, last)
+        return completion, items_in(completion, passage.kind, opening=opening)
 
     def _checked(self, content: Item | Loss, passage: Passage) -> Piece:
         if isinstance(content, Loss):

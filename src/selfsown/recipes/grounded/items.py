@@ -66,8 +66,8 @@ class Loss:
     text: str
 
 
-def schema(kind: Kind, most: int) -> Mapping[str, JSON]:
-    """The JSON schema of an answer of at most `most` items."""
+def schema(kind: Kind) -> Mapping[str, JSON]:
+    """The JSON schema of an answer; that it has too many items costs those alone."""
     names = list(_FIELDS[kind])
     properties: dict[str, JSON] = {name: {"type": "string"} for name in names}
     item: dict[str, JSON] = {
@@ -78,7 +78,7 @@ def schema(kind: Kind, most: int) -> Mapping[str, JSON]:
     }
     return {
         "type": "object",
-        "properties": {"items": {"type": "array", "items": item, "maxItems": most}},
+        "properties": {"items": {"type": "array", "items": item}},
         "required": ["items"],
         "additionalProperties": False,
     }

@@ -33,6 +33,12 @@ class Options(BaseModel):
         " kinds one is drawn for each passage.",
     )
     items: int = Field(3, ge=1, le=20, description="Most items that are asked for of a passage.")
+    retries: int = Field(
+        1,
+        ge=0,
+        description="Times that items are asked for again where the answer misses its schema or no"
+        " item can be read.",
+    )
     passage: Literal["none", "input"] = Field(
         "none",
         description="`none`: training records are closed-book, the passage is evidence only."

@@ -75,7 +75,7 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
 def bound(options: Options, passages: int, _seeds: int) -> tuple[CallBound, ...]:
     """Most calls for so many passages."""
     items = passages * options.items
-    found = [CallBound("items", GENERATOR, passages, options.max_tokens)]
+    found = [CallBound("items", GENERATOR, passages * (1 + options.retries), options.max_tokens)]
     checks = options.answerability + (options.closed_book != "never")
     more = 4 * options.max_tokens
     if checks:
@@ -84,6 +84,13 @@ def bound(options: Options, passages: int, _seeds: int) -> tuple[CallBound, ...]
         if options.agreement == "judge":
             found.append(CallBound("comparisons", JUDGE, checks * items, tokens, more))
     return tuple(found)
+
+
+def calls_per_passage(options: Options) -> float:
+    """Calls for one passage that gives all its items, half of which a judge has to compare."""
+    checks = options.answerability + (options.closed_book != "never")
+    per_item = checks * (1.5 if options.agreement == "judge" else 1.0)
+    return 1 + options.items * per_item
 
 
 RECIPE: Final = Recipe(
@@ -105,4 +112,6 @@ RECIPE: Final = Recipe(
     },
     check=check,
     bound=bound,
+    units=("passages", "completions"),
+    calls_per_unit=calls_per_passage,
 )
