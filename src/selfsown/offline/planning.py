@@ -157,7 +157,7 @@ def _planned(
 def _rows_done(run: Run, recipe: Recipe[Any]) -> tuple[int, int]:
     """Rows, or the units that the recipe cuts them into, that are done, and that are not."""
     if recipe.units is None:
-        done = sum(stage.counts.entered for stage in run.stages if stage.counts.output)
+        done = sum(stage.counts.entered for stage in run.stages if _has_rows(stage, recipe))
         return done, sum(1 for _ in run.rows()) - done
     cut, ended = recipe.units
     counts = {stage.name: stage.counts for stage in run.stages}
