@@ -36,6 +36,7 @@ RECIPES: Final[dict[str, str]] = {
     "rephrase": "selfsown.recipes.rephrase.recipe:RECIPE",
     "self-instruct": "selfsown.recipes.self_instruct.recipe:RECIPE",
     "self-rewarding": "selfsown.recipes.preference.recipe:SELF_REWARDING",
+    "topics": "selfsown.recipes.topics.recipe:RECIPE",
 }
 """Recipe name -> `selfsown.recipes.base.Recipe`."""
 

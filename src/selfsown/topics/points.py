@@ -111,6 +111,8 @@ class Encoded:
         from selfsown.models.embedding import Embedder
 
         self._embedder = Embedder(folder)
+        self.identity = self._embedder.identity
+        """Hash of the encoder's files."""
 
     def place(self, texts: Sequence[str]) -> Points:
         """A point per text."""

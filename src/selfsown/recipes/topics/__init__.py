@@ -1,0 +1,1 @@
+"""Recipe `topics`: what documents are about, and what that is worth for learning."""
