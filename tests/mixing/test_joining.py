@@ -19,7 +19,8 @@ def passage(
     count: int = 0,
     kind: Kind = "synthetic",
 ) -> Passage:
-    unit = Unit(f"r-{doc}-{style}-{index}-{text}", doc, kind, text, 1, 1 if kind != "real" else 0)
+    depth = 1 if kind == "synthetic" else 0
+    unit = Unit(f"r-{doc}-{style}-{index}-{text}", doc, kind, text, 1, depth)
     return Passage(unit, style, index, count)
 
 

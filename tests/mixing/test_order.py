@@ -1,11 +1,14 @@
-"""Claim: the order is a uniform shuffle of each source, every stretch has the shares of the whole,
-and nothing but seed, names and ids decides it."""
+"""Claim: the order is a uniform shuffle of each source; every stretch has the shares of the whole.
+
+Nothing but seed, names and ids decides it.
+"""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,7 +69,7 @@ def test_tenths_of_the_source_are_spread_evenly_over_tenths_of_the_mixture(
 
 
 def test_neighbours_are_parted(order: list[int]) -> None:
-    still = sum(abs(one - other) == 1 for one, other in zip(order, order[1:], strict=False))
+    still = sum(abs(one - other) == 1 for one, other in pairwise(order))
     assert still <= 10  # 2 are expected of a random order
 
 

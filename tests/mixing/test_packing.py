@@ -1,5 +1,7 @@
-"""Claim: no window holds a document twice, or beside its rephrase, or is too long; nothing is lost
-or changed on the way into windows, also of documents that are longer than one."""
+"""Claim: no window holds a document twice, or beside its rephrase, or is too long.
+
+Nothing is lost or changed on the way into windows, also of documents that are longer than one.
+"""
 
 from __future__ import annotations
 
