@@ -1,11 +1,17 @@
-"""The order of the test files: those with slow tests first.
+"""How the tests share the machine.
 
-Files are dealt out to processes one at a time; a long one that begins last runs alone.
+Files with slow tests come first: files are dealt out to processes one at a time, and a long one
+that begins last runs alone. PyTorch gets one thread per process: threads that wait for a core which
+another process has spin, and what takes 10 seconds takes 70.
 """
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

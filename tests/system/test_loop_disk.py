@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.system.disks import resize, small_disk
 from tests.system.loops import journals, results, small_loop
+from tests.train.warm import warm
 
 from selfsown.core.errors import EnvironmentFailure
 from selfsown.loop.config import LoopConfig, make_loop_config
@@ -37,7 +38,7 @@ TRAINING = (18_000,)
 def test_a_loop_on_a_disk_that_fills_again_and_again_ends_as_on_a_large_one(
     tmp_path: Path,
 ) -> None:
-    with small_disk(tmp_path / "disk", LARGE) as disk:
+    with warm(), small_disk(tmp_path / "disk", LARGE) as disk:
         out = disk / "loop"
         config = make_loop_config({**small_loop(rounds=1), "out": str(out)})
         turn(config)

@@ -39,6 +39,7 @@ pytestmark = [
 
 ROUNDS = 2
 WARM = (
+    "tests.system.warm_trainings",
     "tests.system.witness",
     "numpy",
     "safetensors.torch",
@@ -105,7 +106,7 @@ def moments(rng: random.Random) -> list[Moment]:
         Moment("generate 0", answered=rng.randint(1, 8), delay_s=rng.uniform(0, 0.05)),
         Moment("audit 0", sent=rng.randint(1, 8)),
         Moment("guard 0", delay_s=rng.uniform(0, 0.1)),
-        Moment("train 0", delay_s=rng.uniform(0, 3)),
+        Moment("train 0", delay_s=rng.uniform(0, 0.6)),
         Moment("train 0", checkpoint=rng.randint(1, STEPS - 2), delay_s=rng.uniform(0, 0.3)),
         Moment("evaluate 0", sent=rng.randint(1, 12), delay_s=rng.uniform(0, 0.05)),
         Moment("end 0"),

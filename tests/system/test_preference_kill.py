@@ -37,6 +37,7 @@ pytest.importorskip("trl", reason="training needs the extra `local`")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 WARM = (
+    "tests.system.warm_trainings",
     "tests.system.witness",
     "numpy",
     "safetensors.torch",
@@ -74,7 +75,7 @@ def moments(rng: random.Random) -> list[Moment]:
     return [
         Moment("answers 0", asked=rng.randint(1, answers - 2), delay_s=rng.uniform(0, 0.02)),
         Moment("answers 0", scored=rng.randint(1, scores // 6), delay_s=rng.uniform(0, 0.05)),
-        Moment("train 0", delay_s=rng.uniform(0, 2)),
+        Moment("train 0", delay_s=rng.uniform(0, 0.4)),
         Moment("answers 1", scored=rng.randint(1, scores // 2)),
         Moment("train 1", checkpoint=rng.randint(1, STEPS // 2), delay_s=rng.uniform(0, 0.02)),
         Moment("probe 1", scored=1),
@@ -126,9 +127,11 @@ class Watched:
         return Session(place(self.out), before, total, committed(self.out))
 
     def _wait_for(self, moment: Moment) -> None:
-        while ORDER.index(place(self.out)) < ORDER.index(moment.stage):
+        while True:
+            asked, scored = self._asked(), self._scored()  # before the stage can have begun
+            if ORDER.index(place(self.out)) >= ORDER.index(moment.stage):
+                break
             self._still_runs(0.003, moment)
-        asked, scored = self._asked(), self._scored()
         if moment.scored:
             self.server.hold(scored + moment.scored)
         while place(self.out) == moment.stage and not (
