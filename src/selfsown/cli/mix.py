@@ -8,40 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from selfsown.cli.main import shown
-from selfsown.cli.option_sets import with_options
+from selfsown.cli.mix_sources import given_sources, source_options
+from selfsown.cli.mix_sweep import sweep
 
 if TYPE_CHECKING:
     from selfsown.mixing.mix import MixResult
-    from selfsown.mixing.sources import MixSource
-    from selfsown.mixing.units import Kind
     from selfsown.mixing.writing import FileFormat
 
-_PLACE: Final = "NAME=PATH:WEIGHT"
 _POSITIVE: Final = click.IntRange(min=1)
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
-
-source_options = with_options(
-    click.option("--real", multiple=True, metavar=_PLACE, help="Text that people wrote."),
-    click.option("--synthetic", multiple=True, metavar=_PLACE, help="Text that a model wrote."),
-    click.option(
-        "--source", multiple=True, metavar=_PLACE, help="Text whose rows or provenance say which."
-    ),
-    click.option(
-        "--epochs",
-        multiple=True,
-        metavar="NAME=K",
-        help="Repeat this source K times at most, on average.",
-    ),
-    click.option(
-        "--max-epochs",
-        default=4.0,
-        show_default=True,
-        type=click.FloatRange(0, min_open=True),
-        help="The same for every other source.",
-    ),
-)
-"""Options that say what is mixed; `given_sources` reads them."""
 
 
 @click.group(invoke_without_command=True)
@@ -98,40 +73,6 @@ def mix(ctx: click.Context, /, out: Path | None, as_json: bool, **given: Any) ->
         raise click.exceptions.Exit(1)
 
 
-def given_sources(given: dict[str, Any]) -> list[MixSource]:
-    """The sources that `source_options` name, taken out of what was given.
-
-    Raises:
-        UsageError: --epochs names no source.
-        ConfigError: a source has another form.
-    """
-    from dataclasses import replace
-
-    from selfsown.mixing.sources import parse_source
-
-    most, epochs = given.pop("max_epochs"), dict(map(_epochs, given.pop("epochs")))
-    kinds: list[tuple[str, Kind | None]] = [
-        ("real", "real"),
-        ("synthetic", "synthetic"),
-        ("source", None),
-    ]
-    sources = [parse_source(text, kind, most) for name, kind in kinds for text in given.pop(name)]
-    unknown = epochs.keys() - {source.name for source in sources}
-    if unknown:
-        raise click.UsageError(f"--epochs names no source: `{min(unknown)}`")
-    return [
-        replace(source, max_epochs=epochs.get(source.name, source.max_epochs)) for source in sources
-    ]
-
-
-def _epochs(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
-    try:
-        return name, float(number)
-    except ValueError:
-        raise click.UsageError(f"--epochs takes NAME=K, not `{shown(text)}`") from None
-
-
 def _print(result: MixResult, *, as_json: bool) -> None:
     import orjson
 
@@ -173,3 +114,6 @@ def _table(result: MixResult) -> Sequence[Sequence[str]]:
             ]
         )
     return rows
+
+
+mix.add_command(sweep)

@@ -8,14 +8,18 @@ are taken within seed and document.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import cast
 
 from selfsown.core.request import JSON
 from selfsown.report.intervals import crossed
 from selfsown.report.loop_numbers import Measure
 from selfsown.sweep.arms import Student
+
+Table = Sequence[Sequence[float]]
+"""A row per seed, a column per document or task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,14 @@ class Row:
     arm: str
     human_share: float
     epochs: Mapping[str, float]
+    loss: Measure
+    """Nats per token, mean of the documents of the sets that decide."""
+    difference: Measure | None
+    """The same less that of the reference arm; negative is better. None for the reference."""
     losses: Mapping[str, Measure]
     """Held-out set → nats per token, mean of its documents."""
     differences: Mapping[str, Measure]
-    """The same less that of the reference arm; negative is better. Empty for the reference."""
+    """The same less that of the reference arm; empty for the reference."""
     tasks: Mapping[str, Measure]
     """Kind of tasks → share completed rightly."""
     task_differences: Mapping[str, Measure]
@@ -79,7 +87,7 @@ def compare(
     arms: dict[str, list[Student]] = {}
     for student in students:
         arms.setdefault(student.arm, []).append(student)
-    rows = tuple(_row(own, arms[reference]) for own in arms.values())
+    rows = tuple(_row(own, arms[reference], decided_by) for own in arms.values())
     allowed = {
         name: own for name, own in arms.items() if allow_all_synthetic or own[0].human_share > 0
     }
@@ -91,38 +99,33 @@ def compare(
     )
 
 
-def difference(own: Sequence[Student], other: Sequence[Student], held_out: str) -> Measure:
-    """Loss of an arm less that of another on a held-out set, paired by seed and document."""
-    return crossed(_less(_table(own, held_out), _table(other, held_out)))
+def _row(own: Sequence[Student], reference: Sequence[Student], decided_by: Sequence[str]) -> Row:
+    def against(table: Callable[[Sequence[Student]], Table]) -> Measure:
+        return crossed(_less(table(own), table(reference)))
 
-
-def _row(own: Sequence[Student], reference: Sequence[Student]) -> Row:
-    first = own[0]
-    is_reference = own is reference
+    is_other = own is not reference
+    sets, kinds = own[0].losses, own[0].answers
     return Row(
-        first.arm,
-        statistics.fmean(student.human_share for student in own),
-        {
-            name: statistics.fmean(student.epochs.get(name, 0.0) for student in own)
-            for name in first.epochs
+        arm=own[0].arm,
+        human_share=statistics.fmean(student.human_share for student in own),
+        epochs={
+            name: statistics.fmean(student.epochs[name] for student in own)
+            for name in own[0].epochs
         },
-        {name: crossed(_table(own, name)) for name in first.losses},
-        {} if is_reference else {name: difference(own, reference, name) for name in first.losses},
-        {kind: crossed(_right(own, kind)) for kind in first.answers},
-        {}
-        if is_reference
-        else {
-            kind: crossed(_less(_right(own, kind), _right(reference, kind)))
-            for kind in first.answers
-        },
-        {
+        loss=crossed(_losses(own, decided_by)),
+        difference=against(partial(_losses, held_out=decided_by)) if is_other else None,
+        losses={name: crossed(_losses(own, [name])) for name in sets},
+        differences={name: against(partial(_losses, held_out=[name])) for name in sets if is_other},
+        tasks={kind: crossed(_right(own, kind)) for kind in kinds},
+        task_differences={kind: against(partial(_right, kind=kind)) for kind in kinds if is_other},
+        tokens_to_target={
             name: [
                 tokens_to(student, name, other.curve[-1].losses[name])
                 for student, other in zip(own, reference, strict=True)
             ]
-            for name in first.losses
+            for name in sets
         },
-        statistics.fmean(student.seconds for student in own),
+        seconds=statistics.fmean(student.seconds for student in own),
     )
 
 
@@ -143,19 +146,16 @@ def tokens_to(student: Student, held_out: str, target: float) -> float | None:
 def _candidates(arms: Mapping[str, Sequence[Student]], decided_by: Sequence[str]) -> list[str]:
     """The arm of the lowest loss, and those that are not shown to be above it."""
     best = min(arms, key=lambda name: _loss(arms[name], decided_by))
-    found = []
-    for name, own in arms.items():
-        tables = [_less(_table(own, one), _table(arms[best], one)) for one in decided_by]
-        joined = [[value for row in rows for value in row] for rows in zip(*tables, strict=True)]
-        if name == best or crossed(joined).low <= 0:
-            found.append(name)
-    return found
+    lowest = _losses(arms[best], decided_by)
+    return [
+        name
+        for name, own in arms.items()
+        if name == best or crossed(_less(_losses(own, decided_by), lowest)).low <= 0
+    ]
 
 
 def _loss(own: Sequence[Student], decided_by: Sequence[str]) -> float:
-    return statistics.fmean(
-        value for student in own for name in decided_by for value in student.losses[name]
-    )
+    return statistics.fmean(map(statistics.fmean, _losses(own, decided_by)))
 
 
 def _solved(own: Sequence[Student]) -> float:
@@ -168,17 +168,16 @@ def _solved(own: Sequence[Student]) -> float:
     return statistics.fmean(shares) if shares else 0.0
 
 
-def _table(own: Sequence[Student], held_out: str) -> list[Sequence[float]]:
-    return [student.losses[held_out] for student in own]
+def _losses(own: Sequence[Student], held_out: Sequence[str]) -> Table:
+    """Of each student the losses of all documents of some sets."""
+    return [[loss for name in held_out for loss in student.losses[name]] for student in own]
 
 
-def _right(own: Sequence[Student], kind: str) -> list[Sequence[float]]:
+def _right(own: Sequence[Student], kind: str) -> Table:
     return [[float(one.is_right) for one in student.answers[kind]] for student in own]
 
 
-def _less(
-    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]
-) -> list[Sequence[float]]:
+def _less(first: Table, second: Table) -> Table:
     """Differences of two tables, place by place."""
     return [
         [a - b for a, b in zip(one, other, strict=True)]

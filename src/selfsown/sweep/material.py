@@ -25,6 +25,8 @@ class SourceFile:
     """File, folder or run directory."""
     kind: Kind | None
     """Who wrote them; None: the rows say so."""
+    max_epochs: float | None = None
+    """How often each may come; None: as often as those of other sources."""
 
 
 class Material(Protocol):

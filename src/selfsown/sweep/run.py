@@ -54,7 +54,7 @@ class SweepOptions:
     at least two."""
     shape: Shape = field(default_factory=Shape)
     max_epochs: float = MAX_EPOCHS
-    """How often a text may come."""
+    """How often a text may come, where its source does not say."""
     allow_all_synthetic: bool = False
     """Choose also among arms without human text."""
 
@@ -208,10 +208,7 @@ class _Sweep:
                 why="an arm says the shares of sources",
                 fix=f"sources are {', '.join(f'`{name}`' for name in files)}",
             )
-        sources = [
-            MixSource(name, files[name].path, share, files[name].kind, self._options.max_epochs)
-            for name, share in arm.shares.items()
-        ]
+        sources = [self._weighted(name, files[name], share) for name, share in arm.shares.items()]
         options = MixOptions(
             tokens=self._options.tokens + 2 * self._options.shape.row_tokens,  # cut by read_rows
             window=self._options.shape.row_tokens,
@@ -228,6 +225,10 @@ class _Sweep:
                 fix="give more text, fewer --tokens, or a higher --max-epochs",
             )
         return result
+
+    def _weighted(self, name: str, file: SourceFile, share: float) -> MixSource:
+        most = self._options.max_epochs if file.max_epochs is None else file.max_epochs
+        return MixSource(name, file.path, share, file.kind, most)
 
     def _files(self, seed: int) -> Mapping[str, SourceFile]:
         if seed not in self._sources:

@@ -1,0 +1,119 @@
+"""`selfsown mix sweep`: which mixture is best? Small students are trained to find out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from selfsown.cli.mix_sources import given_sources, source_options
+
+if TYPE_CHECKING:
+    from selfsown.sweep.material import Design
+
+_POSITIVE: Final = click.IntRange(min=1)
+_LAB_TOKENS: Final = {"noise": 1_000_000, "mixture": 1_600_000}
+_TOKENS: Final = 2_000_000
+
+
+@click.command()
+@source_options
+@click.option(
+    "--lab",
+    type=click.Choice(list(_LAB_TOKENS)),
+    help="Instead of sources: an experiment in the lab's world, half an hour of one core.",
+)
+@click.option(
+    "--held-out",
+    "held_out",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Real text that no source has; one loss for each.",
+)
+@click.option(
+    "--tasks",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="JSONL of {prompt, choices, kind}, the right choice first.",
+)
+@click.option(
+    "--ratio",
+    "ratios",
+    multiple=True,
+    type=click.FloatRange(0, 1),
+    help="Share of synthetic tokens, each with each source.  [default: 0 0.15 0.3 0.5 1]",
+)
+@click.option(
+    "--tokens",
+    type=_POSITIVE,
+    metavar="N",
+    help="That every student reads.  [default: 2000000; of --lab 1000000 or 1600000]",
+)
+@click.option("--seeds", default=2, show_default=True, type=_POSITIVE, help="Students of each arm.")
+@click.option("--width", default=96, show_default=True, type=_POSITIVE, help="Of a student.")
+@click.option("--layers", default=2, show_default=True, type=_POSITIVE, help="Of a student.")
+@click.option("--allow-all-synthetic", is_flag=True, help="Choose also what people wrote none of.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory of the sweep; the same command again goes on.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print comparison.json.")
+def sweep(out: Path, as_json: bool, **given: Any) -> None:
+    r"""Train small students on mixtures, and choose by real text and tasks.
+
+    Every share of every synthetic source gets a student of equal tokens under each seed. Of the
+    mixtures whose loss on real text is not shown to be above the lowest, the one with the best
+    tasks is chosen.
+
+    \b
+      selfsown mix sweep --real web=web/ --synthetic qa=qa.jsonl --held-out web=held/ -o sweep
+      selfsown mix sweep --lab noise -o noise
+    """
+    import orjson
+
+    from selfsown.cli.sweep_tables import comparison_lines, mix_command
+    from selfsown.sweep.run import SweepOptions, run_sweep
+    from selfsown.sweep.student import Shape
+
+    most, sources = given["max_epochs"], given_sources(given)
+    lab, tokens = given["lab"], given["tokens"] or _LAB_TOKENS.get(given["lab"], _TOKENS)
+    options = SweepOptions(
+        tokens,
+        tuple(range(given["seeds"])),
+        Shape(width=given["width"], layers=given["layers"]),
+        most,
+        given["allow_all_synthetic"],
+    )
+    if lab and (sources or given["held_out"] or given["tasks"] or given["ratios"]):
+        raise click.UsageError("--lab brings its own sources, held-out text, tasks and arms")
+    design = _lab(lab) if lab else _given(sources, given)
+    found = run_sweep(design, options, out, lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2))
+    else:
+        click.echo("\n".join(comparison_lines(found)))
+    if not lab:
+        click.echo(f"next: {mix_command(found, design, sources)}", err=True)
+
+
+def _lab(name: str) -> Design:
+    from selfsown.sweep.lab_mixture import mixture_design
+    from selfsown.sweep.lab_noise import noise_design
+
+    return noise_design() if name == "noise" else mixture_design()
+
+
+def _given(sources: list[Any], given: dict[str, Any]) -> Design:
+    from selfsown.sweep.arms import RATIOS
+    from selfsown.sweep.given import given_design
+
+    held_out: dict[str, Path] = {}
+    for text in given["held_out"]:
+        name, sign, path = text.partition("=")
+        if not (sign and name and path):
+            raise click.UsageError(f"--held-out takes NAME=PATH, not `{text}`")
+        held_out[name] = Path(path)
+    return given_design(sources, held_out, given["tasks"], given["ratios"] or RATIOS)
