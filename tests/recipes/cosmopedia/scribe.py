@@ -49,7 +49,7 @@ def asked(request: Request) -> str:
 def documents(count: int, **fields: JSON) -> list[dict[str, JSON]]:
     """Documents that differ from their first word on."""
     return [
-        {"id": f"d{number}", "text": f"Number {number}. {text_of(f'd{number}')}", **fields}
+        {"id": f"d{number}", "text": f"Number {number}. {text_of(f'd{number}', 300)}", **fields}
         for number in range(count)
     ]
 

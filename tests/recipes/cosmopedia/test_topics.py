@@ -26,7 +26,18 @@ def refused(tmp_path: Path, rows: list[dict[str, Any]], **options: Any) -> Selfs
 def test_an_exclusion_that_matches_no_document_is_an_error(tmp_path: Path) -> None:
     error = refused(tmp_path, ROWS, exclude_topics=["Gambling", "Obituarys"])
     assert isinstance(error, ConfigError)
-    assert "`Obituarys` is that of no document" in error.what and "Obituaries" in error.fix
+    assert "`Obituarys` is none of the topics" in error.what and "Obituaries" in error.fix
+
+
+def test_an_exclusion_that_is_not_declared_is_an_error(tmp_path: Path) -> None:
+    error = refused(tmp_path, ROWS, topics=["Rivers", "Gambling"], exclude_topics=["Gamblng"])
+    assert "`Gamblng` is none of the topics declared" in error.what and "Gambling" in error.fix
+
+
+def test_a_part_of_the_rows_may_lack_a_topic_that_is_declared(tmp_path: Path) -> None:
+    topics = ["Rivers", "Gambling", "Obituaries"]
+    result, _ = grow(tmp_path / "run", ROWS[2:3], topics=topics, exclude_topics=["Gambling"])
+    assert len(result.accepted) == 1
 
 
 def test_two_names_that_a_missing_comma_joined_are_an_error(tmp_path: Path) -> None:
@@ -35,7 +46,7 @@ def test_two_names_that_a_missing_comma_joined_are_an_error(tmp_path: Path) -> N
 
 
 def test_a_topic_that_is_not_declared_is_an_error(tmp_path: Path) -> None:
-    error = refused(tmp_path, ROWS, topics=["Rivers"], exclude_topics=["Gambling"])
+    error = refused(tmp_path, ROWS, topics=["Rivers", "Gambling"])
     assert isinstance(error, InputError)
     assert "`d3` has the topic `Obituaries`" in error.what
 
@@ -48,7 +59,7 @@ def test_a_declared_default_stands_for_unknown_and_missing_topics(tmp_path: Path
     result, _ = grow(
         tmp_path / "run",
         NAMELESS,
-        topics=["Rivers", "other"],
+        topics=["Rivers", "Gambling", "other"],
         default_topic="other",
         exclude_topics=["Gambling"],
     )
@@ -61,7 +72,7 @@ def test_a_declared_default_stands_for_unknown_and_missing_topics(tmp_path: Path
     [
         {"topics": ["a"], "default_topic": "b"},
         {"exclude_topics": ["a"], "default_topic": "A"},
-        {"topics": ["a"], "exclude_topics": [" A "]},
+        {"topics": ["a", "b"], "exclude_topics": [" B "], "default_topic": "b"},
     ],
 )
 def test_a_contradiction_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ _BEGINS: Final = re.compile(
 )
 _REPLY: Final = re.compile(
     rf"""\s*(?:
-        (?:sure|certainly|of\ course|absolutely|okay|ok|great)\b(?:\s+thing)?[,!.:]
-            [^\n]{{0,200}}?(?:[:.!](?=\s)|\n)
+        (?:sure|certainly|of\ course|absolutely|okay|ok|great)\b(?:\s+thing)?
+            (?:[!.](?=\s) | [,:][^\n]{{0,200}}?(?:[:.!](?=\s)|\n))
       | (?:here|below)(?:{_APOSTROPHE}s|\ is|\ are|\ you\ go)\b[^\n]{{0,200}}?:(?=\s*\n)
       | i\ hope\ (?:this|you)\b[^\n]{{0,200}}?[.!](?=\s)
     )\s*""",

@@ -80,10 +80,12 @@ class Options(BaseModel):
     per_document: int = Field(1, ge=1, le=64, description="Texts that grow from each document.")
     extract_characters: int = Field(EXTRACT, ge=50, description="Most characters of an extract.")
     topics: tuple[str, ...] = Field(
-        (), description="Topics that rows may have; another one is an error. Empty: any."
+        (), description="All topics that rows may have; another one is an error. Empty: any."
     )
     exclude_topics: tuple[str, ...] = Field(
-        (), description="Topics whose documents are left out; one that no row has is an error."
+        (),
+        description="Topics whose documents are left out; one that is not declared, or that no row"
+        " has, is an error.",
     )
     default_topic: str | None = Field(
         None, description="Stands for topics that are not declared, and for none."

@@ -29,7 +29,7 @@ from selfsown.core.run import Run
 from selfsown.documents.document import document_rows
 from selfsown.documents.tokens import counter
 from selfsown.recipes.base import CallBound, Recipe, Rows
-from selfsown.recipes.cosmopedia.growing import Growing, Seed
+from selfsown.recipes.cosmopedia.growing import DOCUMENTS, Growing, Seed
 from selfsown.recipes.cosmopedia.options import PAPER, Options, made
 from selfsown.recipes.cosmopedia.writing import GENERATOR, Writer, Written
 
@@ -111,6 +111,7 @@ RECIPE: Final = Recipe(
     presets={"default": {}, "paper": PAPER},
     roles={GENERATOR: "writes the texts", "judge": "judges a sample of them, for `audit`"},
     target_unit="text",
+    row_stage=DOCUMENTS,
     calls_per_unit=calls_per_unit,
     check=check,
     bound=bound,

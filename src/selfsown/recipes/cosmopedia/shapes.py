@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from selfsown.recipes.cosmopedia.registry import Form
 
 _MARK: Final = r"^[ \t>#*_-]{0,6}"
-_QUESTION: Final = re.compile(rf"{_MARK}(?:\d+[.)]\s*)?Q(?:uestion)?\b[^:\n]{{0,6}}:", re.M)
-_ANSWER: Final = re.compile(rf"{_MARK}A(?:nswer)?\b[^:\n]{{0,6}}:", re.M)
+_QUESTION: Final = re.compile(rf"{_MARK}(?:\d+[.)]\s*)?Q(?:uestion)?(?:\s?\d+)?[*_]*:", re.M)
+_ANSWER: Final = re.compile(rf"{_MARK}A(?:nswer)?(?:\s?\d+)?[*_]*:", re.M)
 _ROW: Final = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.M)
 _RULE: Final = re.compile(r"^[ \t]*\|(?:\s*:?-+:?\s*\|)+[ \t]*$", re.M)
-_PROBLEM: Final = re.compile(rf"{_MARK}Problem\b[^:\n]{{0,6}}:", re.M)
-_SOLUTION: Final = re.compile(rf"{_MARK}Solution\b[^:\n]{{0,6}}:", re.M)
+_PROBLEM: Final = re.compile(rf"{_MARK}Problem(?:\s?\d+)?[*_]*:", re.M)
+_SOLUTION: Final = re.compile(rf"{_MARK}Solution(?:\s?\d+)?[*_]*:", re.M)
 _STEP: Final = re.compile(rf"{_MARK}(?:Step\s+)?(\d+)\s*[.):]", re.M | re.I)
 
 LEAST_PAIRS: Final = 3

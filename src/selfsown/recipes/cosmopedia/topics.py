@@ -1,9 +1,9 @@
 """Which topics the rows may have: an unknown one, or an exclusion that matches none, is an error.
 
 The published list of exclusions had a missing comma and a name that was cut off, so topics that
-were meant to be left out stayed in, in silence. Here every name of the list has to be a topic of
-the input; where topics are declared, every row has to have one of them, and where some are
-excluded, every row has to have one at all.
+were meant to be left out stayed in, in silence. Here all names of that list have to be declared
+topics, and every row has to have one of those. Where no topics are declared, every name of the list
+has to be the topic of some row, and every row has to have a topic.
 """
 
 from __future__ import annotations
@@ -28,24 +28,20 @@ class Topics:
         """Take the config.
 
         Args:
-            declared: topics that rows may have; none: any.
+            declared: all topics that rows may have, excluded ones included; none: any.
             excluded: topics whose documents are rejected.
             default: stands for topics that are not declared, and for none; None: those are errors.
 
         Raises:
-            ConfigError: a topic is both declared and excluded, or the default is not declared, or
-                is excluded.
+            ConfigError: topics are declared, and an excluded one or the default is not among them;
+                or the default is excluded.
         """
         self._declared, self._excluded = _by_match(declared), _by_match(excluded)
-        self._known = {**self._excluded, **self._declared}
+        self._known = self._declared or self._excluded
         self._default = default
-        both = self._declared.keys() & self._excluded.keys()
-        if both:
-            raise ConfigError(
-                f"topic `{self._known[min(both)]}` is both declared and excluded",
-                why="its documents would be both wanted and left out",
-                fix="take it out of `topics` or of `exclude_topics`",
-            )
+        for name in excluded:
+            if self._declared and _match(name) not in self._declared:
+                raise _matches_nothing(name, declared, "declared")
         if default is None:
             return
         is_wanted = not self._declared or _match(default) in self._declared
@@ -84,7 +80,7 @@ class Topics:
             InputError: a topic is not declared.
             ConfigError: an excluded topic is that of no document.
         """
-        unmatched = dict(self._excluded)
+        unmatched = {} if self._declared else dict(self._excluded)
         seen: dict[str, None] = {}
         for document in documents:
             if isinstance(document, Unread):
@@ -94,11 +90,7 @@ class Topics:
             if unmatched and len(seen) < _REMEMBERED:
                 seen[topic] = None
         for name in unmatched.values():
-            raise ConfigError(
-                f"the excluded topic `{name}` is that of no document",
-                why="a name that is misspelt would leave in what is meant to stay out",
-                fix=did_you_mean(name, list(seen)) or "correct it, or drop it from the list",
-            )
+            raise _matches_nothing(name, list(seen), "of these documents")
 
     def _unknown(self, document: Document, topic: str) -> InputError:
         has = f"the topic `{topic}`" if topic else "no topic"
@@ -114,6 +106,15 @@ class Topics:
             fix=did_you_mean(topic, list(self._declared.values()))
             or "add it to `topics`, exclude it, or give a `default_topic`",
         )
+
+
+def _matches_nothing(name: str, topics: Sequence[str], which: str) -> ConfigError:
+    return ConfigError(
+        f"the excluded topic `{name}` is none of the topics {which}",
+        why="a name that is misspelt would leave in what is meant to stay out",
+        fix=did_you_mean(name, topics)
+        or "correct it; or, if these are a part of the documents, declare all `topics`",
+    )
 
 
 def _match(topic: str) -> str:
