@@ -7,7 +7,7 @@ and nothing else. Disk: the records once, twice while many runs are merged into 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from struct import Struct
@@ -18,6 +18,7 @@ FAN_IN: Final = 64
 MEMORY_BYTES: Final = 64 * 2**20
 _OVERHEAD_BYTES: Final = 160
 """Of a record in memory, beside its key and value: a tuple and two byte strings."""
+_LEAST_BUFFER, _MOST_BUFFER = 1 << 10, 1 << 20
 _HEAD: Final = Struct("<II")
 _KEY: Final = itemgetter(0)
 
@@ -59,7 +60,7 @@ class ExternalSort:
         while len(self._runs) > FAN_IN:
             groups = [self._runs[at : at + FAN_IN] for at in range(0, len(self._runs), FAN_IN)]
             self._runs = [self._merged(group) for group in groups]
-        yield from _merge(self._runs)
+        yield from self._merge(self._runs)
 
     def _spill(self) -> None:
         self._held.sort(key=_KEY)
@@ -70,10 +71,15 @@ class ExternalSort:
         """One run of several neighbours, which go."""
         if len(runs) == 1:
             return runs[0]
-        whole = self._write(_merge(runs))
+        whole = self._write(self._merge(runs))
         for run in runs:
             run.unlink()
         return whole
+
+    def _merge(self, runs: Sequence[Path]) -> Iterator[Entry]:
+        """The records of several runs; their buffers share the memory."""
+        share = max(_LEAST_BUFFER, min(_MOST_BUFFER, self._memory // len(runs)))
+        return heapq.merge(*(_read(run, share) for run in runs), key=_KEY)
 
     def _write(self, entries: Iterable[Entry]) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -85,12 +91,8 @@ class ExternalSort:
         return path
 
 
-def _merge(runs: Iterable[Path]) -> Iterator[Entry]:
-    return heapq.merge(*map(_read, runs), key=_KEY)
-
-
-def _read(path: Path) -> Iterator[Entry]:
-    with path.open("rb") as file:
+def _read(path: Path, buffer_bytes: int) -> Iterator[Entry]:
+    with path.open("rb", buffering=buffer_bytes) as file:
         while head := file.read(_HEAD.size):
             key_size, value_size = _HEAD.unpack(head)
             whole = file.read(key_size + value_size)

@@ -50,12 +50,10 @@ class Window:
         return self.pieces[0].drawn.unit.kind
 
     def takes(self, piece: Piece, window: int) -> bool:
-        """Whether a piece fits in, and says nothing that is there already."""
+        """Whether a piece of the same kind fits in, and says nothing that is there already."""
         unit = piece.drawn.unit
-        return (
-            self.size + piece.size <= window
-            and unit.kind == self.kind
-            and not any(clash(unit, there.drawn.unit) for there in self.pieces)
+        return self.size + piece.size <= window and not any(
+            clash(unit, there.drawn.unit) for there in self.pieces
         )
 
     def add(self, piece: Piece) -> None:
@@ -85,16 +83,20 @@ def packed(drawn: Iterable[Drawn], cut: Cut, window: int) -> Iterator[Window]:
 
 def _placed(piece: Piece, windows: list[Window], limit: int) -> Iterator[Window]:
     """Put a piece into a window, and hand over one that is full or has to give way."""
-    fitting = [one for one in windows if one.takes(piece, limit)]
-    chosen = max(fitting, key=lambda one: one.size, default=None)  # the oldest of equals
+    chosen = None
+    for one in windows:
+        is_better = chosen is None or one.size > chosen.size
+        if is_better and one.takes(piece, limit):
+            chosen = one
     if chosen is None:
         chosen = Window()
         windows.append(chosen)
     chosen.add(piece)
-    fullest = max(windows, key=lambda one: one.size)
-    if fullest.size >= limit or len(windows) > OPEN_WINDOWS:
-        windows.remove(fullest)
-        yield fullest
+    if chosen.size < limit and len(windows) <= OPEN_WINDOWS:
+        return
+    fullest = max(windows, key=lambda one: one.size)  # the oldest of equals
+    windows.remove(fullest)
+    yield fullest
 
 
 def text_cutter(window: int, end: str, count: Counter) -> Cut:
