@@ -18,6 +18,7 @@ from selfsown.report.absent import Absent
 from selfsown.report.activity import Activity, read_activity
 from selfsown.report.facts import RunFacts, run_facts
 from selfsown.report.funnel import Funnel, read_funnel
+from selfsown.report.groups import Groups, read_groups
 from selfsown.report.judgements import Judgements, read_judgements
 from selfsown.report.rejects import Reason, read_reasons
 from selfsown.report.samples import Sample, read_samples
@@ -42,6 +43,7 @@ class Numbers:
     judgements: Judgements | Absent
     saturation: Saturation | Absent
     texts: Texts
+    groups: Groups | Absent
     spending: Spending | Absent
     activity: Activity | Absent
     reasons: tuple[Reason, ...]
@@ -71,6 +73,7 @@ def read_numbers(run_dir: Path) -> Numbers:
         judgements=read_judgements(run),
         saturation=read_saturation(run, funnel),
         texts=read_texts(run, accepted),
+        groups=read_groups(run),
         spending=read_spending(run, accepted),
         activity=read_activity(run),
         reasons=read_reasons(run),

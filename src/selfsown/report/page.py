@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from selfsown.core.rundir import whole_file
 from selfsown.report.absent import Absent
+from selfsown.report.groups import SAMPLE
 from selfsown.report.headline import headline
 from selfsown.report.numbers import Numbers, read_numbers, to_json
 from selfsown.report.page_environment import page_environment
@@ -52,5 +53,6 @@ def render_page(numbers: Numbers) -> str:
         n=numbers,
         head=headline(numbers),
         charts=draw_charts(numbers),
+        sample_size=SAMPLE,
         chart_css=Markup(CHART_CSS),  # noqa: S704 a constant of ours
     )

@@ -123,7 +123,7 @@ def _calls(lineage: list[Row], journal: Journal) -> Iterator[CallShown]:
             if key in seen or len(seen) == MAX_CALLS:
                 continue
             seen.add(key)
-            stored = journal.lookup(bytes.fromhex(key))
+            stored = journal.glance(bytes.fromhex(key))
             if stored is not None and stored.kind == "call":
                 yield CallShown(
                     stage=string(step.get("stage")),
