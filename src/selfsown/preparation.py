@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from selfsown.core.config import RunConfig
+from selfsown.core.config import DocumentsConfig, RunConfig
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.inputs import adopt_rows, copy_rows, read_rows, stored_rows
 from selfsown.core.model import KnowsDepth, Model
 from selfsown.core.request import JSON
-from selfsown.core.rundir import INPUTS, sha256_of
+from selfsown.core.rundir import INPUTS, sha256_of, write_text
 from selfsown.core.stages import Origin, writers
 from selfsown.models.uri import open_model
 from selfsown.recipes.base import Recipe
 from selfsown.recipes.seeds import SeedTask, read_seeds
+
+if TYPE_CHECKING:
+    from selfsown.documents.options import ReadOptions
+
+_FINGERPRINT: Final = "documents.fingerprint"
+"""Beside the copy of the rows: which files, read how, they came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,9 @@ def prepare_inputs(
         InputError: nothing was given, or it cannot be read.
     """
     if recipe.inputs == "rows":
-        source = rows if rows is not None else _given_rows(config, recipe)
+        if rows is None and config.documents is not None:
+            return _document_inputs(config, recipe, directory)
+        source = rows if rows is not None else given_rows(config, recipe)
         facts = copy_rows(source, directory)
         return Inputs(
             {"rows": facts.sha256},
@@ -165,15 +173,78 @@ def make_origin(config: RunConfig, recipe: Recipe[Any], models: Mapping[str, Mod
     )
 
 
-def _given_rows(config: RunConfig, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]]:
+def given_rows(config: RunConfig, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]]:
+    """The rows that a config names, read anew at each iteration: of a file, or documents.
+
+    Raises:
+        ConfigError: it names none, or both.
+        InputError: they cannot be read.
+    """
+    if config.rows is not None and config.documents is not None:
+        raise ConfigError(
+            "both `rows` and `documents` were given",
+            why="a run has one input",
+            fix="leave one of them out; JSONL files are documents, too",
+        )
+    if config.documents is not None:
+        return _Again(partial(_document_rows, config.documents))
     if config.rows is None:
         raise no_input(recipe)
-    return read_rows(Path(config.rows))
+    return _Again(partial(read_rows, Path(config.rows)))
+
+
+class _Again:
+    """What a function yields, anew at each iteration."""
+
+    def __init__(self, read: Callable[[], Iterator[Mapping[str, JSON]]]) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[Mapping[str, JSON]]:
+        return self._read()
+
+
+def _document_rows(config: DocumentsConfig) -> Iterator[Mapping[str, JSON]]:
+    from selfsown.documents.reading import read_documents
+
+    return (one.row() for one in read_documents(config.paths, read_options(config)))
+
+
+def read_options(config: DocumentsConfig) -> ReadOptions:
+    """How a config wants its documents read."""
+    from selfsown.documents.options import ReadOptions
+
+    return ReadOptions(**config.model_dump(exclude={"paths"}))
+
+
+def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) -> Inputs:
+    """The documents of a config, or the copy of them while the files are what they were.
+
+    So a resume need not parse 100,000 files again, and cannot read them otherwise.
+    """
+    from selfsown.documents.fingerprint import fingerprint
+
+    rows = given_rows(config, recipe)
+    assert config.documents is not None
+    seen = fingerprint(config.documents.paths, read_options(config.documents))
+    copy, mark = directory / INPUTS / "rows.jsonl", directory / INPUTS / _FINGERPRINT
+    if copy.exists() and mark.exists() and mark.read_text(encoding="utf-8").strip() == seen:
+        return Inputs({"rows": sha256_of(copy)}, rows=stored_rows(directory))
+    facts = copy_rows(rows, directory)
+
+    def adopt() -> None:
+        mark.unlink(missing_ok=True)  # it must never stand beside rows that are not its own
+        adopt_rows(directory)
+        write_text(mark, seen + "\n")
+
+    return Inputs({"rows": facts.sha256}, adopt=adopt, rows=stored_rows(directory, adopted=False))
 
 
 def no_input(recipe: Recipe[Any]) -> ConfigError:
     """The error for a recipe that was given nothing to start from."""
-    fixes = {"rows": "--rows FILE", "seeds": "--seeds FILE, --seeds starter, or --seeds lab"}
+    fixes = {
+        "rows": "--rows FILE or --documents PATH",
+        "seeds": "--seeds FILE, --seeds starter, or --seeds lab",
+    }
     return ConfigError(
         f"recipe `{recipe.name}` needs {recipe.inputs}",
         why="it has nothing to start from",

@@ -55,6 +55,7 @@ async def arun(
     model: str | Mapping[str, Any] | Model | None = None,
     models: Mapping[str, str | Mapping[str, Any] | Model] | None = None,
     rows: str | Path | Iterable[Mapping[str, JSON]] | None = None,
+    documents: str | Path | Sequence[str | Path] | Mapping[str, Any] | None = None,
     seeds: str | Path | Iterable[Mapping[str, JSON]] | None = None,
     target: int | None = None,
     preset: str = "default",
@@ -79,6 +80,8 @@ async def arun(
         model: the recipe's first role: a URI, settings with `uri`, or an open model.
         models: role → the same, for recipes with several roles.
         rows: input of row recipes: a file, or rows; every row ends as one record.
+        documents: instead of rows: a file or folder, several of them, or a mapping with `paths` and
+            how to read them (`licence`, `text_field`, ...).
         seeds: seed tasks: a file, a built-in name (`lab`, `starter`), or tasks.
         target: how many accepted units to stop at.
         preset: named set of options.
@@ -111,6 +114,7 @@ async def arun(
             "preset": preset,
             "models": {r: m.uri if r in opened else m for r, m in named.items()},
             **{k: str(v) for k, v in source.items() if isinstance(v, (str, Path))},
+            "documents": _paths(documents),
             "target": target,
             "seed": seed,
             "order": order,
@@ -128,6 +132,17 @@ async def arun(
     )
     start = Start(update=update, retry_failed=retry_failed)
     return await execute(config, start, recipe=known, opened=opened, **given)
+
+
+def _paths(given: object) -> object:
+    """Paths of documents as a config holds them."""
+    if isinstance(given, Path):
+        return str(given)
+    if isinstance(given, Mapping):
+        return {name: _paths(value) if name == "paths" else value for name, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [str(one) for one in given]
+    return given
 
 
 def run_loop(work: Any) -> Any:

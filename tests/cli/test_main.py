@@ -27,10 +27,11 @@ Options:
   -h, --help  Show this message and exit.
 
 Start:
-  demo     The whole loop on the embedded lab model.
-  init     Write a config with every key explained.
-  recipes  List recipes; explain one.
-  seeds    Check, show and fetch seed tasks.
+  demo       The whole loop on the embedded lab model.
+  init       Write a config with every key explained.
+  recipes    List recipes; explain one.
+  seeds      Check, show and fetch seed tasks.
+  documents  What files give as documents, and what they do not.
 
 Run:
   plan     Calls, tokens and cost, before any is spent.
@@ -50,6 +51,7 @@ Clean:
   decontaminate  Keep data apart from what evaluations ask.
 
 Improve:
+  mix       Real and synthetic text by tokens.
   train     Tune a model on a run or an export.
   evaluate  Score a model on suites.
   suites    List, fetch and show suites.

@@ -17,11 +17,18 @@ def test_a_document_is_its_row_again() -> None:
 
 
 def test_a_row_without_an_id_gets_one_of_its_content() -> None:
-    first, second, third = document_rows([{"text": "a"}, {"text": "a", "n": 1}, {"text": "b"}])
-    assert isinstance(first, Document)
-    assert isinstance(third, Document)
-    assert first.id == content_id("a") == getattr(second, "id", "")
-    assert first.id != third.id
+    first, second = document_rows([{"text": "a", "n": 1}, {"text": "b"}])
+    assert isinstance(first, Document) and isinstance(second, Document)
+    assert (first.id, second.id) == (content_id("a"), content_id("b"))
+    assert first.id != second.id
+
+
+def test_a_repeated_text_or_id_is_no_second_document() -> None:
+    rows = [{"text": "a", "id": "1"}, {"text": "a"}, {"text": "b", "id": "1"}, {"text": "c"}]
+    found = list(document_rows(rows))
+    assert found[1] == Unread(content_id("a"), "duplicate", "its text is that of document `1`")
+    assert found[2] == Unread("1", "duplicate_id", "its id `1` is that of document `1`")
+    assert [isinstance(one, Document) for one in found] == [True, False, False, True]
 
 
 def test_a_row_without_text_is_an_error_that_names_it() -> None:

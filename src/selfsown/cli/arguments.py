@@ -53,7 +53,7 @@ def resolve(given: RunArguments) -> Asked:
     base, home = _base(given.source)
     recipe = get_recipe(str(base["recipe"])) if "recipe" in base else None
     models = {**_mapping(base.get("models")), **_models(given.models, recipe)}
-    form = merged(base, _flags(given, recipe))
+    form = merged(_without_replaced(base, given), _flags(given, recipe))
     if models:
         form["models"] = models
     if any(assignment.startswith("models.") for assignment in given.assignments):
@@ -70,7 +70,8 @@ def resolve(given: RunArguments) -> Asked:
     if home is None:
         return Asked(config, recipe, options)
     kept = _kept_inputs(home, recipe)
-    rows = kept if recipe.inputs == "rows" and given.rows is None else None
+    is_new = given.rows is not None or given.documents
+    rows = kept if recipe.inputs == "rows" and not is_new else None
     seeds = kept if recipe.inputs == "seeds" and given.seeds is None else None
     return Asked(config, recipe, options, rows, seeds)
 
@@ -117,6 +118,8 @@ def _flags(given: RunArguments, recipe: Recipe[Any] | None) -> dict[str, Any]:
         for name in ("seeds", "rows", "target", "out", "preset", "seed", "order")
         if (value := getattr(given, name)) is not None
     }
+    if given.documents:
+        flags["documents"] = {"paths": list(given.documents)}
     if given.reuse:
         flags["reuse"] = list(given.reuse)
     budget = {"usd": given.budget_usd, "tokens": given.budget_tokens}
@@ -127,6 +130,12 @@ def _flags(given: RunArguments, recipe: Recipe[Any] | None) -> dict[str, Any]:
         flags["batch"] = {"enabled": given.batch}
     flags["options"] = _shorthands(given, recipe)
     return flags
+
+
+def _without_replaced(base: Mapping[str, Any], given: RunArguments) -> dict[str, Any]:
+    """The base without the rows or documents in whose place flags put the other."""
+    gone = {"documents"} if given.rows is not None else {"rows"} if given.documents else set()
+    return {name: value for name, value in base.items() if name not in gone}
 
 
 def _shorthands(given: RunArguments, recipe: Recipe[Any] | None) -> dict[str, Any]:
@@ -196,8 +205,10 @@ def _check_fit(recipe: Recipe[Any], given: RunArguments) -> None:
     """Refuse inputs and targets that the recipe would not look at."""
     from selfsown.core.errors import ConfigError
 
-    other = "seeds" if recipe.inputs == "rows" else "rows"
-    if getattr(given, other) is not None:
+    others = ("seeds",) if recipe.inputs == "rows" else ("rows", "documents")
+    for other in others:
+        if not getattr(given, other):
+            continue
         raise ConfigError(
             f"recipe `{recipe.name}` takes no `--{other}`",
             why=f"it starts from {recipe.inputs}",

@@ -37,6 +37,12 @@ VERBS: Final = (
     Verb("Start", "init", "selfsown.cli.init:init", "Write a config with every key explained."),
     Verb("Start", "recipes", "selfsown.cli.recipes:recipes", "List recipes; explain one."),
     Verb("Start", "seeds", "selfsown.cli.seeds:seeds", "Check, show and fetch seed tasks."),
+    Verb(
+        "Start",
+        "documents",
+        "selfsown.cli.documents:documents",
+        "What files give as documents, and what they do not.",
+    ),
     Verb("Run", "plan", "selfsown.cli.plan:plan", "Calls, tokens and cost, before any is spent."),
     Verb("Run", "preview", "selfsown.cli.preview:preview", "A tiny run, shown in full."),
     Verb("Run", "run", "selfsown.cli.run:run", "Run a recipe; again: resume or extend it."),

@@ -152,14 +152,10 @@ async def _tiny_run(asked: Asked, count: int, directory: Path, ration: _Ration) 
         await execute(config, Start(signals=True), opened=opened, rows=rows, seeds=asked.seeds)
 
 
-def _first_rows(asked: Asked, count: int) -> Iterable[Mapping[str, JSON]] | None:
-    from selfsown.core.inputs import read_rows
+def _first_rows(asked: Asked, count: int) -> Iterable[Mapping[str, JSON]]:
+    from selfsown.preparation import given_rows
 
-    rows = asked.rows
-    if rows is None:
-        if asked.config.rows is None:
-            return None
-        rows = read_rows(Path(asked.config.rows))
+    rows = asked.rows if asked.rows is not None else given_rows(asked.config, asked.recipe)
     return itertools.islice(rows, count)
 
 

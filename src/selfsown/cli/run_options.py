@@ -21,6 +21,12 @@ _OPTIONS = with_options(
         "--seeds", metavar="FILE", help="Seed tasks: JSONL, JSON or CSV file, or `lab`, `starter`."
     ),
     click.option("--rows", metavar="FILE", help="Rows: JSONL, JSON or CSV file."),
+    click.option(
+        "--documents",
+        multiple=True,
+        metavar="PATH",
+        help="Documents as rows: files or folders of text, Markdown, HTML, PDF, JSONL, ...",
+    ),
     click.option("--prompt", metavar="TEXT|@FILE", help="Jinja2 prompt of recipe `complete`."),
     click.option("--system", metavar="TEXT|@FILE", help="System prompt of recipe `complete`."),
     click.option("--schema", metavar="FILE", help="JSON schema of the answers of `complete`."),
@@ -88,6 +94,7 @@ class RunArguments:
     models: tuple[str, ...] = ()
     seeds: str | None = None
     rows: str | None = None
+    documents: tuple[str, ...] = ()
     prompt: str | None = None
     system: str | None = None
     schema: str | None = None

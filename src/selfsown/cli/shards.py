@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -135,30 +135,17 @@ def _place(store: str) -> str:
 
 def _rows(asked: Asked) -> Rows:
     """The input, read anew at each iteration."""
-    from selfsown.core.inputs import read_rows
-    from selfsown.preparation import no_input
+    from selfsown.preparation import given_rows, no_input
     from selfsown.recipes.seeds import read_seeds
 
     kept = asked.rows if asked.recipe.inputs == "rows" else asked.seeds
     if kept is not None:
         return kept
     if asked.recipe.inputs == "rows":
-        if asked.config.rows is None:
-            raise no_input(asked.recipe)
-        return _Again(partial(read_rows, Path(asked.config.rows)))
+        return given_rows(asked.config, asked.recipe)
     if asked.config.seeds is None:
         raise no_input(asked.recipe)
     return [task.to_mapping() for task in read_seeds(asked.config.seeds)]
-
-
-class _Again:
-    """What a function yields, anew at each iteration."""
-
-    def __init__(self, read: Callable[[], Iterator[Any]]) -> None:
-        self._read = read
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._read()
 
 
 def _open(given: ShardArguments) -> Executor:

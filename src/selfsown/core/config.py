@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.nearest import did_you_mean
@@ -99,6 +99,40 @@ class BatchConfig(BaseModel):
     )
 
 
+class DocumentsConfig(BaseModel):
+    """Documents as input; beside `paths` the fields of `documents.options.ReadOptions`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    paths: tuple[str, ...] = Field(min_length=1, description="Files, or folders of them.")
+    licence: str = Field(
+        "", description="Licence of documents whose row or page states none; passed on to records."
+    )
+    text_field: str = Field("text", description="Field of a row with the text.")
+    id_field: str = Field("id", description="Field of a row with its own id.")
+    html: Literal["main", "whole"] = Field(
+        "main", description="Main content of HTML pages, or all their text."
+    )
+    max_bytes: int = Field(
+        50_000_000, ge=1, le=_LARGEST, description="Larger documents are refused, unpacked."
+    )
+    timeout_s: float = Field(
+        60.0, gt=0, le=86_400, description="Processor time for one HTML or PDF file, in seconds."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paths_alone(cls, given: Any) -> Any:
+        """A path, or a list of them, stands for the mapping with nothing else in it."""
+        if isinstance(given, str):
+            return {"paths": (given,)}
+        if isinstance(given, (list, tuple)):
+            return {"paths": tuple(given)}
+        if isinstance(given, dict) and isinstance(given.get("paths"), str):
+            return {**given, "paths": (given["paths"],)}
+        return given
+
+
 class RunConfig(BaseModel):
     """Everything that defines a run."""
 
@@ -114,6 +148,11 @@ class RunConfig(BaseModel):
         None, description="Seed file (JSONL, JSON, CSV), or a built-in set: `lab`, `starter`."
     )
     rows: str | None = Field(None, description="Row file (JSONL, JSON, CSV) of row recipes.")
+    documents: DocumentsConfig | None = Field(
+        None,
+        description="Documents instead of rows: a file or folder, a list of them, or a mapping with"
+        " `paths` and how to read them (text, Markdown, HTML, PDF, JSONL, JSON, CSV, Parquet).",
+    )
     target: int | None = Field(
         None, ge=1, le=_LARGEST, description="How many accepted units to stop at."
     )

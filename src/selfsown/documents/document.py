@@ -18,7 +18,6 @@ Reason = Literal[
 ]  # fmt: skip
 """Why there is no document. `duplicate`: its text is that of an earlier one; `encoding`: its bytes
 are text in no encoding that could be told; `damaged`: also what cannot be opened."""
-REASONS: Final[tuple[str, ...]] = get_args(Reason)
 _ID_BYTES: Final = 12
 _OWN: Final = frozenset({"id", "text", "source", "licence", "license", "format", "title"})
 
@@ -68,18 +67,22 @@ class Unread:
 
 
 def document_rows(rows: Iterable[Mapping[str, JSON]]) -> Iterator[Document | Unread]:
-    """The documents of rows as recipes see them, lazily and in order.
+    """The documents of rows as recipes see them, lazily, one per row and in order.
 
-    A row with `unread` and no text is what it says; a blank text is an `Unread` of reason `empty`.
+    A row of an `Unread` is one again; a blank text is an `Unread` of reason `empty`;
+    a text or own id that was there before one of reason `duplicate` or `duplicate_id`, which takes
+    a hash in memory for each (`repeats.py`).
 
     Raises:
-        InputError: a row without text (names it, counted from 1).
+        InputError: a row without text (names it, counted from 1), when it is reached.
     """
-    for number, row in enumerate(rows, 1):
-        if "unread" in row and "text" not in row:
-            yield _unread(row, number)
-        else:
-            yield document_of_row(row, f"row {number}")
+    from selfsown.documents.repeats import without_repeats
+
+    read = (
+        unread_of_row(row) or document_of_row(row, f"row {number}")
+        for number, row in enumerate(rows, 1)
+    )
+    return without_repeats(read)
 
 
 def document_of_row(
@@ -111,22 +114,18 @@ def document_of_row(
     )
 
 
+def unread_of_row(row: Mapping[str, JSON]) -> Unread | None:
+    """What a row says that `Unread.row` made; None of all other rows."""
+    if row.keys() != {"source", "unread", "detail"}:
+        return None
+    reason = next((known for known in get_args(Reason) if known == row["unread"]), None)
+    return reason and Unread(_words(row["source"]), reason, _words(row["detail"]))
+
+
 def content_id(text: str) -> str:
     """The id of a document that has none: a hash of its text, equal for equal texts."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_ID_BYTES)
     return f"d-{digest.hexdigest()}"
-
-
-def _unread(row: Mapping[str, JSON], number: int) -> Unread:
-    reason = row["unread"]
-    for known in get_args(Reason):
-        if reason == known:
-            return Unread(_words(row.get("source")), known, _words(row.get("detail")))
-    raise InputError(
-        f"row {number} has the unknown reason `{reason}` in `unread`",
-        why=f"known are {', '.join(REASONS)}",
-        fix="remove the field `unread` from rows that are documents",
-    )
 
 
 def _words(value: JSON) -> str:

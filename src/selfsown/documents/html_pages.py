@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from selfsown.core.errors import MissingExtra
 from selfsown.documents.decoding import decoded
 from selfsown.documents.licences import short_licence
+from selfsown.documents.page_text import whole_text
 from selfsown.documents.refusal import Refused
 
 _HEAD: Final = 4096
@@ -44,7 +45,7 @@ def read_page(data: bytes, html: Literal["main", "whole"]) -> dict[str, str]:
     if tree is None:
         raise Refused("damaged", "no HTML can be found in it")
     known = {"title": _title(tree), "licence": _licence(tree), "encoding": guess}
-    text = _whole(trafilatura, tree) if html == "whole" else _main(trafilatura, source)
+    text = whole_text(tree) if html == "whole" else _main(trafilatura, source)
     if not text.strip():
         hint = "" if html == "whole" else " in its main part; `html: whole` takes all of it"
         raise Refused("empty", f"the page has no text{hint}")
@@ -63,10 +64,6 @@ def _main(trafilatura: Any, source: str) -> str:
         source, output_format="markdown", include_comments=False, include_tables=True
     )
     return str(text or "")
-
-
-def _whole(trafilatura: Any, tree: Any) -> str:
-    return str(trafilatura.html2txt(tree) or "")
 
 
 def _tree(trafilatura: Any, source: str) -> Any:

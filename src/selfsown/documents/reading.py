@@ -30,6 +30,7 @@ FORMATS: Final[dict[str, str]] = {
     ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
 }  # fmt: skip
 """Suffix → format; all but `pdf` and `parquet` also with `.gz` behind it."""
+_PATIENCE: Final = 1000
 _ROWS: Final[dict[str, Callable[[Path, ReadOptions], Iterator[row_files.Place]]]] = {
     "jsonl": row_files.jsonl_rows,
     "json": row_files.json_rows,
@@ -78,9 +79,11 @@ def _documents(found: Found, options: ReadOptions, apart: Apart) -> Iterator[Doc
     name = _format(found.path)
     licence = options.licence or found.licence
     if name in _ROWS:
-        for place, row in row_files.patient(_ROWS[name](found.path, options)):
-            source = f"{found.source}:{place}" if place else found.source
-            yield _of_row(row, source, name, licence, options)
+        rows = (
+            _of_row(row, f"{found.source}:{place}".rstrip(":"), name, licence, options)
+            for place, row in _ROWS[name](found.path, options)
+        )
+        yield from _patient(rows)
         return
     if name in ("html", "pdf"):
         known = apart.read(found.path, name)
@@ -90,6 +93,20 @@ def _documents(found: Found, options: ReadOptions, apart: Apart) -> Iterator[Doc
     yield document_of_row(
         known, f"`{found.source}`", source=found.source, licence=licence, format=name
     )
+
+
+def _patient(rows: Iterator[Document | Unread]) -> Iterator[Document | Unread]:
+    """The rows of a file, up to 1,000 broken ones without a whole one between them.
+
+    Then it is no file of documents, and one more `Unread` stands for the rest of it.
+    """
+    broken = 0
+    for one in rows:
+        yield one
+        broken = broken + 1 if isinstance(one, Unread) and one.reason != "empty" else 0
+        if isinstance(one, Unread) and broken == _PATIENCE:
+            yield Unread(one.source, "damaged", f"{broken:,} broken rows; the rest is not read")
+            return
 
 
 def _format(path: Path) -> str:

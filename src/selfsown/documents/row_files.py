@@ -1,7 +1,6 @@
 """Rows of JSONL, JSON, CSV and Parquet files, one at a time; each with its place in the file.
 
-A row that cannot be read is refused alone. After 1,000 of them in a row the rest of the file is
-one refusal: it is no file of rows.
+A row that cannot be read is refused alone.
 """
 
 from __future__ import annotations
@@ -22,19 +21,7 @@ from selfsown.documents.refusal import Refused
 Row = Mapping[str, object]
 Place = tuple[str, Row | Refused]
 """Where in the file (`12` is a line or row, from 1), and what is there."""
-_PATIENCE: Final = 1000
 _BATCH_ROWS: Final = 64
-
-
-def patient(rows: Iterator[Place]) -> Iterator[Place]:
-    """The rows, up to the thousandth in a row that cannot be read."""
-    broken = 0
-    for place, row in rows:
-        yield place, row
-        broken = broken + 1 if isinstance(row, Refused) else 0
-        if broken == _PATIENCE:
-            yield place, Refused("damaged", f"{broken:,} broken rows; the rest is not read")
-            return
 
 
 def jsonl_rows(path: Path, options: ReadOptions) -> Iterator[Place]:
@@ -137,7 +124,10 @@ def _lines(handle: io.BufferedReader | _Recoded, max_bytes: int) -> Iterator[byt
 
 def _parsed_line(line: bytes) -> Row | Refused:
     try:
-        text, guess = decoded(line)
+        try:
+            text, guess = line.decode("utf-8-sig"), ""
+        except UnicodeDecodeError:
+            text, guess = decoded(line)
         return _object(_loaded(text), guess)
     except Refused as error:
         return error

@@ -12,7 +12,8 @@ from selfsown.core.request import JSON, Completion, Message, Request, message
 from selfsown.core.run import Run
 from selfsown.core.templates import render, template
 from selfsown.curate.steps import first_drop
-from selfsown.curate.verdict import Verdict
+from selfsown.curate.verdict import Verdict, drop
+from selfsown.documents.document import unread_of_row
 from selfsown.recipes.base import Recipe
 from selfsown.recipes.independent import independent_filters
 
@@ -48,7 +49,8 @@ class Options(BaseModel):
 async def complete(run: Run, options: Options) -> None:
     """Ask for one completion per row; a row is accepted, rejected or failed.
 
-    It is rejected for its prompt, or for an answer that is empty or cut off.
+    It is rejected for its prompt, for an answer that is empty or cut off, or as a document that
+    could not be read.
     """
     rows = run.stage("rows", unit="row", output=True)
     for text in filter(None, (options.prompt, options.system)):
@@ -57,6 +59,8 @@ async def complete(run: Run, options: Options) -> None:
     sampling = options.model_dump(include={"max_tokens", "temperature", "top_p", "stop", "extra"})
 
     async def work(row: Mapping[str, JSON]) -> Completion | Verdict:
+        if (unread := unread_of_row(row)) is not None:
+            return drop(unread.reason)
         request = _request(run, options, sampling, row)
         verdict = first_drop(filters, _text(request))
         if not verdict.ok:

@@ -164,7 +164,7 @@ def _keep_inputs(sources: Sequence[Source], out: Path) -> None:
 def _keep_config(first: Path, out: Path) -> None:
     """The config of the first run, without what was its alone."""
     form = yaml.safe_load((first / CONFIG).read_text(encoding="utf-8"))
-    form |= {"out": None, "rows": None, "seeds": None, "reuse": []}
+    form |= {"out": None, "rows": None, "documents": None, "seeds": None, "reuse": []}
     text = yaml.safe_dump(form, sort_keys=False, allow_unicode=True, width=100)
     head = "# The config of the first of the merged runs. `effective` is for reading.\n"
     write_text(out / CONFIG, head + text)

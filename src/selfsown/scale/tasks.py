@@ -111,6 +111,7 @@ def shard_config(
             "target": target,
             "budget": config.budget.model_copy(update=budget),
             "rows": None,
+            "documents": None,
             "seeds": None,
             "out": str(directory),
         }
