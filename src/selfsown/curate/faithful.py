@@ -6,13 +6,17 @@ No model is asked. Each check is a count over words with a bound; `Finding.what`
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from selfsown.core.errors import ConfigError
-from selfsown.curate.garble import distinct_pair_share, repetition
-from selfsown.curate.shingles import shingles_of
-from selfsown.curate.tokens import tokenize_unicode
+from selfsown.curate.faithful_coverage import Coverage, copied, coverage
+from selfsown.curate.faithful_names import Names
+from selfsown.curate.faithful_negation import Polarity, added, lost
+from selfsown.curate.faithful_numbers import Numbers
+from selfsown.curate.faithful_reading import Reading
+from selfsown.curate.garble import repetition
 
 Reason = Literal[
     "changed_number",
@@ -38,8 +42,10 @@ REASONS: Final[tuple[Reason, ...]] = (
 )
 """In the order in which `Findings.reason` names the first."""
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
+
+MOST_REPEATED: Final = 0.25
+"""Largest share of runs of four words that may be repeats, or twice the source's share."""
+_DOTS = re.compile(r"(?:[.\u2026]\s?){10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,34 +108,59 @@ class Faithfulness:
 
         `similarity` is the caller's, for example of two embeddings, in [-1, 1].
         """
-        theirs, ours = tokenize_unicode(source), tokenize_unicode(text)
-        ratio = len(ours) / max(1, len(theirs))
-        content = {word for word in theirs if len(word) > 3}
-        coverage = len(content.intersection(ours)) / max(1, len(content))
-        copied = len(shingles_of(ours, 8) & shingles_of(theirs, 8)) / max(1, len(ours))
-        known = set(_NUMBER.findall(source))
-        found: list[Finding] = [
-            Finding("changed_number", number)
-            for number in _NUMBER.findall(text)
-            if number not in known
-        ]
-        words = set(theirs)
-        for name in _NAME.findall(text):
-            if name.casefold() not in words:
-                found.append(Finding("added_name", name))
-        bounds: tuple[tuple[Reason, bool, float | None], ...] = (
-            ("missing_part", coverage < self.least_coverage, coverage),
-            ("copied", copied > self.most_copied, copied),
-            ("too_short", ratio < self.ratio[0], ratio),
-            ("too_long", ratio > self.ratio[1], ratio),
-            ("repetition", bool(repetition(text)) or distinct_pair_share(ours) < 0.4, None),
-            (
-                "unlike",
-                None not in (similarity, self.least_similarity)
-                and (similarity or 0) < (self.least_similarity or 0),
-                similarity,
-            ),
-        )
-        found += [Finding(reason, "", score) for reason, is_wrong, score in bounds if is_wrong]
+        theirs, ours = Reading(source), Reading(text)
+        ratio = len(ours.keys) / max(1, len(theirs.keys))
+        covered, same = coverage(theirs, ours), copied(theirs, ours)
+        found = [*_numbers(theirs, ours), *_names(theirs, ours), *_negations(theirs, ours)]
+        if _is_missing(covered, self.least_coverage):
+            found.append(
+                Finding("missing_part", theirs.around(covered.first, covered.last), covered.least)
+            )
+        share = max(same.share, same.longest)
+        if share > self.most_copied:
+            found.append(Finding("copied", "", share))
+        if not self.ratio[0] <= ratio <= self.ratio[1]:
+            found.append(Finding("too_short" if ratio < self.ratio[0] else "too_long", "", ratio))
+        found += _repetitions(theirs, ours)
+        least = self.least_similarity
+        if similarity is not None and least is not None and similarity < least:
+            found.append(Finding("unlike", "", similarity))
         kept = tuple(finding for finding in found if finding.reason not in self.without)
-        return Findings(kept, ratio, coverage, copied)
+        return Findings(kept, ratio, covered.share, share)
+
+
+def _numbers(source: Reading, text: Reading) -> Iterator[Finding]:
+    for mention in Numbers(source).unborne(text):
+        yield Finding("changed_number", text.around(mention.first, mention.last))
+
+
+def _names(source: Reading, text: Reading) -> Iterator[Finding]:
+    for name in Names(source).unborne(text):
+        yield Finding("added_name", text.around(name.first, name.last))
+
+
+def _negations(source: Reading, text: Reading) -> Iterator[Finding]:
+    theirs, ours = Polarity(source), Polarity(text)
+    for reading, cues in ((source, lost(theirs, ours)), (text, added(theirs, ours))):
+        for cue in cues:
+            last = min(cue.index + 4, len(reading.tokens) - 1)
+            yield Finding("negation", reading.around(cue.index, last))
+
+
+def _is_missing(covered: Coverage, least: float) -> bool:
+    return covered.share < least or (covered.least < 0.15 and covered.rest > 0.3)
+
+
+def _repetitions(source: Reading, text: Reading) -> Iterator[Finding]:
+    """A text that decays into dots or letters, or says the same again and again."""
+    again, known = _repeated_share(text.keys), _repeated_share(source.keys)
+    is_loop = again > max(MOST_REPEATED, 2 * known)
+    decay = _DOTS.search(text.text)
+    if is_loop or decay is not None or repetition(text.text):
+        yield Finding("repetition", " ".join(text.text[-80:].split()), again)
+
+
+def _repeated_share(keys: Sequence[str]) -> float:
+    """Share of runs of four words that are not the first of their kind; 0.0 below 12 runs."""
+    runs = list(zip(*(keys[start:] for start in range(4)), strict=False))
+    return 1 - len(set(runs)) / len(runs) if len(runs) >= 12 else 0.0

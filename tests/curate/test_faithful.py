@@ -1,0 +1,52 @@
+"""Claim: each fault of a rephrase is named, and an honest rephrase passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from selfsown.core.errors import ConfigError
+from selfsown.curate.faithful import Faithfulness, Reason
+
+SOURCE = (
+    "Mary Anning was born in 1799 in Lyme Regis. She collected fossils from the cliffs and sold "
+    "them to visitors. In 1811 her brother Joseph found a skull, and a year later she dug out the "
+    "rest. The Geological Society of London did not admit women, although its members used her "
+    "finds and wrote about them."
+)
+HONEST = (
+    "Born at Lyme Regis in 1799, Mary Anning made a living by selling visitors the fossils that "
+    "she gathered below the cliffs. Joseph, her brother, discovered a skull in 1811; 12 months "
+    "later Anning excavated what was left. Women were not admitted to the Geological Society of "
+    "London, whose members wrote about her finds all the same."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (HONEST, None),
+        (HONEST.replace("1811", "1821"), "changed_number"),
+        (HONEST.replace("12 months", "three months"), "changed_number"),
+        (HONEST.replace("her brother", "with Charles Darwin"), "added_name"),
+        (HONEST.replace("were not admitted", "were admitted"), "negation"),
+        (HONEST[: HONEST.index("Joseph")], "missing_part"),
+        (SOURCE, "copied"),
+        ("Mary Anning collected fossils.", "missing_part"),
+        (HONEST + " She sold them to visitors." * 8, "repetition"),
+    ],
+)
+def test_the_first_reason_is_the_fault(text: str, reason: Reason | None) -> None:
+    assert Faithfulness().check(SOURCE, text).reason == reason
+
+
+def test_a_similarity_below_the_floor_is_a_reason_and_none_is_asked_for_without_one() -> None:
+    gate = Faithfulness(least_similarity=0.8)
+    assert gate.check(SOURCE, HONEST, similarity=0.7).reason == "unlike"
+    assert gate.check(SOURCE, HONEST, similarity=0.9).reason is None
+
+
+def test_a_check_may_be_left_out_and_an_unknown_one_is_an_error() -> None:
+    text = HONEST.replace("1811", "1821")
+    assert Faithfulness(without=frozenset({"changed_number"})).check(SOURCE, text).reason is None
+    with pytest.raises(ConfigError, match="ratio"):
+        Faithfulness(ratio=(2.0, 1.0))
