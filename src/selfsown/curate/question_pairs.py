@@ -62,7 +62,7 @@ def qa_pairs(text: str, source: str | None = None) -> QA:
     dropped: list[Dropped] = []
     question: str | None = None
     labels = list(_LABEL.finditer(text))
-    ends = [*(label.start() for label in labels[1:]), len(text)]
+    ends = [*(label.start() for label in labels[1:]), len(text)][: len(labels)]
     for label, end in zip(labels, ends, strict=True):
         body = text[label.end() : end].strip()
         if label["kind"].lower().startswith("q"):
