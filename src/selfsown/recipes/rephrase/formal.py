@@ -10,14 +10,10 @@ Formal = Literal["code", "maths"]
 LEAST_MATHS: Final = 0.5
 """Share of a chunk's visible characters in displayed formulas from which on it is maths."""
 
-_DISPLAYED: Final = re.compile(
-    r"\$\$(?:[^$]|\\\$){1,4000}?\$\$"
-    r"|\\\[.{1,4000}?\\\]"
-    r"|\\begin\{(equation|align|gather|multline|eqnarray|displaymath|math)\*?\}.{1,8000}?"
-    r"\\end\{\1\*?\}",
-    re.DOTALL,
+_OPENER: Final = re.compile(
+    r"\$\$|\\\[|\\begin\{((?:equation|align|gather|multline|eqnarray|displaymath|math)\*?)\}"
 )
-_FORMULA_LINE: Final = re.compile(r"[^\n]*[=<>\u2264\u2265\u2248\u2211\u222b\u221a\u2202][^\n]*")
+_RELATION: Final = re.compile(r"[=<>\u2264\u2265\u2248\u2211\u222b\u221a\u2202]")
 _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -33,11 +29,30 @@ def formal(text: str, kind: str) -> Formal | None:
     visible = _size(text)
     if not visible:
         return None
-    displayed = sum(_size(match[0]) for match in _DISPLAYED.finditer(text))
-    rest = _DISPLAYED.sub("", text)
-    lines = (match[0] for match in _FORMULA_LINE.finditer(rest))
-    displayed += sum(_size(line) for line in lines if not _LONG_WORD.search(line))
+    rest = _without_displays(text)
+    displayed = visible - _size(rest)
+    for line in rest.splitlines():
+        if _RELATION.search(line) and not _LONG_WORD.search(line):
+            displayed += _size(line)
     return "maths" if displayed >= LEAST_MATHS * visible else None
+
+
+def _without_displays(text: str) -> str:
+    """The text without displayed formulas; each place is looked at once for each kind of end."""
+    kept: list[str] = []
+    at = 0
+    absent: set[str] = set()
+    for match in _OPENER.finditer(text):
+        closer = {"$$": "$$", "\\[": "\\]"}.get(match[0], f"\\end{{{match[1]}}}")
+        if match.start() < at or closer in absent:
+            continue
+        end = text.find(closer, match.end())
+        if end < 0:
+            absent.add(closer)
+            continue
+        kept.append(text[at : match.start()])
+        at = end + len(closer)
+    return " ".join((*kept, text[at:]))
 
 
 def _size(text: str) -> int:

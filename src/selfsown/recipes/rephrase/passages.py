@@ -1,12 +1,11 @@
 """From documents to passages: one chunk each, with what is to become of it; lazily, in order.
 
-Memory is that of the documents under way, and two 8-byte hashes for each document that was there
-before: ids, and texts, since an equal text would be one call and count twice.
+Memory is that of the documents under way, and two small hashes of each document that was there
+before (`documents.repeats`), since an equal text would be one call and count twice.
 """
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from selfsown.curate.steps import InstructionFilter, first_drop
 from selfsown.documents.blocks import blocks
 from selfsown.documents.chunk import chunk
 from selfsown.documents.document import Document, Unread, document_rows
+from selfsown.documents.repeats import without_repeats
 from selfsown.recipes.rephrase.formal import formal
 from selfsown.recipes.rephrase.lineage import refuse_rephrase
 from selfsown.recipes.rephrase.options import Options
@@ -194,30 +194,15 @@ class Cutter:
 
 
 def originals(rows: Iterable[Mapping[str, JSON]]) -> Iterator[Document | Unread]:
-    """The documents of rows; one that repeats an earlier id or text is no document.
+    """The documents of rows; one that repeats an earlier text or id is unread.
 
     Raises:
         InputError: a row is no document, or no original; names it.
     """
-    ids: set[int] = set()
-    texts: set[int] = set()
-    for number, document in enumerate(document_rows(rows)):
-        if isinstance(document, Unread):
-            yield document
-            continue
-        place = _place(number, document)
-        refuse_rephrase(document, place)
-        text, name = _hash(document.text), _hash(document.id)
-        if text in texts:
-            yield Unread(
-                document.source or place, "duplicate", f"its text is an earlier one's: {place}"
-            )
-        elif name in ids:
-            yield Unread(document.source or place, "duplicate_id", f"`{document.id}`: {place}")
-        else:
-            ids.add(name)
-            texts.add(text)
-            yield document
+    for number, document in enumerate(without_repeats(document_rows(rows))):
+        if isinstance(document, Document):
+            refuse_rephrase(document, _place(number, document))
+        yield document
 
 
 def is_long_enough(style: Style, chunk_tokens: int, document_tokens: int) -> bool:
@@ -252,8 +237,3 @@ def _line(text: str) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
     plain = " ".join(first.strip("#=*_ \t").split())[:_LONGEST_HINT]
     return plain.replace("<", "\u2039").replace('"', "'")
-
-
-def _hash(text: str) -> int:
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest)
