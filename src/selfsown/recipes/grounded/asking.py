@@ -7,15 +7,17 @@ model output are only ever variables of a template, and stand between tags that 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
 from selfsown.core.errors import ConfigError
 from selfsown.core.request import JSON, Request
 from selfsown.core.run import Run
 from selfsown.recipes.grounded.items import Item, Kind, schema
-from selfsown.recipes.grounded.options import COMPLETION, PROMPT_NAMES, Options
+from selfsown.recipes.grounded.options import COMPLETION, PROMPT_NAMES, VARIANTS, Options
+from selfsown.recipes.grounded.reader import Passage
 from selfsown.recipes.prompt_files import PromptFiles
 
 GENERATOR: Final = "generator"
@@ -59,12 +61,19 @@ class Asking:
         for voice in (self.generator, self.judge):
             _refuse_small_context(run, voice.role, options)
 
-    def items(self, kind: Kind, template: str, passage: str, title: str) -> Request:
+    def template(self, rng: Callable[[str, int], Random], passage: Passage) -> tuple[Kind, str]:
+        """What to ask for, drawn per passage, and in which words, drawn per document."""
+        kinds, name = self._options.kinds, passage.doc_id
+        kind = kinds[rng(f"kind {name}", passage.order[1]).randrange(len(kinds))]
+        variants = VARIANTS[kind]
+        return kind, variants[rng(f"template {kind} {name}", 0).randrange(len(variants))]
+
+    def items(self, kind: Kind, template: str, passage: Passage) -> Request:
         """Ask for items about a passage; base models get the template that ends with `Quote:`."""
         options, voice = self._options, self.generator
         values: dict[str, object] = {
-            "passage": passage.strip(),
-            "title": " ".join(title.split()),
+            "passage": passage.text.strip(),
+            "title": " ".join(passage.title.split()),
             "items": options.items,
             "structured": voice.schema,
         }

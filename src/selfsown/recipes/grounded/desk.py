@@ -7,13 +7,13 @@ keeps what they share: the questions so far, and the held-out items that no reco
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from selfsown.core.errors import CallFailed
 from selfsown.core.flow import Delivery
-from selfsown.core.request import JSON, Completion, Request
+from selfsown.core.request import JSON, Completion
 from selfsown.core.run import Run
 from selfsown.core.stages import Candidate
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
@@ -23,7 +23,7 @@ from selfsown.evaluate.overlap import row_overlaps
 from selfsown.recipes.grounded.asking import GENERATOR, Asking
 from selfsown.recipes.grounded.checks import Bounds, compared_question, fault_of
 from selfsown.recipes.grounded.evidence import Span, find_quotation
-from selfsown.recipes.grounded.items import NOTHING, Item, Loss, items_in
+from selfsown.recipes.grounded.items import NOTHING, Item, Kind, Loss, items_in
 from selfsown.recipes.grounded.options import Options
 from selfsown.recipes.grounded.reader import HELD_OUT, Passage
 from selfsown.recipes.grounded.verifying import Verified, verify
@@ -35,6 +35,19 @@ TOUCHES: Final = "repeats_held_out"
 
 _LONG_WORDS: Final = 10
 """Words from which on an answer or a quotation is protected by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A passage, and what is asked of the generator about it."""
+
+    passage: Passage
+    kind: Kind
+    template: str
+
+    def facts(self) -> dict[str, JSON]:
+        """Fields of every record that comes of it."""
+        return {"kind": self.kind, "template": self.template, **self.passage.facts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +87,31 @@ class Desk:
         self._kept: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
 
+    def assignments(self, passages: Iterable[Passage]) -> Iterator[Assignment]:
+        """What is asked about each passage, lazily."""
+        for passage in passages:
+            kind, template = self._asking.template(self._run.rng, passage)
+            yield Assignment(passage, kind, template)
+
     # -- with one passage alone
 
-    async def work(self, passage: Passage) -> Asked:
+    async def work(self, task: Assignment) -> Asked:
         """Ask for items and check each of them."""
-        asking, options = self._asking, self._options
-        request = asking.items(passage.kind, passage.template, passage.text, passage.document.title)
-        completion, found = await self._written(request, passage)
-        pieces = [self._checked(one, passage) for one in found]
+        completion, found = await self._written(task)
+        pieces = [self._checked(one, task) for one in found]
         items = [number for number, one in enumerate(found) if isinstance(one, Item)]
-        for number in items[options.items :]:
+        for number in items[self._options.items :]:
             pieces[number] = Piece(found[number], "beyond_most")
-        verified = await self._run.gather(*(self._verified(one, passage) for one in pieces))
+        verified = await self._run.gather(*(self._verified(one, task.passage) for one in pieces))
         return Asked(completion, tuple(verified))
 
-    async def _written(
-        self, request: Request, passage: Passage
-    ) -> tuple[Completion, tuple[Item | Loss, ...]]:
+    async def _written(self, task: Assignment) -> tuple[Completion, tuple[Item | Loss, ...]]:
         """What the generator wrote, asked again while there is nothing to read.
 
         Raises:
             CallFailed: the last call failed for good.
         """
+        request = self._asking.items(task.kind, task.template, task.passage)
         opening, last = self._asking.generator.opening, self._options.retries
         for sample in range(last):
             try:
@@ -104,17 +120,18 @@ class Desk:
                 if error.kind != "schema":
                     raise
                 continue
-            found = items_in(completion, passage.kind, opening=opening)
+            found = items_in(completion, task.kind, opening=opening)
             if any(isinstance(one, Item) or one.reason == NOTHING for one in found):
                 return completion, found
         completion = await self._run.ask(GENERATOR, request, last)
-        return completion, items_in(completion, passage.kind, opening=opening)
+        return completion, items_in(completion, task.kind, opening=opening)
 
-    def _checked(self, content: Item | Loss, passage: Passage) -> Piece:
+    def _checked(self, content: Item | Loss, task: Assignment) -> Piece:
         if isinstance(content, Loss):
             return Piece(content, content.reason)
-        span = find_quotation(passage.text, content.evidence)
-        fault = fault_of(content, passage.kind, span, passage.text, self._bounds)
+        passage = task.passage.text
+        span = find_quotation(passage, content.evidence)
+        fault = fault_of(content, task.kind, span, passage, self._bounds)
         if fault is not None:
             return Piece(content, fault.reason, fault.score, span)
         return Piece(content, span=span)
@@ -127,27 +144,22 @@ class Desk:
 
     # -- in the order of passages
 
-    def close(self, done: Delivery[Passage, Asked]) -> None:
+    def close(self, done: Delivery[Assignment, Asked]) -> None:
         """End the completion and its pieces."""
-        passage = done.item
-        asked = done.value
+        task, passage, asked = done.item, done.item.passage, done.value
         completion = self._completions.enter(
-            {
-                **passage.facts(),
-                "template": passage.template,
-                "completion": asked.completion.text if asked else "",
-            },
+            {**task.facts(), "completion": asked.completion.text if asked else ""},
             order=passage.order,
             parents=[passage.record],
             keys=done.keys,
             parent_depth=1,
         )
-        self._asked[passage.template] += 1
+        self._asked[task.template] += 1
         if done.error is not None or asked is None:
             completion.fail(done.error or CallFailed("empty", "nothing came of the call"))
             return
         for number, piece in enumerate(asked.pieces):
-            self._end(self._enter(passage, piece, number, completion), passage, piece)
+            self._end(self._enter(task, piece, number, completion), task, piece)
         if any(isinstance(piece.content, Item) for piece in asked.pieces):
             completion.keep()
         else:
@@ -155,27 +167,22 @@ class Desk:
             completion.reject(losses[0] if losses else "nothing_read")
 
     def _enter(
-        self, passage: Passage, piece: Piece, number: int, completion: Candidate
+        self, task: Assignment, piece: Piece, number: int, completion: Candidate
     ) -> Candidate:
-        stage = self._held_out if passage.is_held_out else self._pairs
+        stage = self._held_out if task.passage.is_held_out else self._pairs
         return stage.enter(
-            self._payload(passage, piece),
-            order=(*passage.order, number),
+            self._payload(task, piece),
+            order=(*task.passage.order, number),
             parents=[completion.id],
             keys=completion.keys,
             parent_depth=completion.parent_depth,
         )
 
-    def _payload(self, passage: Passage, piece: Piece) -> dict[str, JSON]:
+    def _payload(self, task: Assignment, piece: Piece) -> dict[str, JSON]:
         """The record's fields; the evidence as it stands in the document, with its place there."""
-        where: dict[str, JSON] = {
-            "kind": passage.kind,
-            "template": passage.template,
-            **passage.facts(),
-        }
         if isinstance(piece.content, Loss):
-            return {"text": piece.content.text, **where}
-        item, span, start = piece.content, piece.span, passage.chunk.start
+            return {"text": piece.content.text, **task.facts()}
+        item, span, passage = piece.content, piece.span, task.passage
         given = item.input
         if self._options.passage == "input" and not passage.is_held_out:
             given = "\n\n".join(filter(None, (passage.text.strip(), item.input)))
@@ -183,8 +190,8 @@ class Desk:
         if span is not None:
             evidence = {
                 "evidence": passage.text[span.start : span.end],
-                "evidence_start": start + span.start,
-                "evidence_end": start + span.end,
+                "evidence_start": passage.start + span.start,
+                "evidence_end": passage.start + span.end,
             }
         return {
             "instruction": item.instruction,
@@ -192,10 +199,10 @@ class Desk:
             "output": item.output,
             **evidence,
             "passage": passage.text.strip(),
-            **where,
+            **task.facts(),
         }
 
-    def _end(self, candidate: Candidate, passage: Passage, piece: Piece) -> None:
+    def _end(self, candidate: Candidate, task: Assignment, piece: Piece) -> None:
         item, verified = piece.content, piece.verified
         if isinstance(item, Loss) or verified is None:
             candidate.reject(piece.reason or "unread", piece.score)
@@ -211,14 +218,14 @@ class Desk:
             candidate.reject("known_closed_book")
         elif found := row_overlaps(_texts(candidate), self._index):
             candidate.reject(REASON, found[0].ratio)
-        elif not passage.is_held_out and (
+        elif not task.passage.is_held_out and (
             found := row_overlaps(_texts(candidate), self._protected)
         ):
             candidate.reject(TOUCHES, found[0].ratio)
         else:
-            self._keep(candidate, passage, item, verified)
+            self._keep(candidate, task, item, verified)
 
-    def _keep(self, candidate: Candidate, passage: Passage, item: Item, verified: Verified) -> None:
+    def _keep(self, candidate: Candidate, task: Assignment, item: Item, verified: Verified) -> None:
         add: dict[str, JSON] = {}
         if verified.with_passage is not None:
             add["answerable"] = verified.with_passage.how
@@ -226,8 +233,8 @@ class Desk:
             add["closed_book"] = verified.closed_book.verdict
         record = candidate.keep(add)
         self._questions.add(compared_question(item))
-        self._kept[passage.template] += 1
-        if passage.is_held_out:
+        self._kept[task.template] += 1
+        if task.passage.is_held_out:
             question = f"{item.instruction}\n{item.input}" if item.input else item.instruction
             for part in ("question", "evidence", "output"):
                 text = question if part == "question" else str(record.payload[part])

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from selfsown.recipes.grounded.items import Kind
+from selfsown.recipes.grounded.reader import Cutting
 from selfsown.recipes.grounded.split import HeldOut
 from selfsown.recipes.prompt_files import read_replaced
 
@@ -120,6 +121,17 @@ class Options(BaseModel):
     extra: dict[str, Any] = Field(
         {}, description="Provider-specific body parameters of lists of items."
     )
+
+    @property
+    def cutting(self) -> Cutting:
+        """Which passages are taken."""
+        return Cutting(
+            held_out=self.held_out,
+            passage_tokens=self.passage_tokens,
+            least_tokens=self.least_tokens,
+            most_passages=self.most_passages,
+            code=self.code,
+        )
 
     @field_validator("prompts")
     @classmethod

@@ -34,9 +34,10 @@ from selfsown.recipes.grounded.reader import Reader
 async def grounded(run: Run, options: Options) -> None:
     """Ask about every passage; held-out ones first."""
     index = _index(options)
-    reader = Reader(run, options, index)
+    reader = Reader(run, options.cutting, index)
     desk = Desk(run, options, index)
-    async for done in run.map(reader.passages(), desk.work, in_order=True):
+    tasks = desk.assignments(reader.passages())
+    async for done in run.map(tasks, desk.work, in_order=True):
         desk.close(done)
     run.note("documents", dict(sorted(reader.counts.items())))
     run.note("templates", desk.templates_form())
