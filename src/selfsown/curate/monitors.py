@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, get_args
 
 from selfsown.core.errors import ConfigError, GateClosed
@@ -220,6 +220,16 @@ class Monitor:
         """How often to draw what a group stands for, in (0, 1]: half as often with every alarm."""
         known = self._groups.get(group)
         return 0.5 ** min(len(known.alarms), 6) if known is not None else 1.0
+
+    def now(self, alarm: Alarm) -> Alarm:
+        """An alarm of this monitor with the counts of this moment; of `length` as it was."""
+        group = self._groups[alarm.group]
+        if alarm.kind == "length":
+            return alarm
+        singles = group.singles.get(alarm.kind)
+        table = group.tables.get(alarm.kind)
+        count = singles if table is None else table.hits(alarm.phrase).least
+        return replace(alarm, count=count or 0, total=group.texts)
 
     def summary(self) -> dict[str, JSON]:
         """Counts, shares with 95 % intervals, and alarms, for a manifest or a page."""

@@ -52,11 +52,16 @@ class Watch:
         return self._monitor.quota(text, groups) if self._act == "reject" else None
 
     def note(self) -> dict[str, JSON]:
-        """What there was to report, for the manifest."""
+        """What there was to report, for the manifest: shares at the end, and at the alarm."""
+        alarms = self._monitor.alarms
+        now = [self._monitor.now(alarm).row() for alarm in alarms]
         return {
             "act": self._act,
-            "passed": not self._monitor.alarms,
-            "alarms": [alarm.row() for alarm in self._monitor.alarms],
+            "passed": not alarms,
+            "alarms": [
+                {**row, "alarm_share": round(alarm.share, 4), "alarm_total": alarm.total}
+                for row, alarm in zip(now, alarms, strict=True)
+            ],
             "forbidden": {style: list(which) for style, which in sorted(self._forbidden.items())},
         }
 
