@@ -13,7 +13,7 @@ from selfsown.core.request import JSON
 from selfsown.core.token_counts import estimate_tokens
 from selfsown.lab.tokenizer import save_tokenizer, tokenizer_of
 from selfsown.mixing.reading import LeftOut, read_source
-from selfsown.mixing.record import digests
+from selfsown.mixing.record import digest
 from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Passage, Unit
 from selfsown.sweep.arms import RATIOS, ratio_arms
@@ -35,12 +35,12 @@ class GivenMaterial:
 
     def identity(self) -> Mapping[str, JSON]:
         """Hashes of all files."""
-        tasks = None if self.task_file is None else digests(self.task_file)
+        tasks = None if self.task_file is None else digest(self.task_file)
         return {
             "sources": {
-                one.name: {"epochs": one.max_epochs, **digests(one.path)} for one in self.given
+                one.name: {"epochs": one.max_epochs, **digest(one.path)} for one in self.given
             },
-            "held_out": {name: digests(path) for name, path in self.held_out_files.items()},
+            "held_out": {name: digest(path) for name, path in self.held_out_files.items()},
             "tasks": tasks,
         }
 
