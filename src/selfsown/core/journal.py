@@ -177,8 +177,14 @@ class Journal:
         """The outcome that counts for a key: the first committed one that is not void."""
         if self._keys is None:
             self._keys = self._known_keys()
-        if not self._keys.may_hold(key):
-            return None
+        return self.glance(key) if self._keys.may_hold(key) else None
+
+    def glance(self, key: bytes) -> StoredOutcome | None:
+        """The same for a reader of a few: the index is trusted, not held against its table first.
+
+        A row that a damaged index misses would not be found; what decides whether to ask looks it
+        up with `lookup`.
+        """
         with translated(self.path):
             row = self._reader.execute(self._lookup_sql, (key,)).fetchone()
         if row is None:
