@@ -43,6 +43,8 @@ REASONS: Final[tuple[Reason, ...]] = (
 """In the order in which `Findings.reason` names the first."""
 
 
+SHORTENED: Final = 0.85
+"""Words of the text per word of the source below which a part may well be missing."""
 MOST_REPEATED: Final = 0.25
 """Largest share of runs of four words that may be repeats, or twice the source's share."""
 _DOTS = re.compile(r"(?:[.\u2026]\s?){10}")
@@ -87,8 +89,8 @@ class Faithfulness:
     """Least and most words of the text per word of the source."""
     most_copied: float = 0.5
     """Largest share of the text that one run of the source may make."""
-    least_coverage: float = 0.2
-    """Least share of the source's content words that must come again."""
+    least_coverage: float = 0.22
+    """Least share of the words of any third of the source that must come again; 0 for no check."""
     least_similarity: float | None = None
     """Least similarity, where the caller hands one in; None: none is asked for."""
     without: frozenset[Reason] = field(default_factory=frozenset)
@@ -112,7 +114,7 @@ class Faithfulness:
         ratio = len(ours.keys) / max(1, len(theirs.keys))
         covered, same = coverage(theirs, ours), copied(theirs, ours)
         found = [*_numbers(theirs, ours), *_names(theirs, ours), *_negations(theirs, ours)]
-        if _is_missing(covered, self.least_coverage):
+        if _is_missing(covered, ratio, self.least_coverage):
             found.append(
                 Finding("missing_part", theirs.around(covered.first, covered.last), covered.least)
             )
@@ -147,8 +149,14 @@ def _negations(source: Reading, text: Reading) -> Iterator[Finding]:
             yield Finding("negation", reading.around(cue.index, last))
 
 
-def _is_missing(covered: Coverage, least: float) -> bool:
-    return covered.share < least or (covered.least < 0.15 and covered.rest > 0.3)
+def _is_missing(covered: Coverage, length_ratio: float, least: float) -> bool:
+    """Whether a piece of the source is missing, the rest being there; or all of it.
+
+    A rephrase that is as long as its source has to leave out nearly all words of the piece.
+    """
+    bound = least if length_ratio < SHORTENED else least * 0.25
+    is_gap = covered.least < bound and covered.least < 0.5 * covered.rest
+    return is_gap or covered.share < 0.5 * least
 
 
 def _repetitions(source: Reading, text: Reading) -> Iterator[Finding]:

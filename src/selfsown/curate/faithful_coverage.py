@@ -8,7 +8,7 @@ from typing import Final
 
 from selfsown.curate.faithful_reading import Reading
 
-WINDOW: Final = 0.4
+WINDOW: Final = 0.35
 """Share of the source that may be missing in one piece."""
 RUN: Final = 8
 """Words in a row that count as copied."""

@@ -61,6 +61,13 @@ _NEVER_NAMES: Final = words("""
     example step table figure north south east west northern southern eastern western
     tv dna dear hello hi king queen president
     """)
+_GENERIC: Final = words("""
+    games river lake city town ocean sea mount mountain mountains island islands peninsula war
+    century museum university institute company church cathedral temple street road school prize
+    act law republic kingdom empire state states union society party movement canal bridge tower
+    palace day age ages era period revolution battle treaty king's queen's peninsula desert
+    """)
+"""What may stand beside a name that the source has: "the Sahara Desert"."""
 _INNER: Final = words("of the and de von van der la le di du al el bin ibn for in")
 
 
@@ -96,7 +103,8 @@ class Names:
         found: list[Name] = []
         for name in names(text):
             tokens = [token for token in text.tokens[name.first : name.last + 1] if _counts(token)]
-            if all(self._bears(token) for token in tokens):
+            borne = [self._bears(token) for token in tokens]
+            if all(borne) or (any(borne) and self._rest_is_generic(tokens, borne)):
                 continue
             initials = "".join(token.key[0] for token in tokens)
             if len(initials) > 1 and initials in self._letters:
@@ -107,6 +115,11 @@ class Names:
     @cached_property
     def _initials(self) -> str:
         return _initials(self._source.tokens)
+
+    @staticmethod
+    def _rest_is_generic(tokens: Sequence[Token], borne: Sequence[bool]) -> bool:
+        pairs = zip(tokens, borne, strict=True)
+        return all(is_borne or token.key in _GENERIC for token, is_borne in pairs)
 
     def _bears(self, token: Token) -> bool:
         key = token.key

@@ -46,7 +46,7 @@ COUNTS: Final[Mapping[str, tuple[float, ...]]] = {
     **{"fortnight": (2.0, 14.0), "decade": (10.0,), "century": (100.0,), "dozen": (12.0,)},
     **{"midnight": (0.0, 12.0, 24.0), "noon": (12.0,), "midday": (12.0,), "single": (1.0,)},
     **{"quarterly": (4.0,), "monthly": (12.0,), "millennium": (1000.0,), "nil": (0.0,)},
-    **{"half": (0.5, 50.0, 6.0, 30.0), "quarter": (0.25, 25.0, 15.0, 3.0, 4.0)},
+    **{"half": (0.5, 50.0), "quarter": (0.25, 25.0, 15.0)},
 }
 """Words that bear out a number and are none themselves."""
 UNITS: Final[Mapping[str, tuple[str, float]]] = {
