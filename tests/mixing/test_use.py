@@ -1,4 +1,4 @@
-"""Claim: who reads a mixture sees what is in it: the guard its human share, a training its texts."""
+"""Claim: who reads a mixture sees what it has: the guard its human share, a training its texts."""
 
 from __future__ import annotations
 
