@@ -17,12 +17,15 @@ from tests.recipes.cosmopedia.scribe import (
     told,
 )
 
+from selfsown.core.config import make_config
 from selfsown.core.errors import Interrupted
-from selfsown.core.model import AttemptFailed
+from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import Completion, Request
 from selfsown.documents.document import Unread
+from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import replay
 from selfsown.preference.reasons import HONEST, NOT_THE_ANSWER
+from selfsown.runner import Start, execute, run_loop
 
 UNREAD = [Unread("b.pdf", "encrypted", "a password").row(), Unread("c.bin", "binary").row()]
 
@@ -183,6 +186,21 @@ def test_the_record_says_where_a_text_comes_from(tmp_path: Path) -> None:
     seed, text = map(json.loads, (tmp_path / "run/provenance.jsonl").read_text().splitlines())
     assert text["parents"] == [seed["id"]] == [record["seed_id"]]
     assert (seed["origin"], text["origin"], text["parent_depth"]) == ("human", "model", 1)
+
+
+def test_a_completion_model_gets_the_same_prompt_and_a_place_to_begin(tmp_path: Path) -> None:
+    base = ScriptedModel(told, capabilities=Capabilities(chat=False, completion=True))
+    form = {"recipe": "cosmopedia", "models": {"generator": "scripted"}, "out": str(tmp_path / "a")}
+    config = make_config({**form, "options": {"styles": ["how_to"]}})
+    result = run_loop(execute(config, Start(), rows=documents(2), opened={"generator": base}))
+    prompts = [str(record["prompt"]) + "\n\nText:\n" for record in result.accepted]
+    assert sorted(prompts) == sorted(str(request.prompt) for request in base.requests)
+
+
+def test_what_the_recipe_wrote_is_no_seed_of_it(tmp_path: Path) -> None:
+    first, _ = grow(tmp_path / "first", documents(2))
+    result, model = grow(tmp_path / "second", [dict(record) for record in first.accepted])
+    assert ends(result, "documents")["rejected"] == {"synthetic": 2} and not model.call_count
 
 
 def test_every_reason_of_the_recipe_is_known_to_those_who_make_pairs() -> None:

@@ -34,6 +34,9 @@ DOCUMENTS: Final = "documents"
 TEXTS: Final = "texts"
 """Stage of what is written."""
 _OPENING_WORDS: Final = 5
+_FIRST_AHEAD: Final = 64
+_AHEAD_SHARE: Final = 4
+"""One document may be in work for so many that are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,15 @@ class Growing:
         benchmarks = options.benchmark_filters()
         self._seed_filters = [*benchmarks, *made(options.seed_filters)]
         self._filters = [*benchmarks, *made(options.filters)]
+        self._taken = 0
         self._extracts: set[int] = set()
         self._kept: set[int] = set()
 
     # --- draws -------------------------------------------------------------------------------
+
+    def ahead(self) -> int:
+        """How many documents may be in work."""
+        return min(self._options.ahead, max(_FIRST_AHEAD, self._taken // _AHEAD_SHARE))
 
     def draw(self, _: int) -> Seed | None:
         """The next row; None if there is none, or as long as its topic has no room."""
@@ -163,6 +171,7 @@ class Growing:
             GateClosed: a monitor stops the run; all texts of the document have ended.
         """
         seed = done.item
+        self._taken += 1
         candidate = self._documents.enter(seed.head, order=(seed.number,))
         if not seed.verdict.ok:
             candidate.reject(seed.verdict.reason or "rule", seed.verdict.score)
@@ -239,6 +248,7 @@ class Growing:
             "model": self._run.origin.models.get(GENERATOR, ""),
             "sampling": {name: value for name, value in sampling.items() if value},
             "seed": self._run.seed,
+            "origin": "model",
             **({"opening_hash": _opening_hash(written.text)} if written.text else {}),
             **written.fields,
         }

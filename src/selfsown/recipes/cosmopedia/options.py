@@ -104,7 +104,7 @@ class Options(BaseModel):
         None, ge=1, description="Most texts per topic, style and audience; empty: no limit."
     )
     ahead: int = Field(
-        256, ge=1, description="Documents in work at once; what is drawn depends on earlier ones."
+        1024, ge=1, description="Most documents in work at once; fewer while few are done."
     )
     attempts: int = Field(
         6, ge=1, description="Times a text is asked for while answers are empty or refuse."

@@ -14,9 +14,12 @@ Differs from the released code:
 6. Documents that a model wrote are refused unless asked for.
 
 Documents are handed over in the order of the input, whatever the concurrency, and what is drawn
-depends on what was handed over, so `ahead` bounds how many are in work. Memory: documents in work,
-16 bytes and a place in a set for each extract and each kept text, counts of phrases; and all kept
-texts where `filters` names `near_duplicate`.
+depends on what was handed over; so the recipe says how many are in work, and no limit of the
+endpoint does: 64 at first, and from then on a quarter of those that are done, up to `ahead`, so
+that small runs learn from their own texts and large ones fill an endpoint.
+
+Memory: documents in work, a hash in a set for each extract and each text (some 130 bytes a
+document), counts of phrases; and all kept texts where `filters` names `near_duplicate`.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ async def cosmopedia(run: Run, options: Options) -> None:
     async def work(seed: Seed) -> list[Written]:
         return await run.gather(*(writer.write(task) for task in seed.tasks))
 
-    flow = run.flow("documents", growing.draw, work, lambda: options.ahead, in_order=True)
+    flow = run.flow("documents", growing.draw, work, growing.ahead, in_order=True)
     try:
         async for done in flow:
             growing.take(done)
