@@ -116,7 +116,10 @@ def _hdbscan(points: Points, least: int) -> NDArray[np.int64]:
     from sklearn.cluster import HDBSCAN
 
     found: NDArray[np.int64] = HDBSCAN(
-        min_cluster_size=least, min_samples=min(5, least), copy=True
+        min_cluster_size=least,
+        min_samples=min(5, least),
+        cluster_selection_method="leaf",  # else one cluster may take most of a real corpus
+        copy=True,
     ).fit_predict(points)
     return found
 
