@@ -23,6 +23,8 @@ from selfsown.recipes.seeds import SeedTask, read_seeds
 if TYPE_CHECKING:
     from selfsown.documents.options import ReadOptions
 
+SEEDS_BESIDE_DOCUMENTS: Final = "starter"
+"""Seeds where documents are given alone: they show what a task is, not what it is about."""
 _FINGERPRINT: Final = "documents.fingerprint"
 """Beside the copy of the rows: which files, read how, they came from."""
 
@@ -89,20 +91,54 @@ def prepare_inputs(
         InputError: nothing was given, or it cannot be read.
     """
     if recipe.inputs == "rows":
-        if rows is None and config.documents is not None:
-            return _document_inputs(config, recipe, directory)
-        source = rows if rows is not None else given_rows(config, recipe)
-        facts = copy_rows(source, directory)
-        return Inputs(
-            {"rows": facts.sha256},
-            adopt=partial(adopt_rows, directory),
-            rows=stored_rows(directory, adopted=False),
+        return _row_inputs(config, recipe, directory, rows)
+    has_documents = rows is not None or config.documents is not None
+    if has_documents and not recipe.takes_documents:
+        raise ConfigError(
+            f"recipe `{recipe.name}` takes no documents",
+            why="it starts from seeds alone",
+            fix="remove `documents` from the config",
         )
-    if seeds is None and config.seeds is None:
+    if seeds is None and config.seeds is None and not has_documents:
         raise no_input(recipe)
-    tasks = read_seeds(seeds if seeds is not None else str(config.seeds))
+    tasks = read_seeds(seeds if seeds is not None else config.seeds or SEEDS_BESIDE_DOCUMENTS)
     facts = copy_rows([task.to_mapping() for task in tasks], directory, "seeds.jsonl")
-    return Inputs({"seeds": facts.sha256}, tasks, partial(adopt_rows, directory, "seeds.jsonl"))
+    beside = _row_inputs(config, recipe, directory, rows) if has_documents else None
+
+    def adopt() -> None:
+        adopt_rows(directory, "seeds.jsonl")
+        if beside is not None:
+            beside.adopt()
+        elif recipe.takes_documents:
+            _forget_rows(directory)
+
+    if beside is None:
+        return Inputs({"seeds": facts.sha256}, tasks, adopt)
+    return Inputs({"seeds": facts.sha256, **beside.digests}, tasks, adopt, beside.rows)
+
+
+def _row_inputs(
+    config: RunConfig,
+    recipe: Recipe[Any],
+    directory: Path,
+    rows: Iterable[Mapping[str, JSON]] | None,
+) -> Inputs:
+    """Rows, or documents as rows."""
+    if rows is None and config.documents is not None:
+        return _document_inputs(config, recipe, directory)
+    source = rows if rows is not None else given_rows(config, recipe)
+    facts = copy_rows(source, directory)
+    return Inputs(
+        {"rows": facts.sha256},
+        adopt=partial(adopt_rows, directory),
+        rows=stored_rows(directory, adopted=False),
+    )
+
+
+def _forget_rows(directory: Path) -> None:
+    """Remove the documents of an epoch before, which this one does not start from."""
+    for name in ("rows.jsonl", _FINGERPRINT):
+        (directory / INPUTS / name).unlink(missing_ok=True)
 
 
 def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
@@ -120,6 +156,9 @@ def stored_inputs(recipe: Recipe[Any], directory: Path) -> Inputs:
             fix="give a run directory; of a merge, one of the runs that were merged",
         )
     digests: dict[str, str] = {recipe.inputs: sha256_of(path)}
+    documents = directory / INPUTS / "rows.jsonl"
+    if recipe.inputs == "seeds" and recipe.takes_documents and documents.exists():
+        digests["rows"] = sha256_of(documents)
     return Inputs(digests, read_seeds(path) if recipe.inputs == "seeds" else ())
 
 
@@ -243,7 +282,8 @@ def no_input(recipe: Recipe[Any]) -> ConfigError:
     """The error for a recipe that was given nothing to start from."""
     fixes = {
         "rows": "--rows FILE or --documents PATH",
-        "seeds": "--seeds FILE, --seeds starter, or --seeds lab",
+        "seeds": "--seeds FILE, --seeds starter, or --seeds lab"
+        + (", or --documents PATH" if recipe.takes_documents else ""),
     }
     return ConfigError(
         f"recipe `{recipe.name}` needs {recipe.inputs}",

@@ -309,6 +309,7 @@ _EVERYTHING: dict[str, object] = {
     "instruction": "Sort it.",
     "input": "",
     "max_instances": 5,
+    "passage": "",
 }
 
 

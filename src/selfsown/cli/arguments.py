@@ -69,10 +69,11 @@ def resolve(given: RunArguments) -> Asked:
     options = recipe.resolve(config.preset, config.options)
     if home is None:
         return Asked(config, recipe, options)
-    kept = _kept_inputs(home, recipe)
     is_new = given.rows is not None or given.documents
-    rows = kept if recipe.inputs == "rows" and not is_new else None
-    seeds = kept if recipe.inputs == "seeds" and given.seeds is None else None
+    has_rows = recipe.inputs == "rows" or config.documents is not None
+    rows = _kept_inputs(home, "rows") if has_rows and not is_new else None
+    has_seeds = recipe.inputs == "seeds" and given.seeds is None
+    seeds = _kept_inputs(home, "seeds") if has_seeds else None
     return Asked(config, recipe, options, rows, seeds)
 
 
@@ -206,7 +207,7 @@ def _check_fit(recipe: Recipe[Any], given: RunArguments) -> None:
     from selfsown.core.errors import ConfigError
 
     others = ("seeds",) if recipe.inputs == "rows" else ("rows", "documents")
-    for other in others:
+    for other in others[:1] if recipe.takes_documents else others:
         if not getattr(given, other):
             continue
         raise ConfigError(
@@ -222,10 +223,10 @@ def _check_fit(recipe: Recipe[Any], given: RunArguments) -> None:
         )
 
 
-def _kept_inputs(home: Path, recipe: Recipe[Any]) -> Iterable[Mapping[str, JSON]] | None:
-    """The inputs that a run directory keeps, if it got so far; may be iterated several times."""
+def _kept_inputs(home: Path, name: str) -> Iterable[Mapping[str, JSON]] | None:
+    """The rows or seeds that a run directory keeps, if it got so far, as often as wanted."""
     from selfsown.core.rundir import INPUTS
     from selfsown.results import Records
 
-    path = home / INPUTS / f"{recipe.inputs}.jsonl"
+    path = home / INPUTS / f"{name}.jsonl"
     return Records(path, 0) if path.exists() else None

@@ -146,7 +146,7 @@ async def _tiny_run(asked: Asked, count: int, directory: Path, ration: _Ration) 
     target = None if asked.recipe.target is None else count
     changes = {"out": str(directory), "target": target, "batch": BatchConfig()}  # one by one
     config = asked.config.model_copy(update=changes)
-    rows = _first_rows(asked, count) if asked.recipe.inputs == "rows" else None
+    rows = _first_rows(asked, count) if asked.recipe.inputs == "rows" else asked.rows
     async with open_models(config, asked.recipe, {}) as models:
         opened = {role: _Rationed(model, ration) for role, model in models.items()}
         await execute(config, Start(signals=True), opened=opened, rows=rows, seeds=asked.seeds)

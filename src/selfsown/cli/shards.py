@@ -135,9 +135,16 @@ def _place(store: str) -> str:
 
 def _rows(asked: Asked) -> Rows:
     """The input, read anew at each iteration."""
+    from selfsown.core.errors import ConfigError
     from selfsown.preparation import given_rows, no_input
     from selfsown.recipes.seeds import read_seeds
 
+    if asked.recipe.inputs == "seeds" and asked.config.documents is not None:
+        raise ConfigError(
+            "a growing pool with documents cannot be sharded",
+            why="islands exchange seeds; each would need all documents and the same split",
+            fix="leave out --shards",
+        )
     kept = asked.rows if asked.recipe.inputs == "rows" else asked.seeds
     if kept is not None:
         return kept

@@ -54,6 +54,8 @@ class Recipe(Generic[OptionsT]):
     )
     """Role → what it does. The first is required and is what `--model` means."""
     inputs: Literal["seeds", "rows"] = "rows"
+    takes_documents: bool = False
+    """Whether a recipe over seeds takes documents, too; they are what `run.rows()` gives."""
     target: int | None = None
     """Default target; None: the recipe ends with its rows."""
     target_unit: str = "record"

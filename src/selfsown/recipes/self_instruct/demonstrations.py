@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Protocol
 
+from selfsown.recipes.grounded.reader import Passage
 from selfsown.recipes.seeds.task import SeedTask
 from selfsown.recipes.self_instruct.layouts import Shots
 from selfsown.recipes.self_instruct.options import Options
@@ -31,6 +32,13 @@ class Member:
     instruction: str
     depth: int
     """Longest chain of parents back to a human seed; 0 for seeds."""
+    passage: Passage | None = None
+    """Of a document, from which it was made."""
+
+    @property
+    def shown(self) -> str:
+        """The passage as prompts show it; empty without one."""
+        return "" if self.passage is None else self.passage.text.strip()
 
 
 class Sampler(Protocol):

@@ -6,7 +6,7 @@ error. Pieces of an answer that are no instruction and no instance enter too, as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import selfsown.curate.language  # noqa: F401 - registers its filter; `rules` brings the others
@@ -18,6 +18,9 @@ from selfsown.curate.instances import Instance
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.curate.rules import first_drop, instruction_rules
 from selfsown.curate.steps import filter_named
+from selfsown.recipes.grounded.checks import is_self_contained
+from selfsown.recipes.grounded.items import Item
+from selfsown.recipes.grounded.reader import Passage
 from selfsown.recipes.self_instruct.answers import instructions_in
 from selfsown.recipes.self_instruct.demonstrations import Member
 from selfsown.recipes.self_instruct.layouts import Voice
@@ -56,14 +59,19 @@ class Funnel:
         self._remember(instruction)
 
     def take_list(
-        self, place: Place, shown: Sequence[Member], answer: Completion | CallFailed
+        self,
+        place: Place,
+        shown: Sequence[Member],
+        answer: Completion | CallFailed,
+        passage: Passage | None = None,
     ) -> list[Member]:
         """Judge a list answer, item by item in order; the accepted instructions."""
         parents = [member.id for member in shown]
+        parents += [] if passage is None else [passage.record]
         depth = 1 + max((member.depth for member in shown), default=-1)
         text = "" if isinstance(answer, CallFailed) else answer.text
         completion = self._completions.enter(
-            {"completion": text},
+            {"completion": text, **_facts(passage)},
             order=(place.ordinal,),
             parents=parents,
             keys=place.keys,
@@ -77,14 +85,14 @@ class Funnel:
         for position, piece in enumerate(pieces):
             instruction = piece.text if isinstance(piece, Loss) else piece
             candidate = self._instructions.enter(
-                {"instruction": instruction},
+                {"instruction": instruction, **_facts(passage)},
                 order=(place.ordinal, position),
                 parents=parents,
                 keys=place.keys,
                 parent_depth=depth,
             )
-            if self._admit(candidate, piece):
-                accepted.append(Member(candidate.id, instruction, depth))
+            if self._admit(candidate, piece, is_apart=passage is not None):
+                accepted.append(Member(candidate.id, instruction, depth, passage))
         if any(isinstance(piece, str) for piece in pieces):
             completion.keep()
         else:
@@ -106,7 +114,7 @@ class Funnel:
         if isinstance(answer, CallFailed):
             task.fail(answer)
             return False
-        kept_count = self._take_instances(place, task, answer.pieces)
+        kept_count = self._take_instances(place, task, answer.pieces, member.passage)
         errors = [p.outcome.error for p in answer.pieces if p.outcome and p.outcome.error]
         if kept_count:
             task.keep()
@@ -119,10 +127,16 @@ class Funnel:
             task.reject("no_instance_kept" if was_read else "no_instance_read")
         return kept_count > 0
 
-    def _admit(self, candidate: Candidate, piece: str | Loss) -> bool:
-        """End one instruction; kept ones join the pool at once."""
+    def _admit(self, candidate: Candidate, piece: str | Loss, *, is_apart: bool) -> bool:
+        """End one instruction; kept ones join the pool at once.
+
+        `is_apart`: it was made from a passage, and has to be understood without it.
+        """
         if isinstance(piece, Loss):
             candidate.reject(piece.reason)
+            return False
+        if is_apart and not is_self_contained(Item(piece, "its own", "", "")):
+            candidate.reject("not_self_contained")
             return False
         verdict = first_drop(self._rules, piece)
         if verdict.ok:
@@ -140,7 +154,9 @@ class Funnel:
         for rule in self._rules:
             rule.add(instruction)
 
-    def _take_instances(self, place: Place, task: Candidate, pieces: Sequence[Piece]) -> int:
+    def _take_instances(
+        self, place: Place, task: Candidate, pieces: Sequence[Piece], passage: Passage | None
+    ) -> int:
         """End every piece as an instance or with the reason why it is none; how many are kept."""
         kept_count = 0
         for position, piece in enumerate(pieces):
@@ -154,6 +170,7 @@ class Funnel:
                     "instruction": task.payload["instruction"],
                     **body,
                     "is_classification": task.payload["is_classification"],
+                    **_facts(passage),
                 },
                 order=(place.ordinal, position),
                 parents=[task.id],
@@ -169,3 +186,8 @@ class Funnel:
                 instance.keep(score=agreed)
                 kept_count += 1
         return kept_count
+
+
+def _facts(passage: Passage | None) -> Mapping[str, JSON]:
+    """Where a record's passage is from; nothing without one."""
+    return {} if passage is None else passage.facts

@@ -20,6 +20,8 @@ from selfsown.core.errors import CallFailed
 from selfsown.core.flow import Delivery
 from selfsown.core.request import JSON, Completion, Request, call_key, request_form
 from selfsown.core.run import Run
+from selfsown.recipes.grounded.library import Library
+from selfsown.recipes.grounded.reader import Passage
 from selfsown.recipes.saturation import YieldWatch
 from selfsown.recipes.seeds import SeedTask
 from selfsown.recipes.self_instruct.demonstrations import (
@@ -41,6 +43,8 @@ class ListItem:
     """How often the same request was drawn before."""
     shown: tuple[Member, ...]
     """Its demonstrations."""
+    passage: Passage | None = None
+    """Of a document, from which instructions are to be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,17 @@ Answer: TypeAlias = Completion | TaskAnswer | int | None
 class Growth:
     """One run's task pool and its end."""
 
-    def __init__(self, run: Run, layout: Layout, seeds: Sequence[SeedTask]) -> None:
-        """Start from `seeds`."""
+    def __init__(
+        self,
+        run: Run,
+        layout: Layout,
+        seeds: Sequence[SeedTask],
+        library: Library | None = None,
+    ) -> None:
+        """Start from `seeds`; with a library, in the domain of its documents."""
         options = layout.options
         self._run, self._layout, self._options = run, layout, options
+        self._library = library
         self._funnel = Funnel(run, options, layout.generator)
         self._sampler = make_sampler(options)
         self._human = [
@@ -158,12 +169,15 @@ class Growth:
     def _list_item(self) -> ListItem:
         rng = self._run.rng("demonstrations", self._lists_drawn)
         members = list_demonstrations(self._sampler, self._human, self._machine, self._options, rng)
-        prompt = self._layout.list_request([member.instruction for member in members])
+        passage = None if self._library is None else self._library.passage(self._lists_drawn)
+        shown = "" if passage is None else passage.text.strip()
+        prompt = self._layout.list_request([member.instruction for member in members], shown)
         self._lists_drawn += 1
         self._lists_out += 1
         self._block_left = max(0, self._block_left - 1)
         sample = self._occurrence(call_key("", request_form(prompt.request)))
-        return ListItem(prompt.request, sample, tuple(members[k] for k in prompt.shown))
+        demonstrations = tuple(members[k] for k in prompt.shown)
+        return ListItem(prompt.request, sample, demonstrations, passage)
 
     def _occurrence(self, key: bytes) -> int:
         self._occurrences[key] += 1
@@ -240,7 +254,7 @@ class Growth:
         block, self._block = sorted(self._block, key=lambda one: one[0].draw), []
         is_short = self._run.target is None or self._grown < self._run.target
         for place, item, answer in block:
-            accepted = self._funnel.take_list(place, item.shown, answer)
+            accepted = self._funnel.take_list(place, item.shown, answer, item.passage)
             for member in accepted:
                 self._sampler.add(member)
             if is_short:

@@ -90,8 +90,11 @@ class Layout:
     labeler: Voice
     """Answers the classification question."""
 
-    def list_request(self, demonstrations: Sequence[str]) -> ListRequest:
-        """Ask for new instructions after `demonstrations`, which appear in the given order."""
+    def list_request(self, demonstrations: Sequence[str], passage: str = "") -> ListRequest:
+        """Ask for new instructions after `demonstrations`, which appear in the given order.
+
+        With a passage, for such that come from it.
+        """
         header = self.options.list_header
         if self.options.classification_only:
             header = self.options.classification_list_header
@@ -105,6 +108,7 @@ class Layout:
                 ],
                 "next_mark": self.mark(len(shown) + 1),
                 "new_count": self.options.new_per_request,
+                "passage": passage,
                 "classification_only": self.options.classification_only,
             }
             last = len(shown) + self.options.new_per_request + 1
@@ -128,8 +132,13 @@ class Layout:
         shots = self.shots.classification
         return self._fitted("classification", self.labeler, build, shots, _without_last)[0]
 
-    def instance_request(self, instruction: str, *, label_first: bool) -> Request:
-        """Ask for instances of `instruction`; label first for a classification task."""
+    def instance_request(
+        self, instruction: str, *, label_first: bool, passage: str = ""
+    ) -> Request:
+        """Ask for instances of `instruction`; label first for a classification task.
+
+        With a passage, from what it says.
+        """
         kind: CallKind = "output_first" if label_first else "input_first"
         shots = self.shots.output_first if label_first else self.shots.input_first
         header = (
@@ -141,18 +150,20 @@ class Layout:
         schema = _LABEL_SCHEMA if label_first else _INSTANCE_SCHEMA
 
         def build(shown: Sequence[SeedTask]) -> Request:
-            values = _task_values(header, shown, instruction)
+            values = _task_values(header, shown, instruction, passage)
             values["max_instances"] = self.options.max_instances
             return self._request(kind, kind, self.generator, values, stop, schema)
 
         return self._fitted(kind, self.generator, build, shots, _without_last)[0]
 
-    def answer_request(self, instruction: str, text: str, number: int) -> Request:
+    def answer_request(
+        self, instruction: str, text: str, number: int, passage: str = ""
+    ) -> Request:
         """Ask for the output of one task with input `text`, as vote `number`; from 0."""
         stop = ("\nTask:", "\nInput:")
 
         def build(shown: Sequence[SeedTask]) -> Request:
-            values = _task_values("", shown, instruction)
+            values = _task_values("", shown, instruction, passage)
             values["input"] = text.strip()
             return self._request("answer", "answer", self.generator, values, stop, _ANSWER_SCHEMA)
 
@@ -246,7 +257,9 @@ def list_item(instruction: str) -> str:
     return " ".join(instruction.split()).rstrip(":")
 
 
-def _task_values(header: str, shown: Sequence[SeedTask], instruction: str) -> dict[str, object]:
+def _task_values(
+    header: str, shown: Sequence[SeedTask], instruction: str, passage: str = ""
+) -> dict[str, object]:
     demonstrations = [
         {
             "instruction": " ".join(task.instruction.split()),
@@ -261,6 +274,7 @@ def _task_values(header: str, shown: Sequence[SeedTask], instruction: str) -> di
         "header": header,
         "demonstrations": demonstrations,
         "instruction": instruction.strip(),
+        "passage": passage,
     }
 
 

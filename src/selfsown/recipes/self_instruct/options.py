@@ -6,6 +6,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from selfsown.recipes.grounded.library import Grounding
 from selfsown.recipes.prompt_files import read_replaced
 from selfsown.recipes.self_instruct.sampling import (
     AnswerSampling,
@@ -256,6 +257,13 @@ class Options(BaseModel):
     )
     instance_rules: Literal["default", "paper"] = Field(
         default="default", description="Filters on instances (section 2.2, `paper`), or ours."
+    )
+
+    # -- documents
+    grounding: Grounding = Field(
+        default=Grounding(),
+        description="With `--documents`: each list prompt shows a passage of a training document,"
+        " and its instances are written from it. Without documents none of it matters.",
     )
 
     # -- self-consistency

@@ -3,7 +3,8 @@
 New instructions are asked for with demonstrations from the pool (section 2.2, step 1), each
 accepted one is called classification or not (step 2) and given instances, input first or output
 first (step 3), and both are filtered (step 4). With option `answer_votes`, the model's further
-answers vote on each instance (`votes.py`).
+answers vote on each instance (`votes.py`). With documents, each list request shows a passage, and
+what is made of it is made in the domain of the documents (`recipes/grounded/library.py`).
 
 Differs from the paper, also in preset `paper`:
 1. No barrier between the steps: one flow has two kinds of items, list requests and accepted
@@ -24,11 +25,19 @@ from selfsown.core.flow import Flow
 from selfsown.core.run import Run
 from selfsown.curate.index_filter import refuse_repeating_seeds
 from selfsown.recipes.base import CallBound, Recipe
+from selfsown.recipes.grounded.library import BYTES_PER_TOKEN, Library
 from selfsown.recipes.saturation import most_answers
 from selfsown.recipes.seeds import SeedTask
 from selfsown.recipes.self_instruct.demonstrations import choose_shots
 from selfsown.recipes.self_instruct.growth import Answer, GoalItem, Growth, Item, ListItem
-from selfsown.recipes.self_instruct.layouts import CallKind, Layout, Voice, max_tokens, voice_of
+from selfsown.recipes.self_instruct.layouts import (
+    CallKind,
+    Layout,
+    Voice,
+    max_tokens,
+    prompt_limit,
+    voice_of,
+)
 from selfsown.recipes.self_instruct.options import Options
 from selfsown.recipes.self_instruct.presets import PRESETS
 from selfsown.recipes.self_instruct.tasks import answer_task
@@ -44,7 +53,7 @@ async def self_instruct(run: Run, options: Options) -> None:
     shots = choose_shots(human, options, lambda prompt: run.rng(f"shots-{prompt}"))
     generator, judge = _voice(run, options, "generator"), _voice(run, options, labeler)
     layout = Layout(options, Templates(options.prompts), shots, generator, judge)
-    growth = Growth(run, layout, _pool_seeds(seeds, options))
+    growth = Growth(run, layout, _pool_seeds(seeds, options), _library(run, layout))
 
     async def work(item: Item) -> Answer:
         if isinstance(item, GoalItem):
@@ -62,6 +71,28 @@ async def self_instruct(run: Run, options: Options) -> None:
         if growth.is_complete:
             break
     growth.finish()
+
+
+def _library(run: Run, layout: Layout) -> Library | None:
+    """The passages of the documents; None where there are none.
+
+    Raises:
+        ConfigError: a passage fills the context of the model.
+        InputError: no passage can be used.
+    """
+    if next(iter(run.rows()), None) is None:
+        return None
+    options = layout.options
+    limit = prompt_limit(options, "lists", layout.generator)
+    most_bytes = BYTES_PER_TOKEN * options.grounding.passage_tokens
+    if limit is not None and 2 * most_bytes > limit:
+        raise ConfigError(
+            f"a passage of {options.grounding.passage_tokens} tokens may fill a prompt of {limit}"
+            " bytes",
+            why="demonstrations and what is asked have to fit beside it",
+            fix=f"--set grounding.passage_tokens={limit // (2 * BYTES_PER_TOKEN)}",
+        )
+    return Library(run, options.grounding)
 
 
 def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBound, ...]:
@@ -168,6 +199,7 @@ RECIPE = Recipe(
         "labeler": "says which instructions are classification tasks; the generator, if not given",
     },
     inputs="seeds",
+    takes_documents=True,
     target=100,
     target_unit="task",
     calls_per_unit=calls_per_task,
@@ -180,6 +212,7 @@ RECIPE = Recipe(
             "answer_votes",
             "answer_votes_agree",
             "ask_classification",
+            "grounding",
         }
     ),
 )

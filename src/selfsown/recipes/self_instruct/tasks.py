@@ -12,6 +12,7 @@ from typing import Literal
 from selfsown.core.errors import CallFailed
 from selfsown.core.request import Completion, Request
 from selfsown.core.run import Run
+from selfsown.curate.faithful_listed import listed
 from selfsown.curate.instances import Instance, filter_instances
 from selfsown.recipes.self_instruct.answers import classification_in, instances_in
 from selfsown.recipes.self_instruct.demonstrations import Member
@@ -74,8 +75,10 @@ async def answer_task(run: Run, layout: Layout, labeler: str, item: TaskItem) ->
         return TaskAnswer(reading, ())
     can_label = layout.generator.chat or bool(layout.shots.output_first)
     label_first = reading == "yes" and can_label
-    found = await _instances(run, layout, instruction, occurrence, label_first=label_first)
+    found = await _instances(run, layout, item, label_first=label_first)
     pieces = _filtered(run, layout.options, item.draw, found)
+    if item.member.passage is not None and layout.options.grounding.check_outputs:
+        pieces = [_grounded(piece, instruction, item.member.passage.text) for piece in pieces]
     if layout.options.answer_votes:
         pieces = await run.gather(*(_voted(run, layout, item, piece) for piece in pieces))
     return TaskAnswer(reading, tuple(pieces))
@@ -103,11 +106,13 @@ async def _classification(
 
 
 async def _instances(
-    run: Run, layout: Layout, instruction: str, occurrence: int, *, label_first: bool
+    run: Run, layout: Layout, item: TaskItem, *, label_first: bool
 ) -> tuple[Instance | Loss, ...]:
-    options = layout.options
+    options, occurrence = layout.options, item.occurrence
     tries = 1 + options.instance_retries
-    request = layout.instance_request(instruction, label_first=label_first)
+    request = layout.instance_request(
+        item.member.instruction, label_first=label_first, passage=item.member.shown
+    )
     pieces: tuple[Instance | Loss, ...] = ()
     for attempt in range(tries):
         answer = await _ask(run, "generator", request, occurrence * tries + attempt, attempt, tries)
@@ -137,12 +142,22 @@ def _filtered(
     return pieces
 
 
+def _grounded(piece: Piece, instruction: str, passage: str) -> Piece:
+    """The piece, with a reason if its output has numbers or names that nothing shown has."""
+    if piece.reason is not None or isinstance(piece.content, Loss):
+        return piece
+    shown = "\n".join((passage, instruction, piece.content.input))
+    extra = listed(shown, piece.content.output)
+    if extra.numbers or extra.dates:
+        return replace(piece, reason="number_not_in_passage")
+    return replace(piece, reason="name_not_in_passage") if extra.names else piece
+
+
 async def _voted(run: Run, layout: Layout, item: TaskItem, piece: Piece) -> Piece:
     """The piece with the votes on it, if the filters kept it."""
     if piece.reason is not None or isinstance(piece.content, Loss):
         return piece
-    instruction = item.member.instruction
-    outcome = await vote_on(run, layout, instruction, piece.content, item.occurrence)
+    outcome = await vote_on(run, layout, item.member, piece.content, item.occurrence)
     return replace(piece, reason=outcome.reason, outcome=outcome)
 
 

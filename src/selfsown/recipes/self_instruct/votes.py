@@ -23,6 +23,7 @@ from selfsown.core.request import Request
 from selfsown.core.run import Run
 from selfsown.curate.instances import Instance, folded
 from selfsown.recipes.self_instruct.answers import answer_in
+from selfsown.recipes.self_instruct.demonstrations import Member
 from selfsown.recipes.self_instruct.layouts import Layout
 from selfsown.recipes.self_instruct.sampling import RETRY_TEMPERATURE
 
@@ -105,7 +106,7 @@ class Outcome:
 
 
 async def vote_on(
-    run: Run, layout: Layout, instruction: str, instance: Instance, occurrence: int
+    run: Run, layout: Layout, member: Member, instance: Instance, occurrence: int
 ) -> Outcome:
     """Ask for votes on the output of `instance` until they decide.
 
@@ -129,7 +130,9 @@ async def vote_on(
     while count.next_count:
         numbers = range(count.asked, count.asked + count.next_count)
         for number in numbers:
-            request = layout.answer_request(instruction, instance.input, number)
+            request = layout.answer_request(
+                member.instruction, instance.input, number, member.shown
+            )
             requests.append(_distinct(request, requests))
         for vote in await run.gather(*(one(number) for number in numbers)):
             count = count.add(vote, instance.output)
