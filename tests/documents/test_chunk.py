@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
+from selfsown.documents.blocks import blocks
 from selfsown.documents.chunk import Chunk, chunk
 from selfsown.documents.tokens import count_tokens
 
@@ -119,3 +120,36 @@ def test_hostile_texts_are_cut_in_linear_time(hostile: str) -> None:
 def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(ConfigError, match="chunk limit of 0"):
         chunk("text", 0)
+
+
+INDENTED = """\
+=====
+Title
+=====
+
+    A whole text may be set in by four blanks, as pages of manuals are. It is prose, since it
+    is made of sentences with few signs in them.
+
+    x = [f(1), {"a": 2}]
+
+    After the example it goes on with more sentences, which are as plain as those before it.
+
+Use it so::
+
+   x = 1
+
+.. code-block:: python
+
+   y = 2
+
+It was in the year
+1999. Then came another.
+"""
+
+
+def test_what_is_set_in_is_code_only_if_it_does_not_read_like_prose() -> None:
+    found = [(one.kind, INDENTED[one.start : one.end].split()[0]) for one in blocks(INDENTED)]
+    assert found == [
+        ("heading", "====="), ("prose", "A"), ("code", "x"), ("prose", "After"), ("prose", "Use"),
+        ("code", "x"), ("prose", ".."), ("code", "y"), ("prose", "It"),
+    ]  # fmt: skip

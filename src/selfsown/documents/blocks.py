@@ -3,7 +3,8 @@
 Blocks follow each other without a gap and cover the text; blank lines belong to the block before
 them (at the start of the text, to the first one). Markdown is understood, and of other forms what
 plain text shares with it: underlined headings, bullets, tables drawn with bars or plus signs, code
-that is set in by four blanks. Each line is looked at once, so the time is linear in the text.
+that is set in by four blanks or announced by `::`. What is set in and reads like sentences is
+prose. Each line is looked at a few times at most, so the time is linear in the text.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ Kind = Literal["prose", "list", "table", "code", "heading"]
 _HEADING: Final = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ITEM: Final = re.compile(r"[ \t]{0,12}(?:[-*+•‣◦–]|\(?(?:\d{1,4}|[A-Za-z])[.)])[ \t]+\S")  # noqa: RUF001 a bullet
+_FIRST: Final = re.compile(r"[ \t]{0,12}(?:[-*+•‣◦]|\(?[1aAiI][.)])[ \t]+\S")
+"""An item that may begin within a paragraph: a line may well begin with `1999.` by chance."""
+_LITERAL: Final = re.compile(
+    r"\s*\.\. (?:code|code-block|sourcecode|parsed-literal|literalinclude|math|doctest)::"
+)
+_SENTENCES: Final = re.compile(r"[^\W\d_]{2}[.!?:][\"'”’)]*(?:\s|$)")  # noqa: RUF001 quotes
+_SYMBOLS: Final = re.compile(r"[{}\[\]<>=;_|\\$#*/&^~`@%+]")
 _RULE: Final = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-*:?\s*)+$")
 _LONGEST_RULE: Final = 1000
 """Characters of a line that may still be the rule below a table's header."""
@@ -97,14 +105,20 @@ def _next(lines: list[_Line], at: int) -> tuple[Kind, int]:
         return "code", _behind_fence(lines, at, fence[1])
     if _HEADING.match(line):
         return "heading", at + 1
+    if lines[at].indent >= 2 and _is_announced(lines, at):
+        return "code", _behind_indented(lines, at, lines[at].indent)
     if lines[at].indent >= 4 and not _ITEM.match(line):
-        return "code", _behind_indented(lines, at)
+        if _reads_like_prose(lines, at):
+            return "prose", _behind_paragraph(lines, at)
+        return "code", _behind_indented(lines, at, 4)
     if _is_table(lines, at):
         return "table", _behind_table(lines, at)
     if _ITEM.match(line):
         return "list", _behind_list(lines, at)
     if _is_underlined(lines, at):
         return "heading", at + 2
+    if _is_rule(line) and at + 2 < len(lines) and _is_underlined(lines, at + 1):
+        return "heading", at + 3
     return "prose", _behind_prose(lines, at)
 
 
@@ -117,15 +131,47 @@ def _behind_fence(lines: list[_Line], at: int, mark: str) -> int:
     return len(lines)
 
 
-def _behind_indented(lines: list[_Line], at: int) -> int:
-    """Behind the last line that is set in by four columns; blank lines may stand between."""
-    behind = at + 1
-    for number in range(at + 1, len(lines)):
-        if lines[number].is_blank:
-            continue
-        if lines[number].indent < 4:
-            break
-        behind = number + 1
+def _is_announced(lines: list[_Line], at: int) -> bool:
+    """Whether the line before the blank ones says that code follows, as in reStructuredText."""
+    before = at - 1
+    while before >= 0 and lines[before].is_blank:
+        before -= 1
+    if before < 0 or before == at - 1:
+        return False
+    return lines[before].text.endswith("::") or _LITERAL.match(lines[before].text) is not None
+
+
+def _reads_like_prose(lines: list[_Line], at: int) -> bool:
+    """Whether a paragraph that is set in holds sentences: a whole text may be, or a quotation."""
+    text = "\n".join(line.text for line in lines[at : _behind_paragraph(lines, at)])
+    words = text.split()
+    if len(words) < 12 or words[0] in (">>>", "$", "#"):
+        return False
+    signs = sum(map(len, words))
+    return (
+        len(_SYMBOLS.findall(text)) < 0.02 * signs
+        and len(_SENTENCES.findall(text)) * 30 >= len(words)
+        and 3 <= signs / len(words) <= 9
+    )
+
+
+def _behind_paragraph(lines: list[_Line], at: int) -> int:
+    while at < len(lines) and not lines[at].is_blank:
+        at += 1
+    return at
+
+
+def _behind_indented(lines: list[_Line], at: int, least: int) -> int:
+    """Behind the last line that is set in so far; blank lines may stand between, prose not."""
+    behind = number = at + 1
+    while number < len(lines):
+        if not lines[number].is_blank:
+            if lines[number].indent < least:
+                break
+            if lines[number - 1].is_blank and _reads_like_prose(lines, number):
+                break
+            behind = number + 1
+        number += 1
     return behind
 
 
@@ -167,7 +213,7 @@ def _behind_prose(lines: list[_Line], at: int) -> int:
     """Behind the last line of a paragraph: up to a blank line or the start of something else."""
     at += 1
     while at < len(lines) and not lines[at].is_blank:
-        if _starts_other(lines, at) or _ITEM.match(lines[at].text):
+        if _starts_other(lines, at) or _FIRST.match(lines[at].text):
             break
         at += 1
     return at
@@ -183,6 +229,11 @@ def _is_underlined(lines: list[_Line], at: int) -> bool:
     """A title with a line of one repeated sign below it, about as long as itself."""
     title = lines[at].text.strip()
     below = lines[at + 1].text if at + 1 < len(lines) else ""
-    if len(title) > _LONGEST_TITLE or len(below) < 3 or below[0] not in _UNDERLINES:
+    if len(title) > _LONGEST_TITLE or not _is_rule(below) or _is_rule(title):
         return False
-    return below == below[0] * len(below) and (len(below) >= len(title) or below[0] in "=-")
+    return len(below) >= len(title) or below[0] in "=-"
+
+
+def _is_rule(line: str) -> bool:
+    """A line of three or more of one sign."""
+    return len(line) >= 3 and line[0] in _UNDERLINES and line == line[0] * len(line)
