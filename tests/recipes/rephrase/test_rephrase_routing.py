@@ -10,8 +10,9 @@ from tests.recipes.rephrase.rivers import document, rephrasing, sentence, stages
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.documents.document import Document
 from selfsown.recipes.rephrase.formal import formal
-from selfsown.recipes.rephrase.lineage import refuse_rephrase
+from selfsown.recipes.rephrase.lineage import _run_above, refuse_rephrase
 from selfsown.recipes.rephrase.routing import Level, Routing
+from selfsown.runner import run
 
 CODE = "```python\nprint(1 + 1)\n```\n"
 MATHS = "$$\\int_0^1 x^2 \\, dx = \\frac{1}{3}$$\n"
@@ -86,7 +87,6 @@ def test_routes_that_lead_nowhere_are_refused(tmp_path: Path) -> None:
         {"origin": "model"},
         {"kind": "synthetic"},
         {"template_id": "medium/1@1"},
-        {"record_id": "r-0123456789abcdef"},
         {"style": "medium"},
         {"style": "textbook", "doc_id": "d1"},
         {"model_depth": 1, "keys": []},
@@ -99,7 +99,13 @@ def test_what_a_model_wrote_is_never_rephrased(fields: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"origin": "web"}, {"style": "news"}, {"kind": "essay", "model_depth": 0}]
+    "fields",
+    [
+        {"record_id": "r-0123456789abcdef", "topic": "birds"},
+        {"origin": "web"},
+        {"style": "news"},
+        {"kind": "essay", "model_depth": 0},
+    ],
 )
 def test_originals_with_fields_of_their_own_pass(fields: dict[str, object]) -> None:
     refuse_rephrase(Document("d", "A text.", fields=fields), "row 1")  # type: ignore[arg-type]
@@ -114,4 +120,20 @@ def test_the_records_of_a_run_are_refused_as_rows_and_by_their_place(tmp_path: P
     bare = {"text": "What it said.", "source": str(tmp_path / "run" / "accepted.jsonl:1")}
     with pytest.raises(InputError, match="in the run directory"):
         rephrasing(tmp_path / "again", [bare])
-    assert not (tmp_path / "again" / "journal.sqlite").exists() or not made.failed
+
+
+def test_a_run_directory_as_documents_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    rephrasing(tmp_path / "run")
+    with pytest.raises(InputError, match=r"no document can be read; the first, .*run directory"):
+        run("rephrase", documents=tmp_path / "run", model="lab", out=tmp_path / "again")
+
+
+def test_documents_that_a_run_only_labelled_are_originals(tmp_path: Path) -> None:
+    (tmp_path / "provenance.jsonl").touch()
+    (tmp_path / "journal.sqlite").touch()
+    labelled = Document("d", "Labelled.", source=str(tmp_path / "accepted.jsonl:1"))
+    with pytest.raises(InputError, match="in the run directory"):
+        refuse_rephrase(labelled, "row 1")
+    _run_above.cache_clear()
+    (tmp_path / "manifest.json").write_text('{"data": {"recipe": "topics"}}')
+    refuse_rephrase(labelled, "row 1")

@@ -1,7 +1,8 @@
 """Originals only: what a model wrote is never rephrased again.
 
 A rephrase of a rephrase loses a little of its source each time, and nobody sees it. So a row is
-refused that says that it comes from a model, or from a run directory.
+refused that says that it comes from a model, or from a run directory. Runs that label documents and
+write none (`topics`) hand originals on.
 
 What is not noticed: a text that was copied out of a run without the fields beside it.
 """
@@ -13,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from selfsown.core.errors import InputError
 from selfsown.core.journal import JOURNAL_NAME
 from selfsown.core.request import JSON
@@ -20,6 +23,8 @@ from selfsown.core.rundir import MANIFEST
 from selfsown.documents.document import Document
 from selfsown.recipes.rephrase.style import NAMES, UNCHANGED
 
+_LABELLING: Final = frozenset({"topics"})
+"""Recipes whose records are their documents, unchanged."""
 _STYLES: Final = frozenset((*NAMES, UNCHANGED))
 
 
@@ -45,9 +50,8 @@ def _sign(fields: Mapping[str, JSON]) -> str:
     for name, value in (("origin", "model"), ("kind", "synthetic")):
         if fields.get(name) == value:
             return f"its `{name}` is `{value}`"
-    for name in ("template_id", "record_id"):
-        if fields.get(name) is not None:
-            return f"it has a `{name}`, as records of a run do"
+    if fields.get("template_id") is not None:
+        return "it has a `template_id`, as what a model wrote has"
     style = fields.get("style")
     if isinstance(style, str) and (style in _STYLES or "doc_id" in fields):
         return f"its `style` is `{style}`, as in records of this recipe"
@@ -69,5 +73,15 @@ def _run_above(folder: str) -> str:
     path = Path(folder)
     if path.name == "inputs":
         return ""
-    is_run = (path / JOURNAL_NAME).is_file() or (path / MANIFEST).is_file()
-    return folder if is_run and (path / "provenance.jsonl").is_file() else ""
+    if not (path / "provenance.jsonl").is_file() or not (path / JOURNAL_NAME).is_file():
+        return ""
+    return "" if _recipe_of(path) in _LABELLING else folder
+
+
+def _recipe_of(directory: Path) -> str:
+    """The recipe of a run directory; empty where its manifest does not say."""
+    try:
+        manifest = orjson.loads((directory / MANIFEST).read_bytes())
+        return str(manifest["data"]["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -24,7 +24,8 @@ from selfsown.recipes.rephrase.options import Options
 from selfsown.recipes.rephrase.style import Style
 
 _KEPT: Final = ("source", "licence", "format", "title")
-_FIELDS: Final = ("topic", "quality")
+FIELDS: Final = ("topic", "quality")
+"""Of a document's own fields those that its chunks and rephrases have, too."""
 _LONGEST_HINT: Final = 120
 """Characters of a title or a section's heading that are shown."""
 
@@ -38,7 +39,7 @@ class Original:
     id: str
     title: str
     facts: Mapping[str, JSON]
-    """Of its row: source, licence, format, title, topic, quality, where it has them."""
+    """Of its row: source, licence, format, title, topic and quality, where it has them."""
     n_chunks: int
     n_tokens: int
     """Of all its chunks."""
@@ -93,7 +94,7 @@ class Passage:
             "kind": self.kind,
             "start": self.start,
             "end": self.end,
-            **{name: self.original.facts[name] for name in _FIELDS if name in self.original.facts},
+            **{name: self.original.facts[name] for name in FIELDS if name in self.original.facts},
         }
 
 
@@ -112,6 +113,9 @@ class Cutter:
     ) -> None:
         self._options, self._registry, self._count = options, registry, count
         self._filters = filters
+        routing = options.routing
+        self._quality = routing.field if routing else ""
+        self._fields = tuple(dict.fromkeys((*FIELDS, *filter(None, (self._quality,)))))
 
     def passages(self, rows: Iterable[Mapping[str, JSON]]) -> Iterator[Item]:
         """Every row as what it comes to: at least one item each.
@@ -151,7 +155,7 @@ class Cutter:
             number,
             document.id,
             _line(document.title),
-            _facts(document),
+            self._facts(document),
             len(chunks),
             sum(one.n_tokens for one in chunks),
         )
@@ -174,12 +178,19 @@ class Cutter:
                 score,
             )
 
+    def _facts(self, document: Document) -> dict[str, JSON]:
+        named = {name: str(getattr(document, name)) for name in _KEPT}
+        found: dict[str, JSON] = {name: value for name, value in named.items() if value}
+        return found | {
+            name: document.fields[name] for name in self._fields if name in document.fields
+        }
+
     def _fate(
         self, text: str, kind: str, n_tokens: int, original: Original, styles: Sequence[Style]
     ) -> tuple[str | None, float | None, bool]:
         """Why a chunk is left out, the number that decided, and whether it passes through."""
         if not styles:
-            quality = original.facts.get("quality")
+            quality = original.facts.get(self._quality)
             return "routed", float(quality) if isinstance(quality, int | float) else None, False
         verdict = first_drop(self._filters, text)
         if not verdict.ok:
@@ -208,12 +219,6 @@ def originals(rows: Iterable[Mapping[str, JSON]]) -> Iterator[Document | Unread]
 def is_long_enough(style: Style, chunk_tokens: int, document_tokens: int) -> bool:
     """Whether a style takes a chunk."""
     return chunk_tokens >= style.least_chunk and document_tokens >= style.least_document
-
-
-def _facts(document: Document) -> dict[str, JSON]:
-    named = {name: str(getattr(document, name)) for name in _KEPT}
-    found: dict[str, JSON] = {name: value for name, value in named.items() if value}
-    return found | {name: document.fields[name] for name in _FIELDS if name in document.fields}
 
 
 def _place(number: int, document: Document) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from selfsown.core.errors import ConfigError
+from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.request import JSON
 from selfsown.core.run import Run
 from selfsown.documents.document import Unread
@@ -57,7 +57,7 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
     Raises:
         ConfigError: the audit has no judge, or a filter cannot be used.
         InputError: a row is no document or no original, or lacks the quality that its styles
-            depend on; names the row.
+            depend on, and is named; or none can be read.
     """
     if options.audit_share:
         missing = [role for role in options.auditor().roles if role not in roles]
@@ -70,9 +70,21 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
     independent_filters(options.source_filters, "chunks")
     independent_filters(options.filters, "rephrases")
     cutter = Cutter(options, options.registry(), counter())
+    unread: Unread | None = None
+    count = 0
     for number, document in enumerate(originals(rows)):
-        if not isinstance(document, Unread):
+        if isinstance(document, Unread):
+            unread = unread or document
+        else:
             cutter.styles(document, number)
+            count += 1
+    if unread and not count:
+        raise InputError(
+            f"no document can be read; the first, `{unread.source}`: {unread.reason}"
+            + (f", {unread.detail}" if unread.detail else ""),
+            why="there is nothing to rephrase; what a run made is no original, and is not read",
+            fix="selfsown documents check PATH  lists all files with their reasons",
+        )
 
 
 def _note_settings(run: Run, options: Options) -> None:
