@@ -19,6 +19,7 @@ from selfsown.sweep.arms import Arm, Student
 from selfsown.sweep.lab_mixture import SEED_TOKENS, MixtureWorld, mixture_design, written
 from selfsown.sweep.lab_noise import NoiseWorld, noise_design
 from selfsown.sweep.material import Design
+from selfsown.sweep.noise_text import NoisyTexts
 from selfsown.sweep.run import SweepOptions, run_sweep
 from selfsown.sweep.student import Shape
 
@@ -83,6 +84,23 @@ def test_held_out_kinds_and_tasks_of_the_mixture_world_are_complete() -> None:
     assert all(len(texts) == 2 for texts in world.held_out().values())
     assert [task.kind for task in world.tasks()] == ["facts"] * 5 + ["suite"] * 5
     assert mixture_design().arms[0].name == mixture_design().reference
+
+
+def test_given_text_is_cut_into_passages_and_whole_documents_are_held_out(tmp_path: Path) -> None:
+    texts = [
+        " ".join(f"Document {n} says in line {k} that the garden is green." for k in range(60))
+        for n in range(40)
+    ]
+    world = NoisyTexts(_write(tmp_path / "text.jsonl", texts, "d"), passages=50)
+    sources = world.sources(tmp_path, 0)
+    rows = [json.loads(line) for line in sources["clean"].path.read_text().splitlines()]
+    noisy = [json.loads(line) for line in sources["noisy"].path.read_text().splitlines()]
+    assert [row["doc_id"] for row in rows] == [row["doc_id"] for row in noisy]
+    assert {row["kind"] for row in noisy} == {"real"}
+    assert all(any(row["text"] in text for text in texts) for row in rows)
+    held_out = {text.split()[1] for text in world.held_out()["clean"]}
+    assert held_out
+    assert held_out.isdisjoint(row["text"].split()[1] for row in rows)
 
 
 def _write(path: Path, texts: list[str], name: str) -> Path:

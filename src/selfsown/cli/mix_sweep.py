@@ -25,6 +25,11 @@ _TOKENS: Final = 2_000_000
     help="Instead of sources: an experiment in the lab's world, half an hour of one core.",
 )
 @click.option(
+    "--clean",
+    type=click.Path(path_type=Path, exists=True),
+    help="With --lab noise: make this clean text noisy, instead of the lab's.",
+)
+@click.option(
     "--held-out",
     "held_out",
     multiple=True,
@@ -89,7 +94,9 @@ def sweep(out: Path, as_json: bool, **given: Any) -> None:
     )
     if lab and (sources or given["held_out"] or given["tasks"] or given["ratios"]):
         raise click.UsageError("--lab brings its own sources, held-out text, tasks and arms")
-    design = _lab(lab) if lab else _given(sources, given)
+    if given["clean"] and lab != "noise":
+        raise click.UsageError("--clean goes with --lab noise")
+    design = _lab(lab, given["clean"]) if lab else _given(sources, given)
     found = run_sweep(design, options, out, lambda line: click.echo(line, err=True))
     if as_json:
         click.echo(orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2))
@@ -99,10 +106,13 @@ def sweep(out: Path, as_json: bool, **given: Any) -> None:
         click.echo(f"next: {mix_command(found, design, sources)}", err=True)
 
 
-def _lab(name: str) -> Design:
+def _lab(name: str, clean: Path | None) -> Design:
     from selfsown.sweep.lab_mixture import mixture_design
     from selfsown.sweep.lab_noise import noise_design
+    from selfsown.sweep.noise_text import noisy_text_design
 
+    if clean is not None:
+        return noisy_text_design(clean)
     return noise_design() if name == "noise" else mixture_design()
 
 

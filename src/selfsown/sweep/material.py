@@ -83,12 +83,9 @@ def write_texts(
         is_real: whether people wrote them; in the lab, whether the world's grammar did.
     """
     kind: Kind = "real" if is_real else "synthetic"
-    write_lines(
-        path,
-        (
-            orjson.dumps({"id": f"{prefix}-{name}", "doc_id": name, "kind": kind, "text": text})
-            + b"\n"
-            for name, text in texts
-        ),
+    rows = (
+        {"id": f"{prefix}-{name}", "doc_id": name, "kind": kind, "text": text}
+        for name, text in texts
     )
+    write_lines(path, map(orjson.dumps, rows))
     return SourceFile(path, kind)
