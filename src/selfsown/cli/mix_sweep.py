@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from selfsown.sweep.material import Design
 
 _POSITIVE: Final = click.IntRange(min=1)
-_LAB_TOKENS: Final = {"noise": 1_000_000, "mixture": 1_600_000}
+_LAB: Final = {"noise": (1_000_000, 4.0), "mixture": (1_600_000, 4.0), "scarce": (1_600_000, 20.0)}
+"""Experiment → tokens of a student, most epochs."""
 _TOKENS: Final = 2_000_000
 
 
@@ -21,7 +22,7 @@ _TOKENS: Final = 2_000_000
 @source_options
 @click.option(
     "--lab",
-    type=click.Choice(list(_LAB_TOKENS)),
+    type=click.Choice(list(_LAB)),
     help="Instead of sources: an experiment in the lab's world, half an hour of one core.",
 )
 @click.option(
@@ -52,7 +53,7 @@ _TOKENS: Final = 2_000_000
     "--tokens",
     type=_POSITIVE,
     metavar="N",
-    help="That every student reads.  [default: 2000000; of --lab 1000000 or 1600000]",
+    help="That every student reads.  [default: 2000000; of --lab its own]",
 )
 @click.option("--seeds", default=2, show_default=True, type=_POSITIVE, help="Students of each arm.")
 @click.option("--width", default=96, show_default=True, type=_POSITIVE, help="Of a student.")
@@ -83,13 +84,14 @@ def sweep(out: Path, as_json: bool, **given: Any) -> None:
     from selfsown.sweep.run import SweepOptions, run_sweep
     from selfsown.sweep.student import Shape
 
-    most, sources = given["max_epochs"], given_sources(given)
-    lab, tokens = given["lab"], given["tokens"] or _LAB_TOKENS.get(given["lab"], _TOKENS)
+    lab, most = given["lab"], given["max_epochs"]
+    sources = given_sources(given)
+    tokens, epochs = _LAB.get(lab, (_TOKENS, most))
     options = SweepOptions(
-        tokens,
+        given["tokens"] or tokens,
         tuple(range(given["seeds"])),
         Shape(width=given["width"], layers=given["layers"]),
-        most,
+        epochs,
         given["allow_all_synthetic"],
     )
     if lab and (sources or given["held_out"] or given["tasks"] or given["ratios"]):
@@ -107,13 +109,15 @@ def sweep(out: Path, as_json: bool, **given: Any) -> None:
 
 
 def _lab(name: str, clean: Path | None) -> Design:
-    from selfsown.sweep.lab_mixture import mixture_design
+    from selfsown.sweep.lab_mixture import SCARCE, MixtureWorld, mixture_design
     from selfsown.sweep.lab_noise import noise_design
     from selfsown.sweep.noise_text import noisy_text_design
 
     if clean is not None:
         return noisy_text_design(clean)
-    return noise_design() if name == "noise" else mixture_design()
+    if name == "noise":
+        return noise_design()
+    return mixture_design(SCARCE if name == "scarce" else MixtureWorld())
 
 
 def _given(sources: list[Any], given: dict[str, Any]) -> Design:

@@ -52,7 +52,9 @@ class MixtureWorld:
     """The material of the experiment."""
 
     documents: int = 2_600
-    """Of a seed, real and written each; about 0.5 million tokens."""
+    """Of a seed; about 0.5 million tokens real, and as many written."""
+    real_documents: int | None = None
+    """The first of these that students may read; None: all. The writer goes on from all."""
     temperature: float = 0.8
     """Of the writer."""
     held_out_documents: int = 30
@@ -62,7 +64,8 @@ class MixtureWorld:
 
     def identity(self) -> Mapping[str, JSON]:
         """The world's name and sizes."""
-        return {"material": "lab mixture", **asdict(self)}
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"material": "lab mixture", **given}
 
     def tokenizer(self, folder: Path) -> Path:
         """That of the lab's model."""
@@ -72,7 +75,8 @@ class MixtureWorld:
         """Documents of the corpus, and what the model wrote from their beginnings."""
         stream = islice(documents_by_kind(_CORPUS_SEED + seed), self.documents)
         own = [(f"{kind}-{n}", text_of(made)) for n, (kind, made) in enumerate(stream)]
-        real = write_texts(folder / f"{REAL}.jsonl", own, prefix=REAL, is_real=True)
+        readable = own[: self.real_documents]
+        real = write_texts(folder / f"{REAL}.jsonl", readable, prefix=REAL, is_real=True)
         path = folder / f"{WRITTEN}.jsonl"
         if path.exists():  # the dear part of a sweep that was killed and goes on
             return {REAL: real, WRITTEN: SourceFile(path, "synthetic")}
@@ -93,6 +97,10 @@ class MixtureWorld:
     def tasks(self) -> Sequence[Cloze]:
         """Facts, then items of the suite."""
         return [*islice(_facts(), self.fact_tasks), *islice(_suite(), self.suite_tasks)]
+
+
+SCARCE: Final = MixtureWorld(real_documents=520)
+"""A fifth of the real text: students of it alone read it some sixteen times."""
 
 
 def mixture_design(world: MixtureWorld | None = None) -> Design:
