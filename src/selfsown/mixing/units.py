@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import orjson
@@ -32,7 +32,10 @@ class Unit:
 
     def pack(self) -> bytes:
         """As bytes, for a scratch file; `unpack` gives an equal unit."""
-        return orjson.dumps(astuple(self))
+        return orjson.dumps(
+            (self.id, self.doc_id, self.kind, self.text, self.tokens, self.model_depth,
+             self.parents)
+        )  # fmt: skip
 
     @classmethod
     def unpack(cls, packed: bytes) -> Unit:
