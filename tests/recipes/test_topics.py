@@ -16,7 +16,7 @@ import pytest
 from tests.topics.worlds import NAMES, text_of, topics, vocabulary
 
 from selfsown.core.config import make_config
-from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.errors import ConfigError, InputError, Interrupted
 from selfsown.core.model import Capabilities
 from selfsown.core.request import JSON, Request
 from selfsown.core.rundir import read_lines
@@ -92,6 +92,19 @@ def test_rows_stay_human_texts_so_that_they_may_be_rephrased(tmp_path: Path) -> 
     assert {row["origin"] for row in lines} == {"human"}  # type: ignore[call-overload,index]
     assert all("style" not in row and "origin" not in row for row in result.accepted)
     assert {row["id"] for row in result.accepted} == {f"d{n}" for n in range(60)}
+
+
+@pytest.mark.parametrize("recipe", ["cosmopedia", "rephrase"])
+def test_the_rows_of_the_run_feed_the_recipes_that_write(tmp_path: Path, recipe: str) -> None:
+    sorted_, _ = sort(tmp_path / "run", rows_of(2, 20))
+    form = {"recipe": recipe, "models": {"generator": "scripted"}, "out": str(tmp_path / recipe)}
+    answer = ScriptedModel([{"text": "An answer that nobody needs to like."}])
+    rows = list(sorted_.accepted)[:4]
+    result = run_loop(execute(make_config(form), Start(), rows=rows, opened={"generator": answer}))
+    stages = {stage["stage"]: stage for stage in result.manifest["data"]["stages"]}
+    assert stages["documents"]["accepted"] == 4
+    judged = [row["record"] for row in [*result.rejected, *result.failed]] + list(result.accepted)
+    assert {row["topic"] for row in judged} <= {"All about birds", "All about engines"}
 
 
 def test_the_same_rows_give_the_same_files_on_two_runs_and_in_a_plan(tmp_path: Path) -> None:
@@ -209,6 +222,20 @@ def test_documents_are_data_in_the_prompt(tmp_path: Path) -> None:
     for request in model.requests:
         assert "{{ 7 * 7 }}" in request.messages[-1].text
         assert "\nTopic: Hacked" not in request.messages[-1].text
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_topics(tmp_path: Path) -> None:
+    rows, whole = rows_of(3, 30), tmp_path / "whole"
+    sort(whole, rows)
+    form = {"recipe": "topics", "models": {"generator": "scripted"}, "out": str(tmp_path / "cut")}
+    opened = {"generator": ScriptedModel(librarian, stop_after=1)}
+    with pytest.raises(Interrupted):
+        run_loop(execute(make_config({**form, "seed": 3}), Start(), rows=rows, opened=opened))
+    _, model = sort(tmp_path / "cut", rows)
+    assert len(model.requests) < 3
+    for name in ("accepted", "rejected"):
+        one, other = (folder / f"{name}.jsonl" for folder in (whole, tmp_path / "cut"))
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_base_model_is_asked_to_continue(tmp_path: Path) -> None:
