@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ONCE = ("--retry-failed",)
 """Flags that the command which resumes must not repeat."""
+_TEXTS = ("rephrase", "text")
+"""Target units of recipes whose records are texts to pretrain on."""
 
 
 @click.command()
@@ -248,14 +250,20 @@ def _print_next(directory: Path, asked: Asked, result: RunResult) -> None:
     target = asked.config.target or asked.recipe.target
     if target is not None and result.stop == "target":
         click.echo(f"more: {extend_command(program(), directory, target)}", err=True)
+    click.echo(f"next: {program()} {_use_of(directory, asked)}", err=True)
+
+
+def _use_of(directory: Path, asked: Asked) -> str:
+    """What makes training data of the records: pairs, texts, or requests with answers."""
     quoted = shlex.quote(str(directory))
-    is_pairs = asked.recipe.target_unit == "pair"
-    after = (
-        f"pairs {quoted} -o pairs.jsonl"
-        if is_pairs
-        else (f"export {quoted} --format messages -o train.jsonl")
-    )
-    click.echo(f"next: {program()} {after}", err=True)
+    if asked.recipe.target_unit == "pair":
+        return f"pairs {quoted} -o pairs.jsonl"
+    if asked.recipe.target_unit in _TEXTS:
+        documents, rows = asked.config.documents, asked.config.rows
+        real = shlex.quote(str(documents.paths[0] if documents is not None else rows or "FILE"))
+        sources = f"--real documents={real}:1 --synthetic texts={quoted}:1"
+        return f"mix {sources} --pass-over texts -o mixture"
+    return f"export {quoted} --format messages -o train.jsonl"
 
 
 def _print_resume(start: Start) -> None:
