@@ -237,6 +237,20 @@ def test_holes_and_blank_texts_are_listed(tmp_path: Path) -> None:
     assert (left_out["source"], left_out["reason"]) == ("easy", "empty")
     told: Any = result.record["sources"]
     assert (told[1]["texts"], told[1]["joined_chunks"], told[1]["holes"]) == (20, 59, 1)
+    whole = mix([web, easy], tmp_path / "whole", MixOptions(tokens=2_000, whole_only=True))
+    told = whole.record["sources"]
+    assert (told[1]["texts"], told[1]["left_out"]) == (19, {"empty": 1, "hole": 1})
+
+
+def test_a_mixture_and_its_sources_lie_apart(tmp_path: Path) -> None:
+    web, easy = two_sources(tmp_path / "docs", 20)
+    folder = replace(web, path=tmp_path / "docs")
+    options = MixOptions(tokens=1_000, force=True)
+    with pytest.raises(ConfigError, match="lie in each other"):
+        mix([folder, easy], tmp_path / "docs" / "mixture", options)
+    out = mix([web, easy], tmp_path / "out", options)
+    with pytest.raises(ConfigError, match="lie in each other"):
+        mix([replace(web, path=out.train[0], kind=None)], tmp_path / "out", options)
 
 
 def test_memory_does_not_grow_with_the_sources(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,5 +141,8 @@ def test_a_rephrase_run_and_its_documents_mix_document_by_document(tmp_path: Pat
     for told in rows_of(tmp_path / "out" / "train.jsonl.provenance.jsonl"):
         names = [part["doc_id"] for part in told["parts"]]
         assert len(names) == len(set(names))
+    only = [one for one in read_source(replace(sources[1], only={"style": ("qa",)}), len)
+            if isinstance(one, Passage)]  # fmt: skip
+    assert [one.unit.kind for one in only] == ["real"], "what passed unchanged has no style"
     texts = json.dumps([row["text"] for row in rows_of(result.train[0])])
     assert texts.count("print(x") == 2 if "d3" in by_doc else 1

@@ -28,6 +28,12 @@ source_options = with_options(
         help="Repeat this source K times at most, on average.",
     ),
     click.option(
+        "--only",
+        multiple=True,
+        metavar="NAME:FIELD=VALUE",
+        help="Of this source only rows with the value, for example easy:style=easy.",
+    ),
+    click.option(
         "--max-epochs",
         default=4.0,
         show_default=True,
@@ -42,7 +48,7 @@ def given_sources(given: dict[str, Any]) -> list[MixSource]:
     """The sources that `source_options` name, taken out of what was given.
 
     Raises:
-        UsageError: --epochs names no source.
+        UsageError: --epochs or --only name no source.
         ConfigError: a source has another form.
     """
     from dataclasses import replace
@@ -56,11 +62,21 @@ def given_sources(given: dict[str, Any]) -> list[MixSource]:
         ("source", None),
     ]
     sources = [parse_source(text, kind, most) for name, kind in kinds for text in given.pop(name)]
-    unknown = epochs.keys() - {source.name for source in sources}
-    if unknown:
-        raise click.UsageError(f"--epochs names no source: `{min(unknown)}`")
+    chosen: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name, field, value in map(_choice, given.pop("only")):
+        fields = chosen.setdefault(name, {})
+        fields[field] = (*fields.get(field, ()), value)
+    names = {source.name for source in sources}
+    for option, named in (("--epochs", epochs.keys()), ("--only", chosen.keys())):
+        if named - names:
+            raise click.UsageError(f"{option} names no source: `{shown(min(named - names))}`")
     return [
-        replace(source, max_epochs=epochs.get(source.name, source.max_epochs)) for source in sources
+        replace(
+            source,
+            max_epochs=epochs.get(source.name, source.max_epochs),
+            only=chosen.get(source.name, {}),
+        )
+        for source in sources
     ]
 
 
@@ -70,3 +86,11 @@ def _epochs(text: str) -> tuple[str, float]:
         return name, float(number)
     except ValueError:
         raise click.UsageError(f"--epochs takes NAME=K, not `{shown(text)}`") from None
+
+
+def _choice(text: str) -> tuple[str, str, str]:
+    name, colon, rest = text.partition(":")
+    field, sign, value = rest.partition("=")
+    if not (name and colon and field and sign):
+        raise click.UsageError(f"--only takes NAME:FIELD=VALUE, not `{shown(text)}`")
+    return name, field, value

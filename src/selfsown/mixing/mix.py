@@ -30,7 +30,7 @@ from selfsown.mixing.joining import Joiner
 from selfsown.mixing.options import BLANK_LINE, MixOptions
 from selfsown.mixing.order import Drawn, Shelf, interleave
 from selfsown.mixing.packing import Cut, packed, text_cutter, token_cutter
-from selfsown.mixing.reading import LeftOut, read_source
+from selfsown.mixing.reading import OTHER, LeftOut, read_source
 from selfsown.mixing.record import (
     HOLES,
     LEFT_OUT,
@@ -86,6 +86,8 @@ def mix(
     options, out = options or MixOptions(), Path(out)
     _refuse_sources(sources)
     _refuse_folder(out, options)
+    for source in sources:
+        _refuse_overlap(source, out)
     with locked(out):
         scratch = out / _SCRATCH
         shutil.rmtree(scratch, ignore_errors=True)  # of a mix that was killed
@@ -168,17 +170,21 @@ class _Mixer:
         for found in read_source(source, self._count):
             if isinstance(found, LeftOut):
                 reading.left_out[found.reason] += 1
-                left_out.write(found.row())
+                if found.reason != OTHER:
+                    left_out.write(found.row())
             elif isinstance(found, Passage):
                 reading.passages += 1
                 joiner.add(found)
             else:
                 self._place(number, found)
         for unit, hole in joiner:
-            self._place(number, unit)
             if hole is not None:
                 reading.holes += 1
                 holes.write(hole.row())
+            if hole is not None and self._options.whole_only:
+                reading.left_out["hole"] += 1
+            else:
+                self._place(number, unit)
         shutil.rmtree(self._scratch / "joins", ignore_errors=True)
 
     def _place(self, number: int, unit: Unit) -> None:
@@ -287,3 +293,14 @@ def _refuse_folder(out: Path, options: MixOptions) -> None:
         )
     if out.is_dir():
         refuse_overwrite(tuple(there(out)), force=options.force)
+
+
+def _refuse_overlap(source: MixSource, out: Path) -> None:
+    """Make sure that a mixture is no part of what it is made of, nor the other way round."""
+    place, folder = source.path.resolve(), out.resolve()
+    if place.is_relative_to(folder) or (place.is_dir() and folder.is_relative_to(place)):
+        raise ConfigError(
+            f"source `{source.name}` (`{source.path}`) and the mixture `{out}` lie in each other",
+            why="a mixture would be read as its own source, or written over it",
+            fix="give a folder beside the sources with `-o`",
+        )

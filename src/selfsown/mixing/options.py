@@ -40,6 +40,8 @@ class MixOptions:
     form: FileFormat = "jsonl"
     shard_bytes: int = 0
     """About the size of a file; 0 for one file."""
+    whole_only: bool = False
+    """Leave out texts that were joined from chunks and lack some."""
     allow_all_synthetic: bool = False
     """Write a mixture without any text that people wrote."""
     force: bool = False

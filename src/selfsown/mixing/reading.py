@@ -39,6 +39,7 @@ from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Kind, Passage, Unit
 
 _ROW_FILES: Final = frozenset({".jsonl", ".json", ".csv"})
+OTHER: Final = "other"
 _PARQUET: Final = ".parquet"
 _KINDS: Final[Mapping[JSON, Kind]] = {
     "real": "real",
@@ -58,7 +59,8 @@ class LeftOut:
     place: str
     """File and row, or record."""
     reason: str
-    """`empty`, or another reason for which there is no document."""
+    """`empty`, or another reason for which there is no document; `other`: not chosen by `only`;
+    `hole`: a joined text lacks chunks, and only whole ones were wanted."""
     detail: str = ""
 
     def row(self) -> dict[str, JSON]:
@@ -212,6 +214,9 @@ class _Reader:
             parents=tuple(dict.fromkeys(map(str, filter(None, [*parents, row.get("seed_id")])))),
         )
         index = _chunk_index(row)
+        is_unchanged = index is not None and kind == "real"
+        if not is_unchanged and not _is_wanted(row, self._source.only):
+            return LeftOut(self._source.name, place, OTHER)
         if index is None:
             return unit
         return Passage(unit, string(row.get("style")), index, integer(row["n_chunks"]))
@@ -235,6 +240,11 @@ class _Reader:
                 " which takes what each row says",
             )
         return known or declared or "synthetic"
+
+
+def _is_wanted(row: Mapping[str, JSON], only: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a row has one of the values of every field that is named."""
+    return all(str(row.get(name)) in values for name, values in only.items())
 
 
 def _chunk_index(row: Mapping[str, JSON]) -> int | None:

@@ -85,6 +85,7 @@ def mixture_form(
             "kind": source.kind or "as told",
             "weight": float(source.weight),
             "max_epochs": float(source.max_epochs),
+            "only": {name: list(values) for name, values in source.only.items()},
             "texts": shelf.text_count,
             "tokens": shelf.tokens,
             "real_tokens": shelf.real_tokens,
@@ -100,6 +101,7 @@ def mixture_form(
     return {
         "version": VERSION,
         "settings": {**shown, "token_rows": options.has_token_rows},
+        "tokenizer_sha256": _tokenizer_hash(options.tokenizer),
         "token_source": f"tokenizer `{options.tokenizer}`"
         if options.tokenizer
         else "estimated: UTF-8 bytes / 4",
@@ -164,6 +166,12 @@ def file_facts(folder: Path) -> dict[str, JSON]:
         path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
         for path in sorted(folder.iterdir())
     }
+
+
+def _tokenizer_hash(folder: Path | None) -> str | None:
+    """Of what decides how tokens are counted, where that is one file."""
+    file = folder / "tokenizer.json" if folder else None
+    return sha256_of(file) if file and file.is_file() else None
 
 
 def digest(path: Path) -> dict[str, JSON]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from selfsown.mixing.units import Kind
 
 MAX_EPOCHS: Final = 4.0
 """arXiv:2305.16264: up to four epochs, repeated text is worth almost as much as new text."""
-_NAME: Final = re.compile(r"[\w.-]+")
+_NAME: Final = re.compile(r"\w[\w.-]*")
 _FORM: Final = "NAME=PATH:WEIGHT, for example `web=docs/:2` or `easy=runs/easy:1`"
 
 
@@ -22,7 +23,7 @@ class MixSource:
     """One source and its part in the mixture."""
 
     name: str
-    """Letters, digits, `_`, `.` and `-`; names of a mixture differ."""
+    """A letter or digit, then letters, digits, `_`, `.` and `-`; names of a mixture differ."""
     path: Path
     """JSONL, JSON, CSV, Parquet, a text in another format, a folder of such, or a run directory."""
     weight: float = 1.0
@@ -31,6 +32,9 @@ class MixSource:
     """Who wrote it, where nothing else says so; None: every row has to say it."""
     max_epochs: float = MAX_EPOCHS
     """How often each of its texts may come at most, on average."""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Field → values: other rows stay out, for example of a run in several styles. Chunks that
+    passed unchanged stay with the chunks beside them."""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -42,7 +46,7 @@ class MixSource:
             raise ConfigError(
                 f"`{self.name}` cannot be the name of a source",
                 why="names stand in every row and table of a mixture",
-                fix="use letters, digits, `_`, `.` and `-`",
+                fix="use letters and digits, then also `_`, `.` and `-`",
             )
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise ConfigError(

@@ -38,7 +38,16 @@ class GivenMaterial:
         tasks = None if self.task_file is None else digest(self.task_file)
         return {
             "sources": {
-                one.name: {"epochs": one.max_epochs, **digest(one.path)} for one in self.given
+                one.name: {
+                    "epochs": one.max_epochs,
+                    **(
+                        {"only": {name: list(of) for name, of in one.only.items()}}
+                        if one.only
+                        else {}
+                    ),
+                    **digest(one.path),
+                }
+                for one in self.given
             },
             "held_out": {name: digest(path) for name, path in self.held_out_files.items()},
             "tasks": tasks,
@@ -53,7 +62,9 @@ class GivenMaterial:
 
     def sources(self, folder: Path, seed: int) -> Mapping[str, SourceFile]:
         """The files as they are."""
-        return {one.name: SourceFile(one.path, one.kind, one.max_epochs) for one in self.given}
+        return {
+            one.name: SourceFile(one.path, one.kind, one.max_epochs, one.only) for one in self.given
+        }
 
     def held_out(self) -> Mapping[str, Sequence[str]]:
         """The held-out documents.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,8 @@ class SourceFile:
     """Who wrote them; None: the rows say so."""
     max_epochs: float | None = None
     """How often each may come; None: as often as those of other sources."""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Field → values: rows with others stay out."""
 
 
 class Material(Protocol):

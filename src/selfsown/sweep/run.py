@@ -228,7 +228,7 @@ class _Sweep:
 
     def _weighted(self, name: str, file: SourceFile, share: float) -> MixSource:
         most = self._options.max_epochs if file.max_epochs is None else file.max_epochs
-        return MixSource(name, file.path, share, file.kind, most)
+        return MixSource(name, file.path, share, file.kind, most, file.only)
 
     def _files(self, seed: int) -> Mapping[str, SourceFile]:
         if seed not in self._sources:
