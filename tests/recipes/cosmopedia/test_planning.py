@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.recipes.cosmopedia.scribe import documents, grow, told
+from tests.recipes.cosmopedia.scribe import documents, grow, text_of, told
 
 from selfsown.cli.main import cli
 from selfsown.core.config import make_config
@@ -48,6 +48,18 @@ def test_a_preview_shows_prompts_in_full(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert "<extract>" in shown.output and "Number 0." in shown.output
     assert "--- documents" in shown.output and "--- texts" in shown.output
+
+
+def test_a_finished_run_names_the_way_to_a_mixture_with_real_text(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps(documents(1)[0]) + "\n")
+    script = tmp_path / "answers.jsonl"
+    script.write_text(json.dumps({"text": text_of("x")}) + "\n")
+    given = ["--rows", str(rows), "--model", f"scripted:{script}", "--set", "styles=[how_to]"]
+    out = str(tmp_path / "run")
+    done = CliRunner().invoke(cli, ["run", "cosmopedia", *given, "-o", out])
+    assert done.exit_code == 0, done.output
+    assert f"mix --real documents={rows}:1 --synthetic texts={out}:1" in done.output
 
 
 def audited(out: Path, models: dict[str, ScriptedModel], share: float) -> Any:
