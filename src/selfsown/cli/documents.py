@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from selfsown.cli.document_topics import topics
+
 if TYPE_CHECKING:
     from selfsown.documents.survey import Survey
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 @click.group()
 def documents() -> None:
     """Look at documents: text, Markdown, HTML, PDF, JSONL, JSON, CSV, Parquet, folders of them."""
+
+
+documents.add_command(topics)
 
 
 @documents.command()

@@ -12,15 +12,14 @@ import hashlib
 import heapq
 import math
 from array import array
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON, short_id
-from selfsown.core.run import Run
 from selfsown.documents.document import Document, document_rows
 from selfsown.recipes.topics.options import Options
 from selfsown.topics.clustering import NOISE, Clusters, cluster, nearest
@@ -52,7 +51,29 @@ class Found:
     where there is none."""
 
 
-def documents_of(run: Run) -> Iterator[tuple[int, Document]]:
+class Work(Protocol):
+    """What finding topics needs of a run."""
+
+    seed: int
+
+    def rows(self) -> Iterable[Mapping[str, JSON]]:
+        """The documents as rows; may be read more than once."""
+        ...
+
+    async def effect(
+        self,
+        name: str,
+        version: str,
+        inputs: JSON,
+        fn: Callable[[], JSON | Awaitable[JSON]],
+        *,
+        free: bool = False,
+    ) -> JSON:
+        """What `fn` gives for these inputs, perhaps from before."""
+        ...
+
+
+def documents_of(run: Work) -> Iterator[tuple[int, Document]]:
     """The documents of a run with their row numbers, from 0."""
     for number, document in enumerate(document_rows(run.rows())):
         if isinstance(document, Document):
@@ -65,20 +86,27 @@ def rank(seed: int, *parts: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 
-async def find(run: Run, options: Options) -> Found:
+async def find(run: Work, options: Options, index: Path | None) -> Found:
     """Find the topics.
+
+    Args:
+        run: whose documents have them.
+        options: how.
+        index: folder where the index for queries stays; None: in memory only.
 
     Raises:
         InputError: there are too few documents for clusters.
         MissingExtra: a package is not installed.
     """
-    return await (_by_queries if options.queries else _by_clusters)(run, options)
+    if options.queries:
+        return await _by_queries(run, options, index)
+    return await _by_clusters(run, options)
 
 
 # --- clusters --------------------------------------------------------------------------------
 
 
-async def _by_clusters(run: Run, options: Options) -> Found:
+async def _by_clusters(run: Work, options: Options) -> Found:
     sample = _sample(run, options.sample)
     map_of = _Map(sample, options, run.seed)
     given = options.model_dump(
@@ -104,7 +132,7 @@ async def _by_clusters(run: Run, options: Options) -> Found:
 
 
 async def _assigned(
-    run: Run, map_of: _Map, clusters: str, texts: Sequence[str]
+    run: Work, map_of: _Map, clusters: str, texts: Sequence[str]
 ) -> list[tuple[int, float | None]]:
     inputs: JSON = {"clusters": clusters, "texts": _digest(texts)}
     value = await run.effect(
@@ -113,7 +141,7 @@ async def _assigned(
     return cast("list[tuple[int, float | None]]", value)
 
 
-def _sample(run: Run, size: int) -> list[str]:
+def _sample(run: Work, size: int) -> list[str]:
     """The beginnings of documents drawn without replacement, in the order of the rows."""
     chosen: list[tuple[int, int, str]] = []
     for number, document in documents_of(run):
@@ -192,10 +220,10 @@ class _Map:
 # --- queries ---------------------------------------------------------------------------------
 
 
-async def _by_queries(run: Run, options: Options) -> Found:
+async def _by_queries(run: Work, options: Options, folder: Path | None) -> Found:
     known = fingerprint((document.id, document.text) for _, document in documents_of(run))
     rows = array("q", (number for number, _ in documents_of(run)))
-    index = _Index(run, known)
+    index = _Index(run, known, folder)
     limit = options.limit or len(rows)
     lists = []
     for topic, words in options.queries.items():
@@ -235,21 +263,21 @@ def share_out(
 
 
 class _Index:
-    """The index of a run's documents: read from its directory, or made and left there."""
+    """The index of a run's documents: read from its folder, or made and left there."""
 
-    def __init__(self, run: Run, known: str) -> None:
-        self._run, self._known = run, known
+    def __init__(self, run: Work, known: str, folder: Path | None) -> None:
+        self._run, self._known, self._folder = run, known, folder
         self._retriever: Retriever | None = None
 
     def retriever(self) -> Retriever:
         """The index, made when the first query is not in the journal."""
-        if self._retriever is None:
-            folder = self._run.directory / INDEX
+        folder = self._folder
+        if self._retriever is None and folder is not None:
             self._retriever = load(folder, self._known)
         if self._retriever is None:
             documents = ((document.id, document.text) for _, document in documents_of(self._run))
             self._retriever = build(documents)
-            if self._run.settings.mode == "live":
+            if folder is not None:
                 self._retriever.save(folder, self._known)
         return self._retriever
 

@@ -23,7 +23,7 @@ from selfsown.core.request import JSON
 from selfsown.core.run import Run
 from selfsown.documents.document import Document, Unread, document_rows
 from selfsown.recipes.base import Recipe, Rows
-from selfsown.recipes.topics.finding import find, rank
+from selfsown.recipes.topics.finding import INDEX, find, rank
 from selfsown.recipes.topics.naming import Topic, collect, label, last_ranks
 from selfsown.recipes.topics.options import Options
 from selfsown.topics.choice import choose, match
@@ -47,7 +47,8 @@ async def topics(run: Run, options: Options) -> None:
     documents = run.stage(DOCUMENTS, unit="document")
     labels = run.stage(LABELS, unit="topic")
     output = run.stage(TOPICS, unit="document", output=True)
-    found = await find(run, options)
+    index = run.directory / INDEX if run.settings.mode == "live" else None
+    found = await find(run, options, index)
     known = collect(run, options, found)
     await label(run, options, known, labels)
     excluded = choose(list(dict.fromkeys(one.name for one in known)), options.exclude)
