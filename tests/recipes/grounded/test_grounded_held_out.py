@@ -20,6 +20,7 @@ from selfsown.curate.item_store import Words
 from selfsown.evaluate.open_suite import open_suite
 from selfsown.evaluate.overlap import row_overlaps, suite_index
 from selfsown.evaluation import evaluate
+from selfsown.export.export import export_run
 from selfsown.models.scripted import ScriptedModel
 from selfsown.recipes.grounded.suite import write_suite
 from selfsown.runner import RunResult, run
@@ -155,8 +156,9 @@ def test_a_model_is_scored_on_the_held_out_items(finished: Path, tmp_path: Path)
         text = request.prompt or request.messages[0].text
         return next(answer for question, answer in FACTS.values() if question in text)
 
-    model = ScriptedModel(known)
-    (scores,) = evaluate(model, [suite], tmp_path / "eval").suites
+    model, trained_on = ScriptedModel(known), tmp_path / "train.jsonl"
+    export_run(finished, trained_on)
+    (scores,) = evaluate(model, [suite], tmp_path / "eval", trained_on=[trained_on]).suites
     assert scores.metrics["exact_match"].mean == 1.0
     assert not any(sentence in (r.prompt or r.messages[0].text) for r in model.requests
                    for sentence in FACTS)  # fmt: skip

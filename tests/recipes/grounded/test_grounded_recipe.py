@@ -166,17 +166,22 @@ def test_unread_files_and_passages_without_text_are_named(tmp_path: Path) -> Non
         {"source": "a.pdf", "unread": "encrypted", "detail": "needs a password"},
         {"id": "blank", "text": "  \n"},
         {"id": "short", "text": "A note."},
+        {"id": "machine", "text": "A model wrote this.", "origin": "model"},
         {"id": "code", "text": "```\n" + "call(another, value)\n" * 20 + "```\n"},
         {"id": "again", "text": DOCUMENTS[1]["text"] + "\n"},
     ]
     result = ground(tmp_path / "run", rows=[*DOCUMENTS, *extra], held_out={"share": 0})
-    assert stage(result.manifest, "documents")["rejected"] == {"encrypted": 1, "empty": 1}
+    assert stage(result.manifest, "documents")["rejected"] == {
+        "encrypted": 1,
+        "empty": 1,
+        "synthetic": 1,
+    }
     assert stage(result.manifest, "passages")["rejected"] == {
         "too_short": 1,
         "code": 1,
         "repeated": 1,
     }
-    assert result.manifest["data"]["notes"]["documents"] == {"training": 8}
+    assert result.manifest["data"]["notes"]["documents"] == {"left_out": 1, "training": 8}
 
 
 def test_of_long_documents_some_passages_may_be_drawn(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ _STOP_WORDS: Final = (
 _STOP: Final = frozenset(_STOP_WORDS.split())
 _ASKING: Final = frozenset({"who", "when", "where", "why", "how"})
 """Words that make it another question."""
+_THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _LEAKED_WORDS: Final = 3
 """Fewest content words of an answer that may leak one by one."""
 _LEAKED_SHARE: Final = 0.8
@@ -132,11 +133,16 @@ def grounded_share(answer: str, source: str) -> float:
 
     Words that differ in their ending (from the fifth letter on) count as the same.
     """
-    content = [word for word in tokenize_unicode(answer) if word not in _STOP | _YES_NO]
+    content = [word for word in _words(answer) if word not in _STOP | _YES_NO]
     if not content:
         return 1.0
-    known = {word[:5] for word in tokenize_unicode(source)}
+    known = {word[:5] for word in _words(source)}
     return sum(word[:5] in known for word in content) / len(content)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, in which `1,500` is `1500`."""
+    return tokenize_unicode(_THOUSANDS.sub("", text))
 
 
 def compared_question(item: Item) -> str:

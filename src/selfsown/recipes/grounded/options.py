@@ -69,6 +69,11 @@ class Options(BaseModel):
         None, ge=1, description="Most passages of one document, drawn at random; empty: all."
     )
     code: bool = Field(False, description="Ask about passages of code, too.")
+    synthetic: bool = Field(
+        False,
+        description="Take documents that a model wrote (`origin: model`, `kind: synthetic`), too:"
+        " what they say has no other proof.",
+    )
     held_out: HeldOut = Field(HeldOut(), description="Documents for evaluation only.")
 
     # -- checks without a model
@@ -131,6 +136,7 @@ class Options(BaseModel):
             least_tokens=self.least_tokens,
             most_passages=self.most_passages,
             code=self.code,
+            synthetic=self.synthetic,
         )
 
     @field_validator("prompts")

@@ -25,6 +25,7 @@ from selfsown.recipes.grounded.split import HeldOut, choose_split
 
 HELD_OUT: Final = "held_out"
 TRAINING: Final = "training"
+LEFT_OUT: Final = "left_out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class Cutting:
     """Of one document, drawn at random; None: all."""
     code: bool = False
     """Whether passages of code are taken."""
+    synthetic: bool = False
+    """Whether documents are taken that a model wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +76,18 @@ class Reader:
         self._run, self._cutting, self._index = run, cutting, index
         self._documents = run.stage("documents", unit="document")
         self._passages = run.stage("passages", unit="passage")
-        self._split = choose_split(document_rows(run.rows()), cutting.held_out)
-        self._guard = Guard(
-            one.text
-            for one in (document_rows(run.rows()) if self._split.bound >= 0 else ())
-            if isinstance(one, Document) and self._split.is_held_out(one)
-        )
+        self._split = choose_split((one for _, one in self._originals()), cutting.held_out)
+        self._guard = Guard(one.text for _, one in self._held_out())
         self._seen: set[bytes] = set()
         self.counts: Counter[str] = Counter()
         """Documents by side."""
 
     def passages(self) -> Iterator[Passage]:
         """The passages of both sides, held-out ones first."""
-        if self._split.bound >= 0:
-            for number, one in enumerate(document_rows(self._run.rows())):
-                if isinstance(one, Document) and self._split.is_held_out(one):
-                    candidate = self._enter(number, one, HELD_OUT)
-                    candidate.keep()
-                    yield from self._cut(number, one, candidate, is_held_out=True)
+        for number, one in self._held_out():
+            candidate = self._enter(number, one, HELD_OUT)
+            candidate.keep()
+            yield from self._cut(number, one, candidate, is_held_out=True)
         yield from self._for_training(None)
 
     def training_passages(self) -> Iterator[Passage]:
@@ -102,12 +99,30 @@ class Reader:
         for number, one in enumerate(document_rows(self._run.rows())):
             if isinstance(one, Unread):
                 self._documents.enter(one.row(), order=(number,)).reject(one.reason)
+            elif self._is_refused(one):
+                self._enter(number, one, LEFT_OUT).reject("synthetic")
             elif not self._split.is_held_out(one):
                 candidate = self._enter(number, one, TRAINING)
                 candidate.keep()
                 yield from self._cut(number, one, candidate, is_held_out=False)
             elif reason is not None:
                 self._enter(number, one, HELD_OUT).reject(reason)
+
+    def _originals(self) -> Iterator[tuple[int, Document]]:
+        """The documents that are taken, each with its number among the rows."""
+        for number, one in enumerate(document_rows(self._run.rows())):
+            if isinstance(one, Document) and not self._is_refused(one):
+                yield number, one
+
+    def _held_out(self) -> Iterator[tuple[int, Document]]:
+        if self._split.bound >= 0:
+            yield from (pair for pair in self._originals() if self._split.is_held_out(pair[1]))
+
+    def _is_refused(self, document: Document) -> bool:
+        """Whether a model wrote it, as its row says, and that rejects it."""
+        fields = document.fields
+        is_synthetic = fields.get("origin") == "model" or fields.get("kind") == "synthetic"
+        return is_synthetic and not self._cutting.synthetic
 
     def _enter(self, number: int, document: Document, side: str) -> Candidate:
         self.counts[side] += 1
