@@ -366,7 +366,7 @@ def test_a_rephrase_that_an_encoder_puts_elsewhere_is_rejected(
     lax = {"medium": {"faithful": {"without": ["missing_part", "added_name", "changed_number"]}}}
     given: dict[str, Any] = {"encoder": "bags", "least_similarity": 0.4, "change": lax}
     rows = [document(0), document(1)]
-    off = "Quite another thing altogether " + " ".join(_word(k) for k in range(30))
+    off = "Quite another thing altogether: " + " ".join(_word(k) for k in range(30)) + "."
 
     def words(style: str, passage: str) -> str:
         return honest(style, passage) if "Ardel" in passage else off

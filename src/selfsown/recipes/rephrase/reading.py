@@ -26,12 +26,11 @@ _TOKENS_PER_PAIRS: Final = 150
 """Of the chunk: so many allow up to 10 sampled pairs (Nemotron-CC)."""
 _MARKUP: Final = "*_#>` \t"
 _ITEM: Final = re.compile(r"^[ \t]*(?:[-*+\u2022]|\d{1,3}[.)])[ \t]+(\S.*)$")
-_STEP: Final = re.compile(r"^[ \t]*[*#_ \t]*(?:step[ \t]+)?(\d{1,3})[.):][ \t*]+(\S.*)$", re.I)
+_STEP: Final = re.compile(r"^[*#_ \t]*(?:step[ \t]+)?(\d{1,3})[.):][ \t*]+(\S.*)$", re.I)
 _ROW: Final = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$")
 _RULE: Final = re.compile(r"^[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$")
-_PROBLEM: Final = re.compile(
-    r"\A\W*problem\W*?:[*_ \t]*\s*(\S.*?)\s*^\W*solution\W*?:[*_ \t]*\s*(\S.*)\Z",
-    re.IGNORECASE | re.DOTALL | re.MULTILINE,
+_PART: Final = re.compile(
+    r"^[^\w\n]{0,8}(problem|solution)[^\w\n:]{0,4}:[*_ \t]*", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -79,7 +78,7 @@ def read_answer(
     body = without_opening(completion.text, style.opening)
     if body is None:
         return Read(None, reason="no_opening")
-    cleaned = clean_introduction(body)
+    cleaned = clean_introduction(body, prose=style.form == "prose")
     if cleaned.text is None:
         return Read(None, reason=cleaned.reason or "empty")
     formed = _READERS[style.form](cleaned.text, source)
@@ -173,10 +172,13 @@ def _steps(text: str, _source: str) -> _Formed | Read:
 
 def _problem(text: str, _source: str) -> _Formed | Read:
     """A problem and its solution, whose calculations come out."""
-    found = _PROBLEM.match(text)
-    if found is None:
+    parts = list(_PART.finditer(text))
+    if [part[1].lower() for part in parts] != ["problem", "solution"]:
         return Read(None, reason="no_problem")
-    problem, solution = found[1], found[2].strip()
+    problem = text[parts[0].end() : parts[1].start()].strip()
+    solution = text[parts[1].end() :].strip()
+    if not problem or not solution or text[: parts[0].start()].strip():
+        return Read(None, reason="no_problem")
     wrong = [one for one in arithmetic(solution) if not one.is_right]
     if wrong:
         return Read(None, reason="wrong_arithmetic", score=float(len(wrong)))
