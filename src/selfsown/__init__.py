@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from selfsown.core.errors import SelfsownError
     from selfsown.core.request import Completion, Message, Request, message
     from selfsown.core.run import Run
+    from selfsown.mixing.mix import mix
+    from selfsown.mixing.options import MixOptions
+    from selfsown.mixing.sources import MixSource
     from selfsown.offline import replay
     from selfsown.recipes.base import Recipe
     from selfsown.runner import RunResult, arun, run
@@ -26,6 +29,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Completion": "selfsown.core.request",
     "Message": "selfsown.core.request",
+    "MixOptions": "selfsown.mixing.options",
+    "MixSource": "selfsown.mixing.sources",
     "Recipe": "selfsown.recipes.base",
     "Request": "selfsown.core.request",
     "Run": "selfsown.core.run",
@@ -33,6 +38,7 @@ _HOMES = {
     "SelfsownError": "selfsown.core.errors",
     "arun": "selfsown.runner",
     "message": "selfsown.core.request",
+    "mix": "selfsown.mixing.mix",
     "replay": "selfsown.offline",
     "run": "selfsown.runner",
 }
@@ -40,6 +46,8 @@ _HOMES = {
 __all__ = [
     "Completion",
     "Message",
+    "MixOptions",
+    "MixSource",
     "Recipe",
     "Request",
     "Run",
@@ -47,6 +55,7 @@ __all__ = [
     "SelfsownError",
     "arun",
     "message",
+    "mix",
     "replay",
     "run",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsown.mixing.external_sort import FAN_IN, ExternalSort
+from selfsown.mixing.units import Unit
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,3 +46,16 @@ def test_what_fits_in_memory_touches_no_disk(tmp_path: Path) -> None:
     sort.add(b"a", b"")
     assert [key for key, _ in sort] == [b"a", b"b"]
     assert not (tmp_path / "runs").exists()
+
+
+def test_no_more_memory_is_held_than_was_given(tmp_path: Path) -> None:
+    memory = 200_000
+    sort = ExternalSort(tmp_path / "runs", memory)
+    tracemalloc.start()
+    try:
+        for number in range(1_500):
+            sort.add(b"%08d" % (number * 7919 % 1_500), Unit("d", "d", "real", "x" * 900, 1).pack())
+        assert sum(1 for _ in sort) == 1_500
+        assert tracemalloc.get_traced_memory()[1] < 2 * memory
+    finally:
+        tracemalloc.stop()
