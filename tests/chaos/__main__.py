@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos import disk, endpoint, extremes, fields, fuzz, kills, secrets
+from tests.chaos import corpora, disk, endpoint, extremes, fields, fuzz, kills, secrets
 from tests.chaos.plan import Plan
 
 SECTIONS = {
@@ -23,6 +23,7 @@ SECTIONS = {
     "fields": fields.tables,
     "secrets": secrets.tables,
     "extremes": extremes.tables,
+    "documents": corpora.tables,
 }
 
 
@@ -32,8 +33,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1.0, help="of the full number of cases")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="may be repeated")
+    parser.add_argument("--documents", action="append", type=Path, default=[], metavar="FOLDER")
     given = parser.parse_args()
-    plan, began, wrong = Plan(given.seed, given.share), time.monotonic(), 0
+    plan = Plan(given.seed, given.share, tuple(given.documents))
+    began, wrong = time.monotonic(), 0
     print(f"chaos with seed {plan.seed}")
     for name in given.only or SECTIONS:
         with tempfile.TemporaryDirectory(prefix="chaos-") as home:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class Plan:
     seed: int = 0
     share: float = 1.0
     """Of the full number of cases: 1 for `make chaos`, less for the tests."""
+    documents: tuple[Path, ...] = ()
+    """Folders of documents for the section of that name; empty: the guides of this repository."""
 
     def count(self, full: int, *, least: int = 1) -> int:
         """So many of `full` cases."""

@@ -18,6 +18,7 @@ SHARES = {
     "fields": 0.3,
     "secrets": 0.1,
     "extremes": 0.02,
+    "documents": 0.1,
 }
 """Of the full number of cases."""
 

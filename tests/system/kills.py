@@ -164,9 +164,9 @@ def extend(config: Path) -> None:
     write_config(config, {**form, "target": form["target"] * 5 // 4})
 
 
-def run_whole(nursery: Nursery, config: Path) -> None:
+def run_whole(nursery: Nursery, config: Path, within_s: float = 120) -> None:
     nursery.start("run", config, "--quiet", "--yes")
-    assert nursery.wait(120) == 0
+    assert nursery.wait(within_s) == 0
 
 
 def data(directory: Path) -> dict[str, bytes]:
