@@ -25,7 +25,7 @@ from tests.recipes.rephrase.rivers import (
 )
 
 from selfsown.core.config import make_config
-from selfsown.core.errors import ConfigError, Interrupted
+from selfsown.core.errors import ConfigError, InputError, Interrupted
 from selfsown.core.model import AttemptFailed, Capabilities
 from selfsown.core.request import JSON, Completion, short_id
 from selfsown.curate.decontaminate import DecontaminationIndex, Item
@@ -377,6 +377,16 @@ def test_a_rephrase_that_an_encoder_puts_elsewhere_is_rejected(
     assert line["reason"] == "unlike" and line["score"] == line["record"]["sim"] < 0.4
     assert result.manifest["run"]["effects"] == 2
     assert replay(tmp_path / "run").identical
+
+
+def test_what_measures_texts_is_there_before_anything_is_asked(tmp_path: Path) -> None:
+    floor = {"medium": {"faithful": {"least_similarity": 0.5}}}
+    with pytest.raises(ConfigError, match="there is no `encoder`"):
+        rephrasing(tmp_path / "run", change=floor)
+    generator = model()
+    with pytest.raises(InputError, match=r"it has no config\.json"):
+        rephrasing(tmp_path / "run", generator=generator, encoder=str(tmp_path))
+    assert not generator.requests and not (tmp_path / "run" / "accepted.jsonl").exists()
 
 
 def _word(number: int) -> str:

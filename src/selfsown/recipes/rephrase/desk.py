@@ -69,7 +69,7 @@ class Desk:
     ) -> None:
         self._run, self._options = run, options
         self._prompting, self._count, self._filters = prompting, count, filters
-        self._embedder = _encoder(options)
+        self._embedder = encoder_of(options)
         self._judge: Judge = options.auditor()
         self._audited = audit_share(options, has_judge=run.has_role(JUDGE))
         self._lock = threading.Lock()
@@ -176,7 +176,13 @@ def audit_share(options: Options, *, has_judge: bool) -> float:
     return options.audit_share
 
 
-def _encoder(options: Options) -> Embedder | None:
+def encoder_of(options: Options) -> Embedder | None:
+    """The encoder of a run, loaded; None where similarity is not measured.
+
+    Raises:
+        InputError: the folder holds no encoder.
+        MissingExtra: its packages are not installed.
+    """
     if not options.encoder:
         return None
     from selfsown.models.embedding import Embedder

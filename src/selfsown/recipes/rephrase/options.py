@@ -152,5 +152,12 @@ class Options(BaseModel):
                     fix="lower `chunk_tokens`, or raise `change."
                     f"{style.name}.input_tokens` if you have seen that it goes well",
                 )
+            if style.faithful.least_similarity is not None and not self.encoder:
+                raise ConfigError(
+                    f"`change.{style.name}.faithful.least_similarity` is"
+                    f" {style.faithful.least_similarity}, and there is no `encoder`",
+                    why="nothing else measures how alike two texts are",
+                    fix="give `encoder`, the folder of one, or leave the bound out",
+                )
         self.auditor()
         return self

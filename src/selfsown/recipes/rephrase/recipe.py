@@ -21,7 +21,7 @@ from selfsown.documents.tokens import counter
 from selfsown.recipes.base import Recipe, Rows
 from selfsown.recipes.independent import independent_filters
 from selfsown.recipes.rephrase.accounts import Accounts
-from selfsown.recipes.rephrase.desk import Desk, audit_share
+from selfsown.recipes.rephrase.desk import Desk, audit_share, encoder_of
 from selfsown.recipes.rephrase.options import GENERATOR, JUDGE, Options
 from selfsown.recipes.rephrase.passages import Cutter, originals
 from selfsown.recipes.rephrase.prompting import Prompting
@@ -57,7 +57,8 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
     Raises:
         ConfigError: the audit has no judge, or a filter cannot be used.
         InputError: a row is no document or no original, or lacks the quality that its styles
-            depend on, and is named; or none can be read.
+            depend on, and is named; or none can be read; or encoder or tokenizer cannot be used.
+        MissingExtra: one of them needs a package that is not installed.
     """
     if options.audit_share:
         missing = [role for role in options.auditor().roles if role not in roles]
@@ -69,7 +70,8 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
             )
     independent_filters(options.source_filters, "chunks")
     independent_filters(options.filters, "rephrases")
-    cutter = Cutter(options, options.registry(), counter())
+    encoder_of(options)
+    cutter = Cutter(options, options.registry(), counter(options.tokenizer or None))
     unread: Unread | None = None
     count = 0
     for number, document in enumerate(originals(rows)):
