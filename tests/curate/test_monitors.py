@@ -159,6 +159,16 @@ def test_memory_stays_bounded_over_groups_and_texts() -> None:
     assert grown < 400_000  # replaced phrases, and the windows that are compressed with
 
 
+def test_a_text_of_two_groups_that_share_one_counts_once_in_it() -> None:
+    monitor = Monitor(Gates(max_groups=1))
+    for text in stories(0.0, 5):
+        monitor.add(text, ("topic=a", "topic=b", "topic=c", "topic=a"))
+    groups = monitor.summary()["groups"]
+    assert {name: told["texts"] for name, told in groups.items()} == {  # type: ignore
+        "all": 5, "topic=a": 5, OTHERS: 5
+    }  # fmt: skip
+
+
 def test_texts_without_words_count_and_break_nothing() -> None:
     monitor = Monitor()
     for text in ("", "   ", "...", "\ud800", "\N{SNOWMAN}" * 30_000):

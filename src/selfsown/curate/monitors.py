@@ -247,7 +247,8 @@ class Monitor:
 
     def _of(self, groups: str | Iterable[str]) -> list[_Group]:
         names = (groups,) if isinstance(groups, str) else groups
-        return [self._group(name) for name in dict.fromkeys((ALL, *names)) if name]
+        found = [self._group(name) for name in (ALL, *names) if name]
+        return list({group.name: group for group in found}.values())  # a text counts once in each
 
     def _group(self, name: str) -> _Group:
         known = self._groups.get(name)
