@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from tests.chaos import document_files
 from tests.chaos.cases import (
     ANSWER_TEXT,
     BATCH_RESULT,
@@ -372,6 +373,8 @@ TARGETS = (
         ),
         result_files,
     ),
+    Target("documents", document_files.FILES, document_files.files),
+    Target("PDFs", document_files.PDFS, document_files.pdfs),
     Target(
         "loop configs",
         st.builds(

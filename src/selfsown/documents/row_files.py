@@ -73,7 +73,9 @@ def parquet_rows(path: Path, options: ReadOptions) -> Iterator[Place]:
     number = 0
     with translated():
         try:
-            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            with parquet.ParquetFile(
+                path, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True
+            ) as file:
                 for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
                     for row in batch.to_pylist():
                         number += 1
