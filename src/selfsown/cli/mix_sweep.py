@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from selfsown.sweep.material import Design
 
 _POSITIVE: Final = click.IntRange(min=1)
-_LAB: Final = {"noise": (1_000_000, 4.0), "mixture": (1_600_000, 4.0), "scarce": (1_600_000, 20.0)}
+_LAB: Final = {"noise": (1_000_000, 4.0), "mixture": (1_600_000, 4.0), "scarce": (1_000_000, 20.0)}
 """Experiment → tokens of a student, most epochs."""
 _TOKENS: Final = 2_000_000
 

@@ -100,7 +100,7 @@ class MixtureWorld:
 
 
 SCARCE: Final = MixtureWorld(real_documents=520)
-"""A fifth of the real text: students of it alone read it some sixteen times."""
+"""A fifth of the real text: of a million tokens, students of it alone read it ten times."""
 
 
 def mixture_design(world: MixtureWorld | None = None) -> Design:
