@@ -230,6 +230,14 @@ def test_a_completion_goes_on_where_its_prompt_ended() -> None:
     assert read(" a b c\nQuestion: Why?\nAnswer: So.", opening="Quote:") == ["Why?"]
 
 
+def test_names_of_the_other_kind_are_understood_and_lines_of_an_answer_stay_in_it() -> None:
+    assert read(FORMS[0], "task") == ["Why?", "How?"]
+    assert read(FORMS[4], "task") == ["Why?", "How?"]
+    text = "Quote: a b c\nQuestion: What does it print?\nAnswer: Two lines.\nOutput: 1\nInput: 2"
+    (found,) = items_in(Completion(text), "question")
+    assert isinstance(found, Item) and found.output == "Two lines.\nOutput: 1\nInput: 2"
+
+
 def test_what_is_no_item_is_named() -> None:
     assert read("NONE") == ["nothing_to_ask"]
     assert read("I like this passage.") == ["unread"]

@@ -28,6 +28,11 @@ _FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
     },
 }
 """Kind → name in the prompt → field of the record."""
+_OTHER_KIND: Final[Mapping[Kind, Mapping[str, str]]] = {
+    "question": {"instruction": "question", "response": "answer"},
+    "task": {"question": "instruction", "answer": "response"},
+}
+"""What an answer may call its fields that has no field of the name that was asked for."""
 _OTHER_NAMES: Final = {
     "q": "question",
     "a": "answer",
@@ -124,7 +129,7 @@ def _of_json(value: JSON, kind: Kind, *, cut_off: bool) -> tuple[Item | Loss, ..
     if not isinstance(value, Sequence) or isinstance(value, str):
         return (Loss("unread", str(value)),)
     pieces = [
-        _item({_name(key): one for key, one in row.items()}, kind)
+        _item(dict(zip(_names([*map(_name, row)], kind), row.values(), strict=True)), kind)
         if isinstance(row, Mapping)
         else Loss("unread", str(row))
         for row in value
@@ -136,24 +141,34 @@ def _of_json(value: JSON, kind: Kind, *, cut_off: bool) -> tuple[Item | Loss, ..
 
 def _of_lines(text: str, kind: Kind, *, cut_off: bool) -> tuple[Item | Loss, ...]:
     """Labelled fields; a field that the item already has begins the next one."""
-    known = _FIELDS[kind]
-    labels = [label for label in _LABEL.finditer(text) if _name(label[1]) in known]
+    found = list(_LABEL.finditer(text))
+    names = _names([_name(label[1]) for label in found], kind)
+    labels = [
+        (label, name) for label, name in zip(found, names, strict=True) if name in _FIELDS[kind]
+    ]
     if not labels:
         return (Loss("unread", text),) if text else ()
     pieces: list[Item | Loss] = []
-    before = text[: labels[0].start()].strip()
+    before = text[: labels[0][0].start()].strip()
     if before and not _HEADING.fullmatch(before):
         pieces.append(Loss("stray_text", before))
     current: dict[str, JSON] = {}
-    ends = [*(label.start() for label in labels[1:]), len(text)]
-    for label, end in zip(labels, ends, strict=True):
-        name = _name(label[1])
+    ends = [*(label.start() for label, _ in labels[1:]), len(text)]
+    for (label, name), end in zip(labels, ends, strict=True):
         if name in current:
             pieces.append(_item(current, kind))
             current = {}
         current[name] = text[label.end() : end]
     pieces.append(_item(current, kind))
     return _without_cut_off(pieces, cut_off=cut_off)
+
+
+def _names(names: Sequence[str], kind: Kind) -> list[str]:
+    """The names as this kind has them, where those of the other kind stand in their place."""
+    other = _OTHER_KIND[kind]
+    if set(other.values()) & set(names):
+        return list(names)
+    return [other.get(name, name) for name in names]
 
 
 def _name(label: JSON) -> str:
