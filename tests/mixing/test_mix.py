@@ -283,6 +283,11 @@ def test_settings_that_cannot_be_used_are_refused(given: dict[str, Any]) -> None
         MixOptions(**given)
 
 
+def test_an_end_that_fills_a_window_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="what ends a document has 50 tokens"):
+        mix(two_sources(tmp_path, 5), tmp_path / "out", MixOptions(window=64, end="x" * 200))
+
+
 def test_two_sources_of_one_name_and_none_at_all_are_refused(tmp_path: Path) -> None:
     web, _ = two_sources(tmp_path, 5)
     for sources in ([web, web], []):

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter as Counts
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -44,6 +45,8 @@ from selfsown.mixing.shares import Plan, Stock, plan_shares
 from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Passage, Unit
 from selfsown.mixing.writing import Shards, Written, write_texts, write_windows
+
+Encode = Callable[[str], tuple[int, ...]]
 
 _SCRATCH: Final = ".mix"
 
@@ -108,7 +111,7 @@ class _Mixer:
         self._sources, self._out, self._options = sources, out, options
         self._scratch, self._files = scratch, scratch / "files"
         self._files.mkdir()
-        self._count, self._cut = _measures(options)
+        self._count, self._ids_of, self._cut = _measures(options)
         self._memory = max(1, options.memory_bytes // (2 * len(sources) + 1))
         self._shelves = [self._shelf(source, "train") for source in sources]
         self._held_out = [self._shelf(source, "validation") for source in sources]
@@ -188,8 +191,10 @@ class _Mixer:
         shutil.rmtree(self._scratch / "joins", ignore_errors=True)
 
     def _place(self, number: int, unit: Unit) -> None:
-        """Put a text on the side of its document."""
+        """Put a text, or its tokens, on the side of its document."""
         options = self._options
+        if self._ids_of is not None:
+            unit = replace(unit, text="", ids=self._ids_of(unit.text))
         is_held_out = _is_below(options.validation, options.seed, unit.doc_id)
         (self._held_out if is_held_out else self._shelves)[number].add(unit)
 
@@ -232,31 +237,43 @@ class _Mixer:
         write_mixture(self._out, record)
 
 
-def _measures(options: MixOptions) -> tuple[Counter, Cut | None]:
-    """What counts tokens and, where there are windows, what cuts texts to fit."""
-    window, end = options.window, options.end
+def _measures(options: MixOptions) -> tuple[Counter, Encode | None, Cut | None]:
+    """What counts tokens, what makes them (token rows), what cuts texts to fit (windows)."""
+    window = options.window
     if options.tokenizer is None or not options.has_token_rows:
         count = counter(options.tokenizer)
         if not window:
-            return count, None
-        return count, text_cutter(window, BLANK_LINE if end is None else end, count)
+            return count, None, None
+        end = BLANK_LINE if options.end is None else options.end
+        _refuse_long_end(count(end), window)
+        return count, None, text_cutter(window, end, count)
     tokenizer = open_tokenizer(options.tokenizer)
 
-    def ids_of(text: str) -> list[int]:
-        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+    @lru_cache(maxsize=1)  # a text is counted, and its tokens are asked for right behind
+    def ids_of(text: str) -> tuple[int, ...]:
+        return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    if end is None:
-        if tokenizer.eos_token_id is None:
-            raise InputError(
-                f"the tokenizer in `{options.tokenizer}` has no end-of-text token",
-                why="it stands behind every document of a window",
-                fix='name a text with --end TEXT, or --end "" for none',
-            )
+    if options.end is not None:
+        ending = list(ids_of(options.end))
+    elif tokenizer.eos_token_id is not None:
         ending = [tokenizer.eos_token_id]
     else:
-        ending = ids_of(end)
-    return lambda text: len(ids_of(text)), token_cutter(window, ending, ids_of)
+        raise InputError(
+            f"the tokenizer in `{options.tokenizer}` has no end-of-text token",
+            why="it stands behind every document of a window",
+            fix='name a text with --end TEXT, or --end "" for none',
+        )
+    _refuse_long_end(len(ending), window)
+    return lambda text: len(ids_of(text)), ids_of, token_cutter(window, ending)
+
+
+def _refuse_long_end(tokens: int, window: int) -> None:
+    if 2 * tokens > window:
+        raise ConfigError(
+            f"what ends a document has {tokens} tokens, and a window {window}",
+            why="there would be no room for documents",
+            fix="give a shorter --end, or a larger --window",
+        )
 
 
 def _is_below(share: float, seed: int, doc_id: str) -> bool:

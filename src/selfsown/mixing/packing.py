@@ -123,17 +123,16 @@ def text_cutter(window: int, end: str, count: Counter) -> Cut:
     return cut
 
 
-def token_cutter(window: int, end: list[int], ids_of: Callable[[str], list[int]]) -> Cut:
+def token_cutter(window: int, end: list[int]) -> Cut:
     """Cuts texts into token rows; only the last part of a text may leave room.
 
     Args:
         window: most tokens of a piece.
         end: tokens behind every document, fewer than the window has.
-        ids_of: tokens of a text.
     """
 
     def cut(drawn: Drawn) -> Iterator[Piece]:
-        ids = ids_of(drawn.unit.text)
+        ids = list(drawn.unit.ids)
         start = part = 0
         while len(ids) - start + len(end) > window:
             size = min(window, len(ids) - start - 1)

@@ -29,20 +29,22 @@ class Unit:
     """Trainings on machine data behind the model that wrote it; 0 for people."""
     parents: tuple[str, ...] = ()
     """Ids of what else it was made from."""
+    ids: tuple[int, ...] = ()
+    """Its tokens, where rows are to hold tokens; then `text` is empty."""
 
     def pack(self) -> bytes:
         """As bytes, for a scratch file; `unpack` gives an equal unit."""
         made = orjson.dumps(
             (self.id, self.doc_id, self.kind, self.text, self.tokens, self.model_depth,
-             self.parents)
+             self.parents, self.ids)
         )  # fmt: skip
         return bytes(memoryview(made))  # a copy: what orjson makes keeps up to ten times its size
 
     @classmethod
     def unpack(cls, packed: bytes) -> Unit:
         """The unit that `pack` made bytes of."""
-        name, doc_id, kind, text, tokens, depth, parents = orjson.loads(packed)
-        return cls(name, doc_id, kind, text, tokens, depth, tuple(parents))
+        name, doc_id, kind, text, tokens, depth, parents, ids = orjson.loads(packed)
+        return cls(name, doc_id, kind, text, tokens, depth, tuple(parents), tuple(ids))
 
 
 @dataclass(frozen=True, slots=True)
