@@ -10,7 +10,7 @@ import random
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.topics.worlds import NAMES, text_of, topics, vocabulary
@@ -23,9 +23,10 @@ from selfsown.core.rundir import read_lines
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import plan, replay
 from selfsown.recipes.base import get_recipe
-from selfsown.recipes.topics.finding import share_out
+from selfsown.recipes.topics.finding import Map, share_out
 from selfsown.results import RunResult
 from selfsown.runner import Start, execute, run_loop
+from selfsown.topics.points import READ
 
 pytest.importorskip("sklearn", reason="clustering needs the extra `topics`")
 pytest.importorskip("bm25s", reason="retrieval needs the extra `topics`")
@@ -157,6 +158,26 @@ def test_a_topic_that_the_model_cannot_name_is_named_by_its_words(tmp_path: Path
     names = {str(row["topic"]) for row in result.accepted}
     assert len(names) == 2 and all(re.match(r"cluster [01] \(\w+, \w+, \w+\)", n) for n in names)
     assert all("quality" not in row for row in result.accepted)
+
+
+def test_an_encoder_places_texts_and_must_stay_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="encoders need the extra `local`")
+    from selfsown.testing.tiny_llama import write_tiny_llama
+
+    folder, rows = write_tiny_llama(tmp_path / "encoder"), rows_of(2, 12)
+    options = {"encoder": str(folder), "clusters": 2, "min_cluster": 2, "sample": 20}
+    result, _ = sort(tmp_path / "run", rows, **options)
+    assert len(result.accepted) + ends(result)["no_topic"] == 24
+    assert replay(tmp_path / "run").identical
+    sample = [str(row["text"])[:READ] for row in rows]
+    given = get_recipe("topics").resolve("default", options)
+    first, later = Map(sample, given, 3), Map(sample, given, 3)
+    first.take(cast("dict[str, JSON]", first.fit()))
+    said = first.assign(sample[:3])
+    later.take({**cast("dict[str, JSON]", first.fit()), "encoder": "another"})
+    assert len(cast("list[JSON]", said)) == 3
+    with pytest.raises(InputError, match="not the one that made the clusters"):
+        later.assign(sample[:3])
 
 
 def test_a_quota_keeps_so_many_of_each_topic_whatever_their_order(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ async def find(run: Work, options: Options, index: Path | None) -> Found:
 
 async def _by_clusters(run: Work, options: Options) -> Found:
     sample = _sample(run, options.sample)
-    map_of = _Map(sample, options, run.seed)
+    map_of = Map(sample, options, run.seed)
     given = options.model_dump(
         mode="json", include={"clusters", "min_cluster", "encoder", "max_distance"}
     )
@@ -132,7 +132,7 @@ async def _by_clusters(run: Work, options: Options) -> Found:
 
 
 async def _assigned(
-    run: Work, map_of: _Map, clusters: str, texts: Sequence[str]
+    run: Work, map_of: Map, clusters: str, texts: Sequence[str]
 ) -> list[tuple[int, float | None]]:
     inputs: JSON = {"clusters": clusters, "texts": _digest(texts)}
     value = await run.effect(
@@ -153,7 +153,7 @@ def _sample(run: Work, size: int) -> list[str]:
     return [text for _, _, text in sorted(chosen, key=lambda entry: entry[1])]
 
 
-class _Map:
+class Map:
     """The sample's points and clusters; what costs time is made when it is first needed."""
 
     def __init__(self, sample: Sequence[str], options: Options, seed: int) -> None:
