@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter as Counts
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -24,13 +23,12 @@ from selfsown.core.errors import CheckFailed, ConfigError, InputError
 from selfsown.core.journal import JOURNAL_NAME
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, sync_directory, translated_os_errors
-from selfsown.core.token_counts import Counter, open_tokenizer
-from selfsown.documents.tokens import counter
 from selfsown.export.files import RowWriter, open_rows, refuse_overwrite
 from selfsown.mixing.joining import Joiner
-from selfsown.mixing.options import BLANK_LINE, MixOptions
+from selfsown.mixing.measures import measures
+from selfsown.mixing.options import MixOptions
 from selfsown.mixing.order import Drawn, Shelf, interleave
-from selfsown.mixing.packing import Cut, packed, text_cutter, token_cutter
+from selfsown.mixing.packing import packed
 from selfsown.mixing.reading import OTHER, LeftOut, read_source
 from selfsown.mixing.record import (
     HOLES,
@@ -45,8 +43,6 @@ from selfsown.mixing.shares import Plan, Stock, plan_shares
 from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Passage, Unit
 from selfsown.mixing.writing import Shards, Written, write_texts, write_windows
-
-Encode = Callable[[str], tuple[int, ...]]
 
 _SCRATCH: Final = ".mix"
 
@@ -111,7 +107,7 @@ class _Mixer:
         self._sources, self._out, self._options = sources, out, options
         self._scratch, self._files = scratch, scratch / "files"
         self._files.mkdir()
-        self._count, self._ids_of, self._cut = _measures(options)
+        self._count, self._ids_of, self._cut = measures(options)
         self._memory = max(1, options.memory_bytes // (2 * len(sources) + 1))
         self._shelves = [self._shelf(source, "train") for source in sources]
         self._held_out = [self._shelf(source, "validation") for source in sources]
@@ -235,45 +231,6 @@ class _Mixer:
                 path.replace(self._out / path.name)
             sync_directory(self._out)
         write_mixture(self._out, record)
-
-
-def _measures(options: MixOptions) -> tuple[Counter, Encode | None, Cut | None]:
-    """What counts tokens, what makes them (token rows), what cuts texts to fit (windows)."""
-    window = options.window
-    if options.tokenizer is None or not options.has_token_rows:
-        count = counter(options.tokenizer)
-        if not window:
-            return count, None, None
-        end = BLANK_LINE if options.end is None else options.end
-        _refuse_long_end(count(end), window)
-        return count, None, text_cutter(window, end, count)
-    tokenizer = open_tokenizer(options.tokenizer)
-
-    @lru_cache(maxsize=1)  # a text is counted, and its tokens are asked for right behind
-    def ids_of(text: str) -> tuple[int, ...]:
-        return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    if options.end is not None:
-        ending = list(ids_of(options.end))
-    elif tokenizer.eos_token_id is not None:
-        ending = [tokenizer.eos_token_id]
-    else:
-        raise InputError(
-            f"the tokenizer in `{options.tokenizer}` has no end-of-text token",
-            why="it stands behind every document of a window",
-            fix='name a text with --end TEXT, or --end "" for none',
-        )
-    _refuse_long_end(len(ending), window)
-    return lambda text: len(ids_of(text)), ids_of, token_cutter(window, ending)
-
-
-def _refuse_long_end(tokens: int, window: int) -> None:
-    if 2 * tokens > window:
-        raise ConfigError(
-            f"what ends a document has {tokens} tokens, and a window {window}",
-            why="there would be no room for documents",
-            fix="give a shorter --end, or a larger --window",
-        )
 
 
 def _is_below(share: float, seed: int, doc_id: str) -> bool:
