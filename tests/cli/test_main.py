@@ -161,6 +161,13 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
     assert done.stdout.startswith("self-instruct:")
 
 
+def test_examples_in_help_keep_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["mix", "sweep", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "    selfsown mix sweep --lab noise -o noise" in lines
+    assert not any("\\b" in line for line in lines)
+
+
 def test_python_dash_m_is_the_same_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "selfsown", "--help"], capture_output=True, text=True, check=False

@@ -94,7 +94,7 @@ class Program(click.Group):
             if verb.name == cmd_name:
                 module, _, attribute = verb.home.partition(":")
                 command: click.Command = getattr(import_module(module), attribute)
-                return command
+                return _with_kept_lines(command)
         return None
 
     def resolve_command(
@@ -159,6 +159,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = cli.main(arguments, standalone_mode=False)
     assert isinstance(code, int)
     return code
+
+
+def _with_kept_lines(command: click.Command) -> click.Command:
+    r"""The command, where `\b` that a raw docstring spells out is click's mark to keep lines."""
+    if command.help:
+        command.help = command.help.replace("\\b", "\b")
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _with_kept_lines(one)
+    return command
 
 
 def shown(text: str) -> str:
