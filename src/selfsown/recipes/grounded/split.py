@@ -36,7 +36,7 @@ class HeldOut(BaseModel):
         1000,
         ge=1,
         description="Most documents that are held out, however many there are: an evaluation needs"
-        " no more, and 4 bytes per word of them stay in memory.",
+        " no more, and 4 bytes per word of them stay in memory, and their items.",
     )
     seed: int = Field(
         0,
