@@ -135,3 +135,12 @@ def test_long_hostile_texts_take_no_longer_per_character(piece: str) -> None:
     start = time.perf_counter()
     qa_pairs(text, SOURCE)
     assert time.perf_counter() - start < 5.0
+
+
+def test_an_answer_that_says_its_option_again_is_grounded_as_one() -> None:
+    source = "The old tower of Dunmor has 103 steps and a bell from Lumeth."
+    question = "Question: How many steps has the tower?\nA) 7\nB) 103\nAnswer: "
+    for answer in ("B) 103", "B", "B) 103 steps, in the old tower.", "B. The old tower has 103."):
+        assert len(qa_pairs(question + answer, source).pairs) == 1, answer
+    for answer in ("A) 7", "A", "A) 7 steps."):
+        assert not qa_pairs(question + answer, source).pairs, answer

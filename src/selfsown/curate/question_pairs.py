@@ -206,7 +206,8 @@ def _resolved(pair: Pair) -> str:
     choice = _CHOICE.match(pair.answer)
     options = {found[1].lower(): found[2] for found in _OPTION.finditer(pair.question)}
     if choice and choice[1].lower() in options:
-        return f"{options[choice[1].lower()]} {pair.answer[choice.end() :]}"
+        option, rest = options[choice[1].lower()], pair.answer[choice.end() :]
+        return rest if option.casefold() in rest.casefold() else f"{option}\n{rest}"
     return (
         _YES_OR_NO.sub("", pair.answer, count=1) if _YES_OR_NO.match(pair.answer) else pair.answer
     )
