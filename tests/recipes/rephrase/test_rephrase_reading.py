@@ -81,6 +81,19 @@ def test_sampled_questions_are_some_of_the_pairs_and_the_gate_sees_all() -> None
     assert all(str(100 + k) in found.said for k in range(30))
 
 
+def test_options_and_mixed_questions_are_not_held_against_the_passage() -> None:
+    choice = (
+        "Question: How many steps has the tower of Dunmor?\nA) 7\nB) 103\nC) 900\n"
+        "Answer: B) 103 steps, in the old tower."
+    )
+    wrong = "Question: Does the Ardel end in Prague?\nAnswer: No, it ends in the lake near Ikerby."
+    found = read("qa", f"{choice}\n\n{wrong}")
+    assert found.text == f"{choice}\n\n{wrong}" and "Prague" in found.said
+    assert "900" not in found.said and "103 steps" in found.said
+    mixed = read("diverse_qa", f"{choice}\n\n{wrong}", least_output=1)
+    assert "Prague" not in mixed.said and "103 steps" in mixed.said
+
+
 def test_a_list_is_its_items_without_what_stands_around_them() -> None:
     found = read("knowledge_list", "Facts:\n* The Ardel has 2 mills.\n2) It is long.\nDone.",
                  least_output=1)  # fmt: skip

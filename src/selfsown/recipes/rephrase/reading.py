@@ -29,6 +29,7 @@ _ITEM: Final = re.compile(r"^[ \t]*(?:[-*+\u2022]|\d{1,3}[.)])[ \t]+(\S.*)$")
 _STEP: Final = re.compile(r"^[*#_ \t]*(?:step[ \t]+)?(\d{1,3})[.):][ \t*]+(\S.*)$", re.I)
 _ROW: Final = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$")
 _RULE: Final = re.compile(r"^[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$")
+_OPTION: Final = re.compile(r"^[ \t]{0,8}\(?[A-Ha-h][.):][ \t][^\n]*$", re.MULTILINE)
 _PART: Final = re.compile(
     r"^[^\w\n]{0,8}(problem|solution)[^\w\n:]{0,4}:[*_ \t]*", re.IGNORECASE | re.MULTILINE
 )
@@ -81,7 +82,7 @@ def read_answer(
     cleaned = clean_introduction(body, prose=style.form == "prose")
     if cleaned.text is None:
         return Read(None, reason=cleaned.reason or "empty")
-    formed = _READERS[style.form](cleaned.text, source)
+    formed = _READERS[style.form](cleaned.text, source, style)
     if isinstance(formed, Read):
         return formed
     n_tokens = count(formed.text)
@@ -115,22 +116,30 @@ def without_opening(text: str, opening: str) -> str | None:
     return None if begins is None else text[begins.end() :]
 
 
-def _prose(text: str, _source: str) -> _Formed | Read:
+def _prose(text: str, _source: str, _style: Style) -> _Formed | Read:
     return _Formed(text, text)
 
 
-def _questions(text: str, source: str) -> _Formed | Read:
-    """All pairs whose answers the source grounds."""
+def _questions(text: str, source: str, style: Style) -> _Formed | Read:
+    """All pairs whose answers the source grounds.
+
+    Options are not compared, since most are wrong by design; nor, where kinds of questions are
+    mixed, are the questions, which then may ask for what is not so.
+    """
     found = qa_pairs(text, source)
     counts = Counter[str](part.reason for part in found.dropped)
     lost = dict(sorted(counts.items()))
     if not found.pairs:
         return Read(None, reason="no_questions", lost=lost)
-    said = "\n".join(f"{pair.question}\n{pair.answer}" for pair in found.pairs)
-    return _Formed(_joined(found.pairs), said, found.pairs, lost)
+    asked = ("" if style.is_sampled else pair.question for pair in found.pairs)
+    said = (
+        f"{_OPTION.sub('', question)}\n{pair.answer}".strip()
+        for question, pair in zip(asked, found.pairs, strict=True)
+    )
+    return _Formed(_joined(found.pairs), "\n".join(said), found.pairs, lost)
 
 
-def _list(text: str, _source: str) -> _Formed | Read:
+def _list(text: str, _source: str, _style: Style) -> _Formed | Read:
     """The lines that are items; what stands before, between and after them goes."""
     items = [match[1].strip() for match in map(_ITEM.match, text.splitlines()) if match]
     if not items:
@@ -138,7 +147,7 @@ def _list(text: str, _source: str) -> _Formed | Read:
     return _Formed("\n".join(f"- {item}" for item in items), "\n".join(items))
 
 
-def _table(text: str, source: str) -> _Formed | Read:
+def _table(text: str, _source: str, _style: Style) -> _Formed | Read:
     """The first table with a body, and one pair of question and answer."""
     lines = text.splitlines()
     at = next((k for k, line in enumerate(lines) if k and _RULE.match(line)), None)
@@ -159,7 +168,7 @@ def _table(text: str, source: str) -> _Formed | Read:
     return _Formed("\n".join(rows) + "\n\n" + _joined([pair]), said, [pair])
 
 
-def _steps(text: str, _source: str) -> _Formed | Read:
+def _steps(text: str, _source: str, _style: Style) -> _Formed | Read:
     """The whole text, if it has at least two steps, numbered from 1 without a gap."""
     lines = text.splitlines()
     steps = [match for match in map(_STEP.match, lines) if match]
@@ -170,7 +179,7 @@ def _steps(text: str, _source: str) -> _Formed | Read:
     return _Formed(text, "\n".join(said))
 
 
-def _problem(text: str, _source: str) -> _Formed | Read:
+def _problem(text: str, _source: str, _style: Style) -> _Formed | Read:
     """A problem and its solution, whose calculations come out."""
     parts = list(_PART.finditer(text))
     if [part[1].lower() for part in parts] != ["problem", "solution"]:
@@ -197,7 +206,7 @@ def _sampled(pairs: Sequence[Pair], n_tokens: int, rng: Random) -> list[Pair]:
     return mixed[: rng.randint(1, most)]
 
 
-_READERS: Final[Mapping[Form, Callable[[str, str], _Formed | Read]]] = {
+_READERS: Final[Mapping[Form, Callable[[str, str, Style], _Formed | Read]]] = {
     "prose": _prose,
     "questions": _questions,
     "list": _list,
