@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import charset_normalizer  # noqa: F401 loaded here, since cases are timed
+import pypdf  # noqa: F401 as above
+import trafilatura  # noqa: F401 as above
 from hypothesis import strategies as st
 from tests.documents.pdf_bytes import pdf_bytes
 
