@@ -112,6 +112,19 @@ def test_a_text_that_fits_into_a_window_is_never_cut() -> None:
     assert [piece.body for piece in cut(Drawn("web", 0, unit))] == [text]
 
 
+def test_few_windows_come_mixed_too() -> None:
+    kinds: tuple[Kind, Kind] = ("real", "synthetic")
+    drawn = [
+        Drawn(kind, 0, Unit(f"{kind}{n}", f"{kind}{n}", kind, "x" * 20, 20))
+        for n in range(40)
+        for kind in kinds
+    ]
+    windows = list(packed(drawn, text_cutter(WINDOW, "", lambda text: len(text)), WINDOW))
+    assert len(windows) == 40  # fewer of each kind than may be open
+    for start in range(0, 40, 10):
+        assert {one.kind for one in windows[start : start + 10]} == set(kinds)
+
+
 def test_windows_are_well_filled_by_texts_that_are_short_beside_them() -> None:
     units = [Unit(f"d{n}", f"d{n}", "real", "x", 20 + n * 37 % 200) for n in range(3_000)]
     cut = text_cutter(2_048, "", lambda text: len(text))

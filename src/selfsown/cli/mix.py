@@ -68,10 +68,14 @@ def mix(ctx: click.Context, /, out: Path | None, as_json: bool, **given: Any) ->
     sources = given_sources(given)
     form: FileFormat = "parquet" if given.pop("parquet") else "jsonl"
     given["window"] = given["window"] or 0
-    result = mixed(sources, out, MixOptions(form=form, **given))
+    result = mixed(sources, out, MixOptions(form=form, **given), tell=_tell)
     _print(result, as_json=as_json)
     if result.plan.shortfall:
         raise click.exceptions.Exit(1)
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _print(result: MixResult, *, as_json: bool) -> None:

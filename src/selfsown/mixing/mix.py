@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter as Counts
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain
@@ -44,6 +44,8 @@ from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Passage, Unit
 from selfsown.mixing.writing import Shards, Written, write_texts, write_windows
 
+Tell = Callable[[str], None]
+
 _SCRATCH: Final = ".mix"
 
 
@@ -63,7 +65,11 @@ class MixResult:
 
 
 def mix(
-    sources: Sequence[MixSource], out: Path | str, options: MixOptions | None = None
+    sources: Sequence[MixSource],
+    out: Path | str,
+    options: MixOptions | None = None,
+    *,
+    tell: Tell | None = None,
 ) -> MixResult:
     """Write a training mixture into a folder.
 
@@ -71,6 +77,7 @@ def mix(
         sources: with different names.
         out: folder; made if it is absent.
         options: the defaults of `MixOptions` if None.
+        tell: receives a line for people when a source is read and when a side is written.
 
     Returns:
         What was written; `plan.shortfall` says how many tokens the sources could not give.
@@ -93,7 +100,7 @@ def mix(
         try:
             with translated_os_errors(scratch):
                 scratch.mkdir()
-                return _Mixer(sources, out, options, scratch).run()
+                return _Mixer(sources, out, options, scratch, tell or (lambda line: None)).run()
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -102,8 +109,14 @@ class _Mixer:
     """One mix."""
 
     def __init__(
-        self, sources: Sequence[MixSource], out: Path, options: MixOptions, scratch: Path
+        self,
+        sources: Sequence[MixSource],
+        out: Path,
+        options: MixOptions,
+        scratch: Path,
+        tell: Tell,
     ) -> None:
+        self._tell = tell
         self._sources, self._out, self._options = sources, out, options
         self._scratch, self._files = scratch, scratch / "files"
         self._files.mkdir()
@@ -185,6 +198,8 @@ class _Mixer:
             else:
                 self._place(number, unit)
         shutil.rmtree(self._scratch / "joins", ignore_errors=True)
+        shelf = self._shelves[number]
+        self._tell(f"read `{source.name}`: {shelf.text_count:,} texts, {shelf.tokens:,} tokens")
 
     def _place(self, number: int, unit: Unit) -> None:
         """Put a text, or its tokens, on the side of its document."""
@@ -198,8 +213,11 @@ class _Mixer:
         options = self._options
         shards = Shards(self._files, side, options.form, options.shard_bytes)
         if self._cut is None:
-            return write_texts(drawn, shards)
-        return write_windows(packed(drawn, self._cut, options.window), shards)
+            written = write_texts(drawn, shards)
+        else:
+            written = write_windows(packed(drawn, self._cut, options.window), shards)
+        self._tell(f"written {side}: {written.rows:,} rows")
+        return written
 
     def _refuse_all_synthetic(self) -> None:
         """Make sure that people wrote some of what is trained on.

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
+from itertools import count as counted
 from typing import Final
 
 from selfsown.core.token_counts import Counter
@@ -41,6 +43,8 @@ class Piece:
 class Window:
     """Texts that are trained on as one row."""
 
+    number: int
+    """In the order in which windows were opened."""
     pieces: list[Piece] = field(default_factory=list)
     size: int = 0
 
@@ -66,7 +70,7 @@ Cut = Callable[[Drawn], Iterable[Piece]]
 
 
 def packed(drawn: Iterable[Drawn], cut: Cut, window: int) -> Iterator[Window]:
-    """The windows of a mixture, about in its order.
+    """The windows of a mixture, about in its order: those open at the end as they were opened.
 
     Args:
         drawn: the mixture.
@@ -74,14 +78,16 @@ def packed(drawn: Iterable[Drawn], cut: Cut, window: int) -> Iterator[Window]:
         window: most tokens of a row, ends of documents included.
     """
     open_windows: dict[Kind, list[Window]] = {"real": [], "synthetic": []}
+    numbers = counted()
     for text in drawn:
         for piece in cut(text):
-            yield from _placed(piece, open_windows[text.unit.kind], window)
-    for windows in open_windows.values():
-        yield from windows
+            yield from _placed(piece, open_windows[text.unit.kind], window, numbers)
+    yield from sorted(chain(*open_windows.values()), key=lambda one: one.number)
 
 
-def _placed(piece: Piece, windows: list[Window], limit: int) -> Iterator[Window]:
+def _placed(
+    piece: Piece, windows: list[Window], limit: int, numbers: Iterator[int]
+) -> Iterator[Window]:
     """Put a piece into a window, and hand over one that is full or has to give way."""
     chosen = None
     for one in windows:
@@ -89,7 +95,7 @@ def _placed(piece: Piece, windows: list[Window], limit: int) -> Iterator[Window]
         if is_better and one.takes(piece, limit):
             chosen = one
     if chosen is None:
-        chosen = Window()
+        chosen = Window(next(numbers))
         windows.append(chosen)
     chosen.add(piece)
     if chosen.size < limit and len(windows) <= OPEN_WINDOWS:

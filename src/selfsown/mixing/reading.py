@@ -14,6 +14,7 @@ from typing import Final
 
 from selfsown.core.errors import InputError
 from selfsown.core.inputs import read_rows
+from selfsown.core.journal import JOURNAL_NAME
 from selfsown.core.request import JSON
 from selfsown.core.token_counts import Counter
 from selfsown.documents.document import Document, Unread, document_of_row
@@ -89,7 +90,7 @@ def read_source(source: MixSource, count: Counter) -> Iterator[Found]:
         MissingExtra: its format needs a package that is not installed.
     """
     reader = _Reader(source, count)
-    if source.path.is_dir() and _is_run(source.path):
+    if _is_run(source.path):
         return reader.run()
     if source.path.suffix.lower() in (*_ROW_FILES, _PARQUET):
         return reader.rows()
@@ -120,11 +121,8 @@ def _rows_of(path: Path) -> Iterator[Mapping[str, JSON]]:
 
 
 def _is_run(path: Path) -> bool:
-    try:
-        open_run(path)
-    except InputError:
-        return False
-    return True
+    """Whether a folder is a run directory; one of documents may have a `config.yaml`, too."""
+    return any((path / name).is_file() for name in (JOURNAL_NAME, "accepted.jsonl"))
 
 
 class _Reader:
