@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SEEDS_BESIDE_DOCUMENTS: Final = "starter"
 """Seeds where documents are given alone: they show what a task is, not what it is about."""
 _FINGERPRINT: Final = "documents.fingerprint"
-"""Beside the copy of the rows: which files, read how, they came from."""
+"""Beside the copy of the rows: which files, read how, they came from, and the hash of the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,14 +266,15 @@ def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) ->
     assert config.documents is not None
     seen = fingerprint(config.documents.paths, read_options(config.documents))
     copy, mark = directory / INPUTS / "rows.jsonl", directory / INPUTS / _FINGERPRINT
-    if copy.exists() and mark.exists() and mark.read_text(encoding="utf-8").strip() == seen:
-        return Inputs({"rows": sha256_of(copy)}, rows=stored_rows(directory))
+    if copy.exists() and mark.exists():
+        kept = sha256_of(copy)
+        if mark.read_text(encoding="utf-8").split() == [seen, kept]:
+            return Inputs({"rows": kept}, rows=stored_rows(directory))
     facts = copy_rows(rows, directory)
 
     def adopt() -> None:
-        mark.unlink(missing_ok=True)  # it must never stand beside rows that are not its own
         adopt_rows(directory)
-        write_text(mark, seen + "\n")
+        write_text(mark, f"{seen} {facts.sha256}\n")
 
     return Inputs({"rows": facts.sha256}, adopt=adopt, rows=stored_rows(directory, adopted=False))
 

@@ -73,6 +73,12 @@ def test_a_resume_reads_the_copy_and_a_changed_file_is_refused(
         executed(given)
     result, calls = executed(given, update=True)
     assert calls == 1 and len(result.accepted) == 3
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "The first text."}\n')
+    other = {name: value for name, value in given.items() if name != "documents"}
+    assert executed({**other, "rows": str(rows)}, update=True)[1] == 0
+    again, calls = executed(given, update=True)  # the copy is of other rows now, so it is not used
+    assert calls == 0 and len(again.accepted) == 3
 
 
 def test_a_run_directory_is_planned_and_resumed_without_the_documents(
