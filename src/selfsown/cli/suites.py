@@ -67,16 +67,19 @@ def get(name: str, out: Path | None, url: str | None) -> None:
 @click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path))
 @out_file("Suite file to write; it ends in .jsonl.")
 @click.option("--open-book", is_flag=True, help="Show the passage with each question.")
+@click.option("--hard", is_flag=True, help="Only what the run's model got wrong without passage.")
 @click.option("--unfinished", is_flag=True, help="Write also from a run that has not ended.")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
-def held_out(run_dir: Path, out: Path, open_book: bool, unfinished: bool, force: bool) -> None:
+def held_out(
+    run_dir: Path, out: Path, open_book: bool, hard: bool, unfinished: bool, force: bool
+) -> None:
     """Write the items of held-out documents of a run of `grounded` in DIR as a suite."""
     from selfsown.export.files import refuse_overwrite
     from selfsown.recipes.grounded.suite import write_suite
     from selfsown.report.words import plural
 
     refuse_overwrite((out,), force=force)
-    facts = write_suite(run_dir, out, open_book=open_book, unfinished=unfinished)
+    facts = write_suite(run_dir, out, open_book=open_book, hard=hard, unfinished=unfinished)
     click.echo(
         f"{plural(facts.rows, 'item')} of documents that no training record is from", err=True
     )

@@ -248,6 +248,21 @@ def test_what_is_no_item_is_named() -> None:
     assert [one.reason for one in items_in(cut, "question") if isinstance(one, Loss)] == ["cut_off"]
 
 
+PIECES = ("Quote:", "Question: ", "**Answer 1:**", "\n", "Instruction:", "Input: none", "[", "{",
+          '"quote"', "}", "```json", "a b", "NONE", "1. ")  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=12), st.booleans())
+def test_whatever_a_model_writes_is_read_or_named(pieces: list[str], cut_off: bool) -> None:
+    completion = Completion("".join(pieces), finish_reason="length" if cut_off else "stop")
+    kinds: tuple[Kind, ...] = ("question", "task")
+    for kind in kinds:
+        found = items_in(completion, kind)
+        assert found or not completion.text.strip()
+        for one in found:
+            assert isinstance(one, Loss) or (one.instruction and one.output and one.evidence)
+
+
 def test_a_task_has_an_input_only_where_it_says_one() -> None:
     text = "Quote: a\nInstruction: Do.\nInput: {}\nResponse: Done."
     (with_input,) = items_in(Completion(text.format("this")), "task")

@@ -172,6 +172,22 @@ def test_with_open_book_the_passage_is_shown(finished: Path, tmp_path: Path) -> 
         assert sentence in one.input and sentence in one.prompt
 
 
+def test_hard_items_are_those_that_a_model_gets_wrong_without_the_passage(
+    finished: Path, tmp_path: Path
+) -> None:
+    def clever(question: str, known: str) -> str:
+        return known if question.startswith("Who") else "UNKNOWN"
+
+    model = scholar(closed_book=clever)
+    ground(tmp_path / "run", DOCUMENTS, model=model, closed_book="record")
+    path = tmp_path / "hard.jsonl"
+    write_suite(tmp_path / "run", path, hard=True)
+    asked = [one.instruction for one in open_suite(str(path)).instances]
+    assert asked and not any(question.startswith("Who") for question in asked)
+    with pytest.raises(InputError, match="closed_book=record"):
+        write_suite(finished, path, hard=True)
+
+
 def test_the_same_run_writes_the_same_suite(finished: Path, tmp_path: Path) -> None:
     ground(tmp_path / "again", DOCUMENTS)
     facts = [write_suite(d, tmp_path / "s.jsonl") for d in (finished, tmp_path / "again")]

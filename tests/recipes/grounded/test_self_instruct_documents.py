@@ -137,6 +137,24 @@ def test_outputs_with_numbers_of_their_own_are_rejected(tmp_path: Path) -> None:
     assert "number_not_in_passage" not in stage(free.manifest, "instances")["rejected"]
 
 
+def test_of_many_passages_a_fixed_sample_is_shown(tmp_path: Path) -> None:
+    shown = []
+    for name in ("a", "b"):
+        model = gardener(capabilities=JSON_CHAT, fresh=0.2)
+        result = grow(tmp_path / name, model, order="strict", grounding={"passages": 3})
+        shown.append(set().union(*map(shown_in, model.requests)))
+        notes = result.manifest["data"]["notes"]
+        assert notes["passages"] == {"taken": notes["documents"]["training"], "in_library": 3}
+    assert shown[0] == shown[1] and len(shown[0]) == 3
+
+
+def test_a_growing_pool_with_documents_is_not_sharded(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(DOCUMENTS[0]["text"])
+    words = ["run", "self-instruct", "--documents", str(tmp_path / "a.txt"), "--model", "lab"]
+    done = CliRunner().invoke(cli, [*words, "-o", str(tmp_path / "run"), "--shards", "2"])
+    assert done.exit_code == 2 or isinstance(done.exception, ConfigError), done.output
+
+
 def test_without_documents_nothing_of_this_is_in_prompts_or_data(tmp_path: Path) -> None:
     model = gardener(capabilities=JSON_CHAT)
     result = grow(tmp_path / "run", model, rows=None)

@@ -17,7 +17,12 @@ from selfsown.recipes.grounded.reader import HELD_OUT
 
 
 def write_suite(
-    directory: Path, out: Path, *, open_book: bool = False, unfinished: bool = False
+    directory: Path,
+    out: Path,
+    *,
+    open_book: bool = False,
+    hard: bool = False,
+    unfinished: bool = False,
 ) -> FileFacts:
     """Write the items of held-out documents, in the order of documents and passages.
 
@@ -25,10 +30,11 @@ def write_suite(
         directory: a run of `grounded`, or a merge of such runs.
         out: file to write.
         open_book: with the passage as input; else the questions alone are asked.
+        hard: only items that the run's model did not answer without their passage.
         unfinished: also from a run that has not ended.
 
     Raises:
-        InputError: no run directory, one that has not ended, or one without held-out items.
+        InputError: no run directory, one that has not ended, or one without such items.
         EnvironmentFailure: the file cannot be written.
     """
     run = open_run(directory)
@@ -38,20 +44,32 @@ def write_suite(
             why="scores on a part of the items do not compare with scores on all of them",
             fix="resume the run first, or take what is there with --unfinished",
         )
-    rows = list(_rows(run, open_book))
+    records = list(_records(run))
+    if hard and records and not any("closed_book" in record for _, record in records):
+        raise InputError(
+            f"the items of `{directory}` were not answered without their passage",
+            why="that says which of them are hard",
+            fix="make the run with `--set closed_book=record`",
+        )
+    rows = [
+        _row(name, record, open_book)
+        for name, record in records
+        if not hard or record.get("closed_book") == "wrong"
+    ]
     if not rows:
         raise InputError(
-            f"`{directory}` has no held-out items",
+            f"`{directory}` has no held-out items" + " that are hard" * hard,
             why="they come from recipe `grounded`, of the documents that it holds out",
             fix="give a run of `grounded` over several documents with `held_out.share` above 0",
         )
     return write_lines(out, map(data_line, rows))
 
 
-def _rows(run: RunFiles, open_book: bool) -> Iterator[dict[str, JSON]]:
+def _records(run: RunFiles) -> Iterator[tuple[str, Mapping[str, JSON]]]:
+    """The kept held-out items, each with its id."""
     for line in run.rows("provenance"):
         if line.get("stage") == HELD_OUT and line.get("end") == "passed":
-            yield _row(string(line.get("id")), mapping(line.get("record")), open_book)
+            yield string(line.get("id")), mapping(line.get("record"))
 
 
 def _row(name: str, record: Mapping[str, JSON], open_book: bool) -> dict[str, JSON]:
