@@ -103,6 +103,13 @@ def test_alarms_of_the_monitors_are_shown(tmp_path: Path) -> None:
     numbers = read_numbers(run)
     assert isinstance(numbers.groups, Groups)
     assert numbers.groups.alarm_count == 30 and len(numbers.groups.alarms) == 20
+    assert numbers.groups.alarms[0].end_share is None
+    told = {**alarm, "share": 0.02, "total": 900, "alarm_share": 0.375, "alarm_total": 16}
+    other = write_texts(tmp_path / "other", notes={"monitors": {"alarms": [told]}})
+    later = read_groups(open_run(other))
+    assert isinstance(later, Groups)
+    (one,) = later.alarms
+    assert (one.share, one.total, one.end_share) == (0.375, 16, 0.02)
     page = render_page(numbers)
     assert "30 alarms while texts were written" in page
     assert "once &lt;i&gt;upon" in page and "Steam &lt;b&gt;engines" in page

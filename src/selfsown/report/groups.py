@@ -90,7 +90,11 @@ class Alarm:
     kind: str
     phrase: str
     share: float
+    """When the alarm was raised, in [0, 1]."""
     total: int
+    """Texts that had been written then."""
+    end_share: float | None
+    """At the end of the run; None where the recipe does not say."""
     gate: float
 
 
@@ -230,12 +234,17 @@ def _distinct_pairs(texts: list[str]) -> float | None:
 
 
 def _alarm(told: Mapping[str, JSON]) -> Alarm:
-    share, gate = told.get("share"), told.get("gate")
+    share, at_alarm = _number(told.get("share")), _number(told.get("alarm_share"))
     return Alarm(
         group=shown_line(string(told.get("group")), 60),
         kind=shown_line(string(told.get("kind")), 20),
         phrase=shown_line(string(told.get("phrase")), 80),
-        share=float(share) if isinstance(share, (int, float)) else 0.0,
-        total=integer(told.get("total")),
-        gate=float(gate) if isinstance(gate, (int, float)) else 0.0,
+        share=(share if at_alarm is None else at_alarm) or 0.0,
+        total=integer(told.get("total" if at_alarm is None else "alarm_total")),
+        end_share=None if at_alarm is None else share,
+        gate=_number(told.get("gate")) or 0.0,
     )
+
+
+def _number(value: JSON) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
