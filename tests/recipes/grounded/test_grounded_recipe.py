@@ -148,6 +148,16 @@ def test_where_words_differ_a_judge_decides_and_silence_is_no_verdict(
         assert set(items_rejected(result)) == {reason} and not len(result.accepted)
 
 
+def test_what_is_known_of_a_document_goes_with_its_records(tmp_path: Path) -> None:
+    known = {"source": "a.md", "title": "Old towns", "topic": "trade"}
+    rows = [{**row, **known, "raw": "x" * 99} for row in DOCUMENTS[:3]]
+    model = scholar()
+    result = ground(tmp_path / "run", model, rows=rows)
+    assert all(known.items() <= row.items() and "raw" not in row for row in result.accepted)
+    assert any("From: Old towns" in r.messages[-1].text for r in model.requests)
+    assert "x" * 99 not in (tmp_path / "run" / "provenance.jsonl").read_text()
+
+
 def test_what_the_model_knows_anyway_is_recorded_or_dropped(tmp_path: Path) -> None:
     def clever(question: str, known: str) -> str:
         return known if question.startswith("Who") else "UNKNOWN"

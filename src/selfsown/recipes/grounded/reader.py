@@ -27,6 +27,10 @@ HELD_OUT: Final = "held_out"
 TRAINING: Final = "training"
 LEFT_OUT: Final = "left_out"
 
+_OF_RECORD: Final = ("source", "licence", "title", "topic")
+"""What records say of their document, where it says so."""
+_OF_DOCUMENT: Final = ("id", "format", "quality", *_OF_RECORD)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cutting:
@@ -126,20 +130,20 @@ class Reader:
 
     def _enter(self, number: int, document: Document, side: str) -> Candidate:
         self.counts[side] += 1
-        row = {name: value for name, value in document.row().items() if name != "text"}
-        return self._documents.enter({**row, "side": side}, order=(number,))
+        row = document.row()
+        known: dict[str, JSON] = {name: row[name] for name in _OF_DOCUMENT if name in row}
+        return self._documents.enter({**known, "side": side}, order=(number,))
 
     def _cut(
         self, number: int, document: Document, parent: Candidate, *, is_held_out: bool
     ) -> Iterator[Passage]:
         chunks = chunk(document.text, self._cutting.passage_tokens)
         drawn = self._drawn(document, chunks)
-        named = ("source", "licence", "title")
         row = document.row()
         for one in chunks:
             facts: dict[str, JSON] = {
                 "doc_id": document.id,
-                **{name: row[name] for name in named if name in row},
+                **{name: row[name] for name in _OF_RECORD if name in row},
                 "passage_start": one.start,
                 "passage_end": one.end,
             }
