@@ -246,6 +246,8 @@ def test_a_chunk_that_cannot_fit_the_context_is_refused_before_anything_is_asked
                change={"medium": {"output_tokens": 300}})  # fmt: skip
     with pytest.raises(ConfigError, match="chunks of 400 tokens are too long for style `medium`"):
         rephrasing(tmp_path / "no", chunk_tokens=400)
+    with pytest.raises(ConfigError, match="chunks of 4 tokens are too short for style `medium`"):
+        rephrasing(tmp_path / "no", chunk_tokens=4)
 
 
 def test_neither_sources_nor_rephrases_repeat_a_benchmark(tmp_path: Path) -> None:

@@ -152,6 +152,12 @@ class Options(BaseModel):
                     fix="lower `chunk_tokens`, or raise `change."
                     f"{style.name}.input_tokens` if you have seen that it goes well",
                 )
+            if self.chunk_tokens is not None and self.chunk_tokens < style.least_chunk:
+                raise ConfigError(
+                    f"chunks of {self.chunk_tokens} tokens are too short for style `{style.name}`",
+                    why=f"it leaves out those below {style.least_chunk}, which all of them are",
+                    fix=f"raise `chunk_tokens`, or lower `change.{style.name}.least_chunk`",
+                )
             if style.faithful.least_similarity is not None and not self.encoder:
                 raise ConfigError(
                     f"`change.{style.name}.faithful.least_similarity` is"
