@@ -182,6 +182,9 @@ def test_a_licence_is_the_rows_then_the_users_then_the_folders(tmp_path: Path) -
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     path = tmp_path / "a.jsonl"
     assert [getattr(item, "licence", "") for item in read(path)] == ["MIT", "CC-BY-4.0"]
+    (tmp_path / "licence").unlink()
+    (tmp_path / "copyright").write_text("Format: x\n\nFiles: *\nLicense: GPL-2+ or MIT\n text\n")
+    assert [getattr(item, "licence", "") for item in read(path)] == ["MIT", "GPL-2+ or MIT"]
     given = read(path, licence="own")
     assert [getattr(item, "licence", "") for item in given] == ["MIT", "own"]
 

@@ -40,12 +40,9 @@ def read_page(data: bytes, html: Literal["main", "whole"]) -> dict[str, str]:
     """
     trafilatura = _trafilatura()
     source, guess = decoded(data, _declared(data))
-    source = _XML.sub("", source)
-    tree = _tree(trafilatura, source)
-    if tree is None:
-        raise Refused("damaged", "no HTML can be found in it")
+    tree = _tree(_XML.sub("", source))
     known = {"title": _title(tree), "licence": _licence(tree), "encoding": guess}
-    text = whole_text(tree) if html == "whole" else _main(trafilatura, source)
+    text = whole_text(tree) if html == "whole" else _main(trafilatura, tree)
     if not text.strip():
         hint = "" if html == "whole" else " in its main part; `html: whole` takes all of it"
         raise Refused("empty", f"the page has no text{hint}")
@@ -59,16 +56,31 @@ def _declared(data: bytes) -> str:
     return "" if name.lower().startswith(("utf-16", "utf-32", "utf16")) else name
 
 
-def _main(trafilatura: Any, source: str) -> str:
+def _main(trafilatura: Any, tree: Any) -> str:
     text = trafilatura.extract(
-        source, output_format="markdown", include_comments=False, include_tables=True
+        tree, output_format="markdown", include_comments=False, include_tables=True
     )
     return str(text or "")
 
 
-def _tree(trafilatura: Any, source: str) -> Any:
-    """The parsed page; None if there is none."""
-    return trafilatura.load_html(source)
+def _tree(source: str) -> Any:
+    """The parsed page.
+
+    Raises:
+        Refused: it is no HTML, or nested so deep that the parser leaves a part out.
+    """
+    from lxml import etree, html
+
+    parser = html.HTMLParser(
+        encoding="utf-8", collect_ids=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        tree = html.document_fromstring(source.encode(), parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError) as error:
+        raise Refused("damaged", f"no HTML can be found in it: {error}"[:200]) from error
+    if any("depth" in one.message for one in parser.error_log):
+        raise Refused("damaged", "its elements are nested too deep to be read to their end")
+    return tree
 
 
 def _title(tree: Any) -> str:

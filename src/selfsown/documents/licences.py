@@ -13,8 +13,10 @@ from selfsown.documents.decoding import decoded
 from selfsown.documents.opening import whole
 from selfsown.documents.refusal import Refused
 
-_NAMES: Final = re.compile(r"(?i)(licen[cs]e|copying|unlicense)(\.(txt|md|rst))?")
+_NAMES: Final = re.compile(r"(?i)(licen[cs]e|copying|copyright|unlicense)(\.(txt|md|rst))?")
 _SPDX: Final = re.compile(r"SPDX-License-Identifier:\s*([\w.+() -]{2,80})")
+_DEBIAN: Final = re.compile(r"^License:[ \t]*(\S.{0,80}?)[ \t]*$", re.MULTILINE)
+"""A machine-readable `copyright` of Debian; its first licence is that of the files in general."""
 _MOST_BYTES: Final = 200_000
 _LONGEST: Final = 100
 _KNOWN: Final = tuple(
@@ -62,6 +64,8 @@ def stated_licence(path: Path) -> str:
         return lines[0]
     if found := _SPDX.search(text):
         return found[1].strip()
+    if found := _DEBIAN.search(text):
+        return found[1]
     words = " ".join(text[:20_000].split())
     name = next((name for pattern, name in _KNOWN if pattern.search(words)), "")
     return name or f"see {path.name}"
