@@ -59,3 +59,12 @@ def test_nothing_found_says_what_to_change(
 ) -> None:
     assert main(["documents", "topics", str(folder), "--min-cluster", "60"]) == 0
     assert "lower --min-cluster" in capsys.readouterr().out
+
+
+def test_a_run_cannot_be_split_into_shards_of_which_each_has_topics_of_its_own(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--documents", str(folder), "--model", "scripted", "-o", str(tmp_path / "job")]
+    assert main(["run", "topics", *given, "--shards", "2", "--quiet"]) == 2
+    assert "does not suit recipe `topics`" in capsys.readouterr().err
+    assert not (tmp_path / "job" / "shards").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
 from selfsown.topics.choice import choose
@@ -36,6 +38,14 @@ from selfsown.topics.labels import Label, parse_label, parse_value
 )
 def test_a_label_is_read_or_missing(answer: str, label: Label) -> None:
     assert parse_label(answer) == label
+
+
+@given(st.text(alphabet="Topic:Educational value0123456789./- \n", max_size=80))
+def test_whatever_the_answer_a_value_is_on_the_scale_and_a_name_is_short(answer: str) -> None:
+    label = parse_label(answer)
+    for value in (label.value, parse_value(answer)):
+        assert value is None or 1 <= value <= 10
+    assert label.topic is None or 0 < len(label.topic) <= 100
 
 
 @pytest.mark.parametrize(

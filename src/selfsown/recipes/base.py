@@ -56,6 +56,8 @@ class Recipe(Generic[OptionsT]):
     inputs: Literal["seeds", "rows"] = "rows"
     takes_documents: bool = False
     """Whether a recipe over seeds takes documents, too; they are what `run.rows()` gives."""
+    needs_all_rows: bool = False
+    """Whether what becomes of a row depends on all of them, so that they cannot be split."""
     target: int | None = None
     """Default target; None: the recipe ends with its rows."""
     target_unit: str = "record"

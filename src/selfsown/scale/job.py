@@ -81,13 +81,20 @@ def check(job: Job) -> None:
     """Refuse what cannot be split.
 
     Raises:
-        ConfigError: epochs without a pool, a job in the directory of a run, or `shard` given.
+        ConfigError: epochs without a pool, rows that cannot be split, a job in the directory of a
+            run, or `shard` given.
     """
     if job.epochs > 1 and job.recipe.inputs != "seeds":
         raise ConfigError(
             f"`--epochs {job.epochs}` does not suit recipe `{job.recipe.name}`",
             why="only a pool that grows from seeds has a next epoch",
             fix="leave --epochs out",
+        )
+    if job.recipe.needs_all_rows and job.shards > 1:
+        raise ConfigError(
+            f"`--shards {job.shards}` does not suit recipe `{job.recipe.name}`",
+            why="what becomes of a row depends on all of them, and a shard sees its own alone",
+            fix="leave --shards out",
         )
     if job.config.shard:
         raise ConfigError(

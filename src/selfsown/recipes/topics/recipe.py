@@ -146,5 +146,6 @@ RECIPE = Recipe(
     run=topics,
     options=Options,
     roles={"generator": "names topics and says what there is to learn from them"},
+    needs_all_rows=True,
     check=check,
 )
