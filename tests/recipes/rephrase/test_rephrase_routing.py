@@ -29,6 +29,7 @@ MATHS = "$$\\int_0^1 x^2 \\, dx = \\frac{1}{3}$$\n"
         (f"{sentence(0)} It follows that $x = 3$.", "prose", None),
         ("The price of $$ signs is $$5 and no formula.", "prose", None),
         (sentence(1), "prose", None),
+        ("====\n<br>\n> so he\n-> ok\n<b>a</b>\n===", "prose", None),
         ("- one\n- two", "list", None),
         ("", "prose", None),
     ],

@@ -13,7 +13,10 @@ LEAST_MATHS: Final = 0.5
 _OPENER: Final = re.compile(
     r"\$\$|\\\[|\\begin\{((?:equation|align|gather|multline|eqnarray|displaymath|math)\*?)\}"
 )
-_RELATION: Final = re.compile(r"[=<>\u2264\u2265\u2248\u2211\u222b\u221a\u2202]")
+_RELATION: Final = re.compile(
+    r"[\w)\]}] ?[=\u2264\u2265\u2248] ?[\w(\[{\\+.-]|[\w)\]}] [<>]=? [\w(\[{\\+.-]"
+)
+"""Between two operands; rules of `====`, quotes after `>` and tags are none."""
 _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
