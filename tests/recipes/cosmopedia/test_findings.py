@@ -44,6 +44,17 @@ def test_each_finding_has_its_flag(text: str, expected: set[str]) -> None:
     assert flags(text) - {"new_name", "new_date"} == expected
 
 
+@pytest.mark.parametrize(
+    "right", ["1 + 2 + 3 = 6", "10 / 4 = 2.5", "3 * (2 + 1) = 9", "$1,000 + $500 = $1,500"]
+)
+def test_a_calculation_that_comes_out_is_no_finding(right: str) -> None:
+    assert "wrong_arithmetic" not in flags(f"So {right}, as one sees.")
+
+
+def test_names_and_dates_that_the_extract_lacks_are_flagged() -> None:
+    assert flags("Then Peter Jones came on 3 May 1999 to look.") == {"new_name", "new_date"}
+
+
 def test_what_was_found_is_listed() -> None:
     found = findings("In the year 1950 it lost 2 * 3 = 7 litres.", EXTRACT, "", ())
     assert found.grounding["arithmetic"] == ["2 * 3 = 7"]

@@ -131,5 +131,11 @@ def test_a_user_adds_and_replaces_texts() -> None:
     ]
 
 
+def test_the_options_name_all_of_ours() -> None:
+    for field, names in (("styles", OURS.styles), ("audiences", OURS.audiences)):
+        said = (Options.model_fields[field].description or "").partition("Ours: ")[2]
+        assert said.removesuffix(".").split(", ") == list(names)
+
+
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(texts(OURS), indent=1) + "\n")

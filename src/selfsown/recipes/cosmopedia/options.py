@@ -67,10 +67,15 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     styles: dict[str, float] = Field(
-        {}, description="Style → weight, or a list of styles; empty: all alike."
+        {},
+        description="Style → weight, or a list of styles; empty: all alike. Ours:"
+        " textbook_narrative, textbook_academic, blog_post, how_to, childrens_story,"
+        " problem_story, forum_post, faq, table, worked_problem, tutorial.",
     )
     audiences: dict[str, float] = Field(
-        {}, description="Audience → weight, or a list of audiences; empty: all alike."
+        {},
+        description="Audience → weight, or a list of audiences; empty: all alike. Ours:"
+        " young_children, middle_school, college, researchers, general.",
     )
     own_styles: dict[str, Style] = Field({}, description="Styles of yours, or in place of ours.")
     own_audiences: dict[str, Audience] = Field(

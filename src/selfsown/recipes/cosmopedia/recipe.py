@@ -18,7 +18,7 @@ depends on what was handed over; so the recipe says how many are in work, and no
 endpoint does: 64 at first, and from then on a quarter of those that are done, up to `ahead`, so
 that small runs learn from their own texts and large ones fill an endpoint.
 
-Memory: documents in work, a hash in a set for each extract and each text (some 130 bytes a
+Memory: documents in work, a hash in a set for each extract and each text (some 200 bytes a
 document), counts of phrases; and all kept texts where `filters` names `near_duplicate`.
 """
 
