@@ -11,6 +11,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,25 @@ def test_shards_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
         [MixSource("again", table, 1, None)], tmp_path / "again", MixOptions()
     )  # provenance beside it says who wrote what
     assert again.human_share == pytest.approx(0.5, abs=0.02)
+
+
+def test_windows_of_a_long_document_are_apart_unless_order_is_kept(tmp_path: Path) -> None:
+    web, easy = two_sources(tmp_path, 150)
+    long = " ".join(text(n) for n in range(40))
+    write_rows(web.path, [*rows_of(web.path), {"id": "long", "text": long}])
+    options = MixOptions(pass_over="web", window=200)
+
+    def places(out: str, options: MixOptions) -> list[int]:
+        told = rows_of(mix([web, easy], tmp_path / out, options).train[0].with_name(
+            "train.jsonl.provenance.jsonl"))  # fmt: skip
+        return [row["line"] for row in told if row["parts"][0]["doc_id"] == "long"]
+
+    kept, shuffled = places("kept", replace(options, in_order=True)), places("shuffled", options)
+    assert len(kept) == len(shuffled) > 12
+    near = [sum(b - a <= 3 for a, b in pairwise(lines)) for lines in (kept, shuffled)]
+    assert near[0] > 2 * near[1], (kept, shuffled)
+    one, other = (rows_of(tmp_path / out / "train.jsonl") for out in ("kept", "shuffled"))
+    assert one != other and sorted(map(str, one)) == sorted(map(str, other))
 
 
 def test_holes_and_blank_texts_are_listed(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--end", metavar="TEXT", help="Behind each document of a window; default a blank line, or eos."
 )
+@click.option("--in-order", is_flag=True, help="Do not shuffle windows, only texts.")
 @click.option(
     "--validation",
     default=0.0,

@@ -44,6 +44,7 @@ class ExternalSort:
 
     def add(self, key: bytes, value: bytes) -> None:
         """Add a record."""
+        value = bytes(memoryview(value))  # a copy: what orjson makes keeps up to ten times its size
         self._held.append((key, value))
         self._held_bytes += len(key) + len(value) + _OVERHEAD_BYTES
         if self._held_bytes >= self._memory:

@@ -24,6 +24,7 @@ from selfsown.core.journal import JOURNAL_NAME
 from selfsown.core.request import JSON
 from selfsown.core.rundir import locked, sync_directory, translated_os_errors
 from selfsown.export.files import RowWriter, open_rows, refuse_overwrite
+from selfsown.mixing.external_sort import ExternalSort
 from selfsown.mixing.joining import Joiner
 from selfsown.mixing.measures import measures
 from selfsown.mixing.options import MixOptions
@@ -215,7 +216,9 @@ class _Mixer:
         if self._cut is None:
             written = write_texts(drawn, shards)
         else:
-            written = write_windows(packed(drawn, self._cut, options.window), shards)
+            sort = ExternalSort(self._scratch / f"{side}-windows", self._memory)
+            shuffle = None if options.in_order else (options.seed, sort)
+            written = write_windows(packed(drawn, self._cut, options.window), shards, shuffle)
         self._tell(f"written {side}: {written.rows:,} rows")
         return written
 

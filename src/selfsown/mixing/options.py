@@ -32,6 +32,9 @@ class MixOptions:
     end: str | None = None
     """What stands behind every document of a window. None: a blank line; of token rows, the
     tokenizer's end-of-text token. Empty: nothing."""
+    in_order: bool = False
+    """Leave windows in the order of their texts, in which those of a long document follow each
+    other; else they are shuffled. Rows of one text are in that order always."""
     validation: float = 0.0
     """Share of the documents that is kept from training, in [0, 1), with all that says them
     again."""

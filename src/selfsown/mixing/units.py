@@ -34,11 +34,10 @@ class Unit:
 
     def pack(self) -> bytes:
         """As bytes, for a scratch file; `unpack` gives an equal unit."""
-        made = orjson.dumps(
+        return orjson.dumps(
             (self.id, self.doc_id, self.kind, self.text, self.tokens, self.model_depth,
              self.parents, self.ids)
         )  # fmt: skip
-        return bytes(memoryview(made))  # a copy: what orjson makes keeps up to ten times its size
 
     @classmethod
     def unpack(cls, packed: bytes) -> Unit:

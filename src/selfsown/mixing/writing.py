@@ -9,23 +9,26 @@ keep attention within documents), with `kind`, and `doc_id` and `source` or, of 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import orjson
 
 from selfsown.core.request import JSON
 from selfsown.export.export import provenance_path
 from selfsown.export.files import RowWriter, open_rows
+from selfsown.mixing.external_sort import ExternalSort
 from selfsown.mixing.order import Drawn
 from selfsown.mixing.packing import Piece, Window
 
 FileFormat = Literal["jsonl", "parquet"]
 
+_Row: TypeAlias = "tuple[Mapping[str, JSON], Mapping[str, JSON]]"
+"""A row, and what it is made of."""
 _ORIGINS: Final = {"real": "human", "synthetic": "model"}
 
 
@@ -119,34 +122,48 @@ def write_texts(drawn: Iterable[Drawn], shards: Shards) -> Written:
                 "source": one.source,
             }
             part = Piece(one, unit.text, unit.tokens, unit.tokens)
-            _write(row, unit.id, [part], shards, done)
+            shards.write(row, _told(unit.id, [part], done))
     return done
 
 
-def write_windows(windows: Iterable[Window], shards: Shards) -> Written:
-    """One row per window."""
+def write_windows(
+    windows: Iterable[Window], shards: Shards, shuffle: tuple[int, ExternalSort] | None = None
+) -> Written:
+    """One row per window.
+
+    Args:
+        windows: in some order.
+        shards: where rows go.
+        shuffle: a seed, and an empty sort; None leaves the order as it is.
+    """
     done = Written()
     with shards:
         done.files = shards.files
-        for window in windows:
-            done.sizes += window.size
-            row = {**_content(window), "kind": window.kind, "documents": _documents(window)}
-            _write(row, _window_id(window), window.pieces, shards, done)
+        made = (_of_window(window, done) for window in windows)
+        for row, told in made if shuffle is None else _shuffled(made, *shuffle):
+            shards.write(row, told)
     return done
 
 
-def _write(
-    row: Mapping[str, JSON], name: str, pieces: list[Piece], shards: Shards, done: Written
-) -> None:
+def _of_window(window: Window, done: Written) -> _Row:
+    done.sizes += window.size
+    row = {**_content(window), "kind": window.kind, "documents": _documents(window)}
+    return row, _told(_window_id(window), window.pieces, done)
+
+
+def _shuffled(rows: Iterable[_Row], seed: int, sort: ExternalSort) -> Iterator[_Row]:
+    """Rows in the order of hashes of seed and id."""
+    for row, told in rows:
+        key = blake2b(f"{seed}\0windows\0{told['id']}".encode(), digest_size=8).digest()
+        sort.add(key, orjson.dumps((row, told)))
+    for _, packed in sort:
+        row, told = orjson.loads(packed)
+        yield row, told
+
+
+def _told(name: str, pieces: list[Piece], done: Written) -> dict[str, JSON]:
+    """The provenance of a row, which is counted."""
     units = [piece.drawn.unit for piece in pieces]
-    told: dict[str, JSON] = {
-        "id": name,
-        "origin": _ORIGINS[units[0].kind],
-        "model_depth": max(unit.model_depth for unit in units),
-        "tokens": sum(piece.tokens for piece in pieces),
-        "parts": [_part(piece) for piece in pieces],
-    }
-    shards.write(row, told)
     done.rows += 1
     done.parts += len(pieces)
     for piece in pieces:
@@ -155,6 +172,13 @@ def _write(
         given.distinct += piece.part == 0 and piece.drawn.copy == 0
         given.tokens += piece.tokens
         given.real_tokens += piece.tokens * (piece.drawn.unit.kind == "real")
+    return {
+        "id": name,
+        "origin": _ORIGINS[units[0].kind],
+        "model_depth": max(unit.model_depth for unit in units),
+        "tokens": sum(piece.tokens for piece in pieces),
+        "parts": [_part(piece) for piece in pieces],
+    }
 
 
 def _part(piece: Piece) -> dict[str, JSON]:

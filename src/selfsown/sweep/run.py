@@ -214,6 +214,7 @@ class _Sweep:
             window=self._options.shape.row_tokens,
             tokenizer=self._tokenizer_folder,
             seed=seed,
+            in_order=True,  # the beginning that is read has the shares of the whole
             allow_all_synthetic=True,
             force=True,
         )
