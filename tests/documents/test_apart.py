@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def test_a_parser_that_dies_or_takes_too_long_costs_its_file_alone(
 
     read = apart.Apart.read
     monkeypatch.setattr(apart.Apart, "read", dying)
-    first, second = read_documents([tmp_path])
+    first, second = read_documents([tmp_path], processes=1)
     assert first == Unread(str(tmp_path / "a.html"), "damaged", "its parser was ended by signal 9")
     assert isinstance(second, Document) and second.text == "Read after it."
     slow = ReadOptions(timeout_s=0.02)
@@ -155,3 +156,20 @@ def test_a_parser_that_dies_or_takes_too_long_costs_its_file_alone(
 def _stored(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+def test_how_many_processes_parse_changes_nothing_and_none_is_left(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"{number}.html").write_text(
+            PAGE.format(head="", main=f"<p>{number}</p>{MAIN}")
+        )
+        (tmp_path / f"{number}.pdf").write_bytes(pdf_bytes([f"Page {number}."]))
+        (tmp_path / f"{number}.txt").write_text(f"Text {number}.")
+    alone = list(read_documents([tmp_path], processes=1))
+    assert alone == list(read_documents([tmp_path], processes=3))
+    assert [Path(one.source).stem for one in alone] == [str(n) for n in range(7) for _ in range(3)]
+    reading = read_documents([tmp_path], processes=2)
+    assert next(reading) == alone[0]
+    begun = threading.active_count()
+    reading.close()  # type: ignore[attr-defined]  # it is a generator
+    assert threading.active_count() < begun

@@ -16,7 +16,6 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final
 
 from selfsown.core.errors import EnvironmentFailure, MissingExtra
@@ -31,21 +30,20 @@ _MEMORY: Final = 4 << 30
 
 
 class Apart:
-    """The process; started with the first file that needs it."""
+    """The process; started with the first file that needs it, and to be closed."""
 
     def __init__(self, options: ReadOptions) -> None:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Apart:
-        return self
+    def stop(self) -> None:
+        """End the process at once; from any thread, also while it parses."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give back what the process held."""
         self._end()
 
     def read(self, path: Path, format: str) -> dict[str, JSON]:

@@ -2,23 +2,25 @@
 
 Everything that is found ends as a `Document` or as an `Unread` with a reason, in the order of the
 paths, sorted within folders. A damaged or hostile file costs itself and nothing else: sizes are
-bounded, and HTML and PDF are parsed in a process of their own (`apart.py`). Documents are read one
-at a time; what stays in memory is two hashes for each (`repeats.py`).
+bounded, and HTML and PDF are parsed in processes of their own (`apart.py`). Documents are read one
+at a time, pages and PDFs a few ahead; what stays in memory is two hashes for each (`repeats.py`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
 from selfsown.core.request import JSON
 from selfsown.documents import row_files
-from selfsown.documents.apart import Apart
 from selfsown.documents.decoding import decoded
 from selfsown.documents.document import Document, Unread, document_of_row
 from selfsown.documents.opening import whole
 from selfsown.documents.options import ReadOptions
+from selfsown.documents.parsers import Known, Parsers
 from selfsown.documents.refusal import Refused
 from selfsown.documents.repeats import without_repeats
 from selfsown.documents.values import plain
@@ -40,43 +42,66 @@ _ROWS: Final[dict[str, Callable[[Path, ReadOptions], Iterator[row_files.Place]]]
 
 
 def read_documents(
-    paths: Iterable[str | Path], options: ReadOptions | None = None
+    paths: Iterable[str | Path],
+    options: ReadOptions | None = None,
+    *,
+    processes: int | None = None,
 ) -> Iterator[Document | Unread]:
     """The documents of files and folders, lazily.
 
     Args:
         paths: files, or folders of them at any depth.
         options: how to read; None: the defaults.
+        processes: most that parse HTML and PDF; None: one per processor, 16 at most.
 
     Raises:
         InputError: a path does not exist, or there is none.
         MissingExtra: a package for one of the files is not installed.
     """
     options = options or ReadOptions()
-    with Apart(options) as apart:
-        yield from without_repeats(_all(paths, options, apart))
+    with Parsers(options, processes) as parsers:
+        yield from without_repeats(_all(paths, options, parsers))
 
 
 def _all(
-    paths: Iterable[str | Path], options: ReadOptions, apart: Apart
+    paths: Iterable[str | Path], options: ReadOptions, parsers: Parsers
 ) -> Iterator[Document | Unread]:
+    """What is read of every file, in the order of the walk; parsing goes ahead of it."""
+    begun: deque[Iterator[Document | Unread]] = deque()
     for found in walk(paths):
-        if isinstance(found, Unread):
-            yield found
-            continue
+        begun.append(
+            iter((found,)) if isinstance(found, Unread) else _begun(found, options, parsers)
+        )
+        if len(begun) > parsers.ahead:
+            yield from begun.popleft()
+    while begun:
+        yield from begun.popleft()
+
+
+def _begun(found: Found, options: ReadOptions, parsers: Parsers) -> Iterator[Document | Unread]:
+    """The documents of one file; what is parsed apart begins now, the rest when it is asked for."""
+    name = _format(found.path)
+    parsed = parsers.begin(found.path, name) if name in ("html", "pdf") else None
+
+    def read() -> Iterator[Document | Unread]:
         try:
-            yield from _documents(found, options, apart)
+            yield from _documents(found, name, options, parsed)
         except Refused as error:
             yield Unread(found.source, error.reason, error.detail)
 
+    return read()
 
-def _documents(found: Found, options: ReadOptions, apart: Apart) -> Iterator[Document | Unread]:
+
+def _documents(
+    found: Found, name: str, options: ReadOptions, parsed: Future[Known] | None
+) -> Iterator[Document | Unread]:
     """The documents of one file.
 
     Raises:
         Refused: the file as a whole, or the rest of it, gives none.
     """
-    name = _format(found.path)
+    if name not in FORMATS.values():
+        raise Refused("unsupported", f"`{name or 'no suffix'}` is no form that is read")
     licence = options.licence or found.licence
     if name in _ROWS:
         rows = (
@@ -85,8 +110,8 @@ def _documents(found: Found, options: ReadOptions, apart: Apart) -> Iterator[Doc
         )
         yield from _patient(rows)
         return
-    if name in ("html", "pdf"):
-        known = apart.read(found.path, name)
+    if parsed is not None:
+        known = parsed.result()
     else:
         text, guess = decoded(whole(found.path, options.max_bytes))
         known = {"text": text, **({"encoding": guess} if guess else {})}
@@ -110,18 +135,13 @@ def _patient(rows: Iterator[Document | Unread]) -> Iterator[Document | Unread]:
 
 
 def _format(path: Path) -> str:
-    """What a file is by its name.
-
-    Raises:
-        Refused: `unsupported`.
-    """
+    """What a file is by its name: a value of `FORMATS`, or the suffix that is none."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     is_packed = suffixes[-1:] == [".gz"]
     suffix = "".join(suffixes[-2:-1] if is_packed else suffixes[-1:])
     name = FORMATS.get(suffix)
     if name is None or (is_packed and name in ("pdf", "parquet")):
-        shown = "".join(suffixes[-2:] if is_packed else suffixes[-1:]) or "no suffix"
-        raise Refused("unsupported", f"`{shown}` is no form that is read")
+        return "".join(suffixes[-2:] if is_packed else suffixes[-1:])
     return name
 
 
