@@ -113,6 +113,13 @@ def units_of_rows(path: Path) -> str:
     return name
 
 
+def test_ids_may_be_numbers_and_text_may_be_broken(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 7, "text": "A \\ud800 b."}\n{"doc_id": 7, "text": "Once more."}\n')
+    first, second = units(path, "synthetic")
+    assert first.text == "A \ufffd b." and first.doc_id == second.doc_id == "7"
+
+
 def test_rows_of_requests_and_answers_are_one_text(tmp_path: Path) -> None:
     rows = [
         {"prompt": "Q: ", "completion": "A"},

@@ -66,7 +66,7 @@ class Joiner:
     def add(self, passage: Passage) -> None:
         """Take a passage."""
         unit = passage.unit
-        key = f"{unit.doc_id}\0{passage.index:010d}\0{passage.style}".encode()
+        key = orjson.dumps(unit.doc_id) + f"\0{passage.index:010d}\0{passage.style}".encode()
         place = orjson.dumps([passage.style, passage.index, passage.count])
         self._sort.add(key, place + b"\n" + unit.pack())
 

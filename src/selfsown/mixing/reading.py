@@ -15,7 +15,7 @@ from typing import Final
 from selfsown.core.errors import InputError
 from selfsown.core.inputs import read_rows
 from selfsown.core.journal import JOURNAL_NAME
-from selfsown.core.request import JSON
+from selfsown.core.request import JSON, clean_json
 from selfsown.core.token_counts import Counter
 from selfsown.documents.document import Document, Unread, document_of_row
 from selfsown.documents.options import ReadOptions
@@ -105,13 +105,16 @@ def _rows_of(path: Path) -> Iterator[Mapping[str, JSON]]:
         MissingExtra: it is Parquet, and pyarrow is not installed.
     """
     if path.suffix.lower() != _PARQUET:
-        yield from read_rows(path)
+        for row in read_rows(path):
+            cleaned = clean_json(row)
+            assert isinstance(cleaned, dict)
+            yield cleaned
         return
     try:
-        for _, row in parquet_rows(path, ReadOptions()):
-            if isinstance(row, Refused):
-                raise row
-            yield {name: plain(value) for name, value in row.items()}
+        for _, found in parquet_rows(path, ReadOptions()):
+            if isinstance(found, Refused):
+                raise found
+            yield {name: plain(value) for name, value in found.items()}
     except Refused as error:
         raise InputError(
             f"`{path}` cannot be read: {error.detail}",
@@ -204,7 +207,7 @@ class _Reader:
         depth = integer(told.get("model_depth")) or integer(row.get("model_depth"))
         unit = Unit(
             id=name,
-            doc_id=string(row.get("doc_id")) or name,
+            doc_id=_name(row.get("doc_id")) or name,
             kind=kind,
             text=text,
             tokens=self._count(text),
@@ -240,6 +243,11 @@ class _Reader:
         return known or declared or "synthetic"
 
 
+def _name(value: JSON) -> str:
+    """An id, which may be a number; empty if there is none."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
 def _is_wanted(row: Mapping[str, JSON], only: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether a row has one of the values of every field that is named."""
     return all(str(row.get(name)) in values for name, values in only.items())
@@ -247,7 +255,7 @@ def _is_wanted(row: Mapping[str, JSON], only: Mapping[str, tuple[str, ...]]) -> 
 
 def _chunk_index(row: Mapping[str, JSON]) -> int | None:
     """Which chunk of its document a row is in another style; None if it is a text of its own."""
-    if not row.get("doc_id") or not integer(row.get("n_chunks")) or "style" not in row:
+    if not _name(row.get("doc_id")) or not integer(row.get("n_chunks")) or "style" not in row:
         return None
     for name in ("chunk", "chunk_id"):
         value = row.get(name)
