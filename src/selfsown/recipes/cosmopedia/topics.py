@@ -14,6 +14,7 @@ from typing import Final
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.nearest import did_you_mean
 from selfsown.documents.document import Document, Unread
+from selfsown.topics.choice import match
 
 _REMEMBERED: Final = 1000
 """Topics of which one may be what a misspelt exclusion means."""
@@ -40,12 +41,12 @@ class Topics:
         self._known = self._declared or self._excluded
         self._default = default
         for name in excluded:
-            if self._declared and _match(name) not in self._declared:
+            if self._declared and match(name) not in self._declared:
                 raise _matches_nothing(name, declared, "declared")
         if default is None:
             return
-        is_wanted = not self._declared or _match(default) in self._declared
-        if not is_wanted or _match(default) in self._excluded:
+        is_wanted = not self._declared or match(default) in self._declared
+        if not is_wanted or match(default) in self._excluded:
             raise ConfigError(
                 f"the default topic `{default}` is not declared, or is excluded",
                 why="documents without a known topic would get one that is not wanted",
@@ -60,8 +61,9 @@ class Topics:
         """
         given = document.fields.get("topic")
         topic = " ".join(given.split()) if isinstance(given, str) else ""
-        if (match := _match(topic)) in self._known:
-            return self._known[match]
+        name = match(topic)
+        if name in self._known:
+            return self._known[name]
         matters = bool(self._declared) or (bool(self._excluded) and not topic)
         if self._default is not None and (matters or not topic):
             return self._default
@@ -71,7 +73,7 @@ class Topics:
 
     def is_excluded(self, topic: str) -> bool:
         """Whether documents of a topic are left out."""
-        return _match(topic) in self._excluded
+        return match(topic) in self._excluded
 
     def check(self, documents: Iterable[Document | Unread]) -> None:
         """Look at all documents once.
@@ -86,7 +88,7 @@ class Topics:
             if isinstance(document, Unread):
                 continue
             topic = self.of(document)
-            unmatched.pop(_match(topic), None)
+            unmatched.pop(match(topic), None)
             if unmatched and len(seen) < _REMEMBERED:
                 seen[topic] = None
         for name in unmatched.values():
@@ -117,9 +119,5 @@ def _matches_nothing(name: str, topics: Sequence[str], which: str) -> ConfigErro
     )
 
 
-def _match(topic: str) -> str:
-    return " ".join(topic.split()).casefold()
-
-
 def _by_match(names: Iterable[str]) -> Mapping[str, str]:
-    return {_match(name): name for name in names}
+    return {match(name): name for name in names}
