@@ -13,6 +13,7 @@ import pytest
 from tests.mixing.texts import parts_of, rows_of, write_rows
 from tests.recipes.rephrase.rivers import document, rephrasing
 
+import selfsown
 from selfsown.core.errors import InputError
 from selfsown.core.token_counts import estimate_tokens
 from selfsown.export.export import ExportOptions, export_run
@@ -21,6 +22,7 @@ from selfsown.mixing.options import MixOptions
 from selfsown.mixing.reading import Found, LeftOut, read_source
 from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Kind, Passage, Unit
+from selfsown.models.scripted import ScriptedModel
 
 RUNS = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
 
@@ -76,6 +78,18 @@ def test_records_of_a_run_bring_their_text_origin_and_parents(tmp_path: Path) ->
     export_run(run, exported, ExportOptions(format="text"))
     assert [unit.text for unit in units(exported)] == [unit.text for unit in found]
     assert [unit.id for unit in units(exported)] == [unit.id for unit in found]
+
+
+def test_of_a_run_over_texts_the_answers_are_mixed_and_not_what_was_asked(tmp_path: Path) -> None:
+    run = selfsown.run(
+        "complete",
+        rows=[{"text": "Human text."}],
+        prompt="Continue: {{ text }}",
+        model=ScriptedModel([{"text": "Machine text."}]),
+        out=tmp_path / "run",
+    ).directory
+    (unit,) = units(run)
+    assert unit.kind == "synthetic" and unit.text.endswith("\n\nMachine text.")
 
 
 def test_an_export_that_was_changed_is_noticed(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Kind, Passage, Unit
 
 _ROW_FILES: Final = frozenset({".jsonl", ".json", ".csv"})
+_ANSWERS: Final = frozenset({"completion", "output"})
+"""Fields with what a model wrote; a `text` beside them is what it was given."""
 OTHER: Final = "other"
 _PARQUET: Final = ".parquet"
 _KINDS: Final[Mapping[JSON, Kind]] = {
@@ -269,7 +271,7 @@ def _texts_of(run: RunFiles, index: ProvenanceIndex) -> Iterator[tuple[Mapping[s
     first = next(run.rows("accepted"), None)
     if first is None:
         return
-    if isinstance(first.get("text"), str):
+    if isinstance(first.get("text"), str) and not first.keys() & _ANSWERS:
         for row in run.rows("accepted"):
             yield row, string(row.get("text"))
         return
