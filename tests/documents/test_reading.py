@@ -48,6 +48,7 @@ def names(found: list[Document | Unread], folder: Path) -> list[str]:
         (b"It\x92s na\xefve \x96 \x93quoted\x94.", None, "cp1252, a guess"),
         ("Это русский текст, как видно.".encode("cp1251"), None, "cp1251, a guess"),
         ("日本語の文章を書く。これはテストです。".encode("shift_jis"), None, "cp932, a guess"),
+        ("日本語".encode("iso2022_jp"), "日本語", "iso2022_jp_2, a guess"),
         (b"a\r\nb\rc", "a\nb\nc", None),
     ],
 )

@@ -27,6 +27,8 @@ _CANDIDATES: Final = [
     "koi8_r", "cp932", "euc_jp", "gb18030", "big5", "cp949",
 ]  # fmt: skip
 """What is guessed among; the code pages of old consoles are left out, they fit anything."""
+_SHIFTING: Final = ("iso2022_jp_2", "iso2022_kr")
+"""Encodings in seven bits, which pass for ASCII but for escapes that shift between alphabets."""
 _SAMPLE: Final = 1 << 16
 _BLOCK: Final = 1 << 16
 _BROKEN: Final = re.compile("[\udc80-\udcff]")
@@ -71,6 +73,8 @@ def encoding_of(stream: IO[bytes], declared: str = "") -> Encoding:
     if codec := marked(head):
         return Encoding(codec)
     if codec := _unmarked_wide(head):
+        return Encoding(codec, f"{codec}, a guess")
+    if codec := next((one for one in _SHIFTING if b"\x1b$" in head and _fits(head, one)), ""):
         return Encoding(codec, f"{codec}, a guess")
     if b"\0" in head:
         raise Refused("binary", f"it has a zero byte at {head.index(0):,}")
