@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from selfsown.recipes.grounded.checks import Bounds, Fault, fault_of
+from selfsown.recipes.grounded.checks import Bounds, Fault, fault_of, turns_around
 from selfsown.recipes.grounded.evidence import find_quotation
 from selfsown.recipes.grounded.items import Item
 
@@ -95,6 +95,49 @@ HONEST: Final = [
      "They are skipped and counted.", "such rows are skipped and counted in `skipped`"),
     ("code", "Can `split_rows` be used on files larger than memory, and why?",
      "Yes, since it never loads the whole file.", "never loads the whole file"),
+]  # fmt: skip
+
+LIMITS: Final = [
+    ("The function returns an iterator and never loads the whole file",
+     "What does split_rows return?", "An iterator."),
+    ("its copper nails, not the stone, are what fails first",
+     "Which part of a slate roof fails first?", "Its copper nails."),
+    ("Brass is soft but does not rust, so it lasts 9 years", "How long does brass last?",
+     "9 years, since it is soft."),
+    ("Members who have not paid may attend but cannot vote.",
+     "What may members who have not paid still do?", "They may attend."),
+    ("No dogs are allowed on the beach from May to September",
+     "From when until when are dogs forbidden on the beach?", "From May to September."),
+    ("The museum is closed on Mondays and does not open before ten.",
+     "When does the museum open?", "At ten, but not on Mondays."),
+    ("Nobody but the harbour master may raise the flag.", "Who may raise the flag?",
+     "Only the harbour master."),
+    ("Unlike wool, linen does not stretch when wet.",
+     "Which cloth stretches when wet, wool or linen?", "Wool."),
+    ("A ticket is not valid without a stamp.", "What makes a ticket valid?", "A stamp."),
+    ("The drug must not be given to children under six.", "From which age may the drug be given?",
+     "From six years on."),
+    ("It was not until 1890 that the bridge was built.", "When was the bridge built?", "In 1890."),
+    ("The treaty did not mention the islands, which stayed with Holm.",
+     "With whom did the islands stay?", "With Holm."),
+]  # fmt: skip
+"""Quotation, question, honest answer, where the quotation negates something."""
+
+TURNED: Final = [
+    ("The valve is not used in wet boilers.", "Where is it used?", "It is used in wet boilers."),
+    ("Synthetic oil dissolves the seals.", "What does synthetic oil do?",
+     "Synthetic oil does not dissolve the seals."),
+    ("never loads the whole file", "What does split_rows do?", "It loads the whole file."),
+    ("colonies that are not treated die within three winters", "Which colonies die soon?",
+     "Colonies that are treated die within three winters."),
+    ("since they rear no brood", "Why do workers of autumn live long?", "Because they rear brood."),
+    ("Neither parliament was asked", "Who was asked about the treaty?",
+     "Both parliaments were asked."),
+    ("the cache must not be cleared while a job runs", "When must the cache be cleared?",
+     "The cache must be cleared while a job runs."),
+    ("Orders below 50 euros are not refunded", "Which orders are refunded?",
+     "Orders below 50 euros are refunded."),
+    ("Guests may bring dogs", "May guests bring dogs to the inn?", "Guests may not bring dogs."),
 ]  # fmt: skip
 
 Case = tuple[str, str, str, str]
@@ -180,3 +223,10 @@ def test_planted_faults_are_caught(
     missed = [case for case, one in zip(planted, found, strict=True) if one is None]
     assert len(named) >= 0.95 * len(planted), missed
     assert sum(named) >= 0.8 * len(planted)
+
+
+def test_lost_and_added_negations_are_caught_and_honest_answers_beside_one_are_not() -> None:
+    for quote, question, answer in LIMITS:
+        assert not turns_around(Item(question, "", answer, quote), quote), answer
+    for quote, question, answer in TURNED:
+        assert turns_around(Item(question, "", answer, quote), quote), answer

@@ -1,4 +1,4 @@
-"""What can be said against an item without a model: evidence, grounding, leakage, dependence.
+"""What can be said against an item without a model: evidence, leakage, dependence, grounding.
 
 In this order, cheapest first; the first fault counts. What is not found: an answer that is in the
 passage and beside the question, which the answerability check is for.
@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 from selfsown.curate.boilerplate import is_refusal
 from selfsown.curate.faithful_listed import listed
+from selfsown.curate.faithful_negation import Polarity, added, lost
+from selfsown.curate.faithful_reading import Reading
 from selfsown.curate.tokens import tokenize_unicode
 from selfsown.recipes.grounded.evidence import Span
 from selfsown.recipes.grounded.items import Item, Kind
@@ -56,6 +58,11 @@ _STOP: Final = frozenset(_STOP_WORDS.split())
 _ASKING: Final = frozenset({"who", "when", "where", "why", "how"})
 """Words that make it another question."""
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_YES_OR_NO: Final = re.compile(r"^\W*(?:yes|no)\b[\s,;:.]*", re.IGNORECASE)
+_STEM: Final = 5
+"""Characters by which words are the same."""
+_RETOLD_WORDS: Final = 2
+"""Fewest content words of an answer in its evidence from which on it says it again."""
 _LEAKED_WORDS: Final = 3
 """Fewest content words of an answer that may leak one by one."""
 _LEAKED_SHARE: Final = 0.8
@@ -99,6 +106,8 @@ def fault_of(
         return Fault("not_self_contained")
     if leaks(item):
         return Fault("leaks_answer")
+    if kind == "question" and turns_around(item, evidence):
+        return Fault("negation")
     return _ungrounded(item, kind, evidence, passage, bounds.least_grounded)
 
 
@@ -136,8 +145,24 @@ def grounded_share(answer: str, source: str) -> float:
     content = [word for word in _words(answer) if word not in _STOP | _YES_NO]
     if not content:
         return 1.0
-    known = {word[:5] for word in _words(source)}
-    return sum(word[:5] in known for word in content) / len(content)
+    known = {word[:_STEM] for word in _words(source)}
+    return sum(word[:_STEM] in known for word in content) / len(content)
+
+
+def turns_around(item: Item, evidence: str) -> bool:
+    """Whether an answer that says its evidence again lost a negation of it, or has one too many.
+
+    What the question negates is not lost, and an answer may begin with yes or no.
+    """
+    answer = _YES_OR_NO.sub("", item.output)
+    content = {word[:_STEM] for word in _words(answer) if word not in _STOP}
+    if len(content & {word[:_STEM] for word in _words(evidence)}) < _RETOLD_WORDS:
+        return False
+    shown, said = Polarity(Reading(evidence)), Polarity(Reading(f"{item.instruction} {answer}"))
+    if lost(shown, said):
+        return True
+    asked = Polarity(Reading(f"{evidence} {item.instruction}"))
+    return bool(added(asked, Polarity(Reading(answer))))
 
 
 def _words(text: str) -> list[str]:
