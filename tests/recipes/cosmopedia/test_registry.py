@@ -104,6 +104,10 @@ def test_shares_of_audiences_hold_whatever_styles_suit_them() -> None:
         ),
         ({"own_styles": {"ode": {"version": "1", "variants": []}}}, "variants"),
         ({"own_styles": {"ode": {"version": "1", "variants": ["{{ x"]}}}, "prompt template"),
+        (
+            {"own_styles": {"ode": {"version": "1", "variants": ["For {{ reader }}."]}}},
+            "a text of style `ode` cannot be rendered: .*`?reader",
+        ),
         ({"own_audiences": {"poets": {"name": "poets"}}}, "criteria"),
     ],
 )

@@ -135,6 +135,6 @@ class Cells:
 
     def _of(self, topic: str) -> _Topic:
         if topic not in self._topics:
-            kept, under_way, asked = (array("Q", bytes(8 * len(self._cells))) for _ in range(3))
+            kept, under_way, asked = (array("I", [0]) * len(self._cells) for _ in range(3))
             self._topics[topic] = _Topic(kept, under_way, asked)
         return self._topics[topic]

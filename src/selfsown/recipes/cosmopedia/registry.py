@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfsown.core.config import validated
-from selfsown.core.errors import ConfigError
+from selfsown.core.errors import CallFailed, ConfigError
 from selfsown.core.nearest import did_you_mean
-from selfsown.core.templates import template
+from selfsown.core.templates import render
 
 if TYPE_CHECKING:
     from selfsown.core.request import JSON
@@ -103,9 +103,10 @@ class Registry:
             for audience in style.audiences:
                 known("audience", audience, self.audiences, f"which style `{name}` names")
             for text in style.variants:
-                template(text)
-        for text in (*self.wording.topic_clauses, self.wording.banned_openings):
-            template(text)
+                _try(f"style `{name}`", text, "audience")
+        for text in self.wording.topic_clauses:
+            _try("`topic_clauses`", text, "topic")
+        _try("`banned_openings`", self.wording.banned_openings, "openings")
         if not all(self.wording.extracts.get(use) for use in ("cover", "inspiration")):
             raise ConfigError(
                 "the wording has no words before extracts of `cover` or of `inspiration`",
@@ -175,6 +176,22 @@ def registry(
     return Registry(
         {**own.styles, **styles}, {**own.audiences, **audiences}, wording or own.wording
     )
+
+
+def _try(where: str, text: str, variable: str) -> None:
+    """Render a text once, so that what it lacks is known before a document is drawn.
+
+    Raises:
+        ConfigError: it does not parse, or names anything but its one variable.
+    """
+    try:
+        render(text, {variable: "x"})
+    except CallFailed as error:
+        raise ConfigError(
+            f"a text of {where} cannot be rendered: {error.what}",
+            why=f"it is a template that knows `{variable}` alone",
+            fix=f"write `{{{{ {variable} }}}}` where that is to stand, and nothing else in braces",
+        ) from error
 
 
 def known(what: str, name: str, names: Collection[str], where: str = "") -> None:
