@@ -49,6 +49,8 @@ def test_a_shortfall_is_told_and_exits_with_one(selfsown: Program, sources: list
         (["--real", "web=web.jsonl", "--epochs", "easy=2", "-o", "out"], "names no source: `easy`"),
         (["--real", "web=absent.jsonl", "-o", "out"], "absent.jsonl"),
         (["--source", "web=web.jsonl", "-o", "out"], "does not say who wrote it"),
+        (["--real", "web=web.jsonl", "sweep"], "options of `sweep` stand behind it"),
+        (["--real", "web=web.jsonl", "--only", "web=1", "-o", "out"], "takes NAME:FIELD=VALUE"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused_with_a_hint(

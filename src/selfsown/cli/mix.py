@@ -60,6 +60,7 @@ def mix(ctx: click.Context, /, out: Path | None, as_json: bool, **given: Any) ->
       selfsown mix --real web=web.jsonl:2 --synthetic qa=qa.jsonl:1 --tokens 1000000 -o mixture
     """
     if ctx.invoked_subcommand is not None:
+        _refuse_given(ctx)
         return
     if out is None:
         raise click.UsageError("Missing option '-o' / '--out'.", ctx)
@@ -73,6 +74,18 @@ def mix(ctx: click.Context, /, out: Path | None, as_json: bool, **given: Any) ->
     _print(result, as_json=as_json)
     if result.plan.shortfall:
         raise click.exceptions.Exit(1)
+
+
+def _refuse_given(ctx: click.Context) -> None:
+    """Make sure that no option stands before a verb that has options of its own.
+
+    Raises:
+        UsageError: one does, and would be without effect.
+    """
+    given = click.core.ParameterSource.COMMANDLINE
+    if any(ctx.get_parameter_source(name) is given for name in ctx.params):
+        verb = ctx.invoked_subcommand
+        raise click.UsageError(f"options of `{verb}` stand behind it: selfsown mix {verb} ...")
 
 
 def _tell(line: str) -> None:
