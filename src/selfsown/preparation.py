@@ -268,7 +268,7 @@ def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) ->
     copy, mark = directory / INPUTS / "rows.jsonl", directory / INPUTS / _FINGERPRINT
     if copy.exists() and mark.exists():
         kept = sha256_of(copy)
-        if mark.read_text(encoding="utf-8").split() == [seen, kept]:
+        if mark.read_bytes().split() == [seen.encode(), kept.encode()]:
             return Inputs({"rows": kept}, rows=stored_rows(directory))
     facts = copy_rows(rows, directory)
 

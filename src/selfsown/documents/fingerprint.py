@@ -25,7 +25,15 @@ def fingerprint(paths: Iterable[str | Path], options: ReadOptions) -> str:
         if isinstance(found, Unread):
             line: list[object] = [found.source, found.reason, found.detail]
         else:
-            facts = found.path.stat()
-            line = [found.source, found.licence, facts.st_size, facts.st_mtime_ns]
+            line = [found.source, found.licence, *_facts(found.path)]
         digest.update(orjson.dumps(line) + b"\n")
     return digest.hexdigest()
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    """Size and time of a file; zeros of one that has gone since it was listed."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns

@@ -42,7 +42,7 @@ _ROWS: Final[dict[str, Callable[[Path, ReadOptions], Iterator[row_files.Place]]]
 
 
 def read_documents(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     options: ReadOptions | None = None,
     *,
     processes: int | None = None,
@@ -50,7 +50,7 @@ def read_documents(
     """The documents of files and folders, lazily.
 
     Args:
-        paths: files, or folders of them at any depth.
+        paths: a file, or a folder of them at any depth, or several.
         options: how to read; None: the defaults.
         processes: most that parse HTML and PDF; None: one per processor, 16 at most.
 
@@ -64,7 +64,7 @@ def read_documents(
 
 
 def _all(
-    paths: Iterable[str | Path], options: ReadOptions, parsers: Parsers
+    paths: str | Path | Iterable[str | Path], options: ReadOptions, parsers: Parsers
 ) -> Iterator[Document | Unread]:
     """What is read of every file, in the order of the walk; parsing goes ahead of it."""
     begun: deque[Iterator[Document | Unread]] = deque()

@@ -43,13 +43,13 @@ class _Folder:
     """Device and number of this folder and those above it, to know a circle."""
 
 
-def walk(paths: Iterable[str | Path]) -> Iterator[Found | Unread]:
-    """Every file of the paths, folders in depth; memory for the names of the folders in work.
+def walk(paths: str | Path | Iterable[str | Path]) -> Iterator[Found | Unread]:
+    """Every file of a path or several, folders in depth; memory for names in the folders in work.
 
     Raises:
         InputError: a path does not exist, or none was given.
     """
-    given = [Path(path) for path in paths]
+    given = [Path(one) for one in ((paths,) if isinstance(paths, (str, Path)) else paths)]
     for path in given:
         if not path.exists():
             raise InputError(
