@@ -25,6 +25,19 @@ def benchmark_overlap(*, indexes: Sequence[str]) -> Check:
     return DecontaminationIndex(stores=[named_index(name) for name in indexes]).admit
 
 
+def filtered_index(filters: Mapping[str, Mapping[str, object]]) -> DecontaminationIndex:
+    """What the filter `benchmark_overlap` of a run keeps out; nothing where it has none.
+
+    For texts beside those that it judges: passages that are shown to the model.
+
+    Raises:
+        MissingIndex: an index is not there.
+    """
+    names = filters.get(REASON, {}).get("indexes", ())
+    assert isinstance(names, Sequence)
+    return DecontaminationIndex(stores=[named_index(name) for name in names])
+
+
 def refuse_repeating_seeds(
     seeds: Iterable[tuple[str, Sequence[str]]], filters: Mapping[str, Mapping[str, object]]
 ) -> None:

@@ -24,7 +24,7 @@ from tests.recipes.grounded.scholar import (
 from selfsown.core.config import make_config
 from selfsown.core.errors import ConfigError, InputError, Interrupted
 from selfsown.core.model import AttemptFailed, Capabilities
-from selfsown.core.request import Request
+from selfsown.core.request import Completion, Request
 from selfsown.export.export import ExportOptions, export_run
 from selfsown.export.formats import FORMATS
 from selfsown.models.scripted import ScriptedModel
@@ -146,6 +146,27 @@ def test_where_words_differ_a_judge_decides_and_silence_is_no_verdict(
         assert {row["answerable"] for row in result.accepted} == {"judge"}
     else:
         assert set(items_rejected(result)) == {reason} and not len(result.accepted)
+
+
+def test_a_judge_of_its_own_answers_and_compares(tmp_path: Path) -> None:
+    writer, judge = scholar(), scholar(answer=lambda question, known: f"Well: {known}", same="SAME")
+    result = ground(tmp_path / "run", writer, models={"judge": judge})
+    assert len(result.accepted) == 12
+    assert all("Passage:" in request.messages[-1].text for request in writer.requests)
+    assert all("<request>" in request.messages[-1].text for request in judge.requests)
+
+
+def test_an_answer_that_was_cut_off_decides_nothing(tmp_path: Path) -> None:
+    usual = scholar()
+
+    def reply(request: Request, seed: int) -> Any:
+        assert usual._function is not None
+        said = usual._function(request, seed)
+        is_answer = "<passage>" in request.messages[-1].text
+        return Completion(str(said), finish_reason="length") if is_answer else said
+
+    model = ScriptedModel(reply, capabilities=JSON_CHAT)
+    assert set(items_rejected(ground(tmp_path / "run", model))) == {"agreement_unread"}
 
 
 def test_what_is_known_of_a_document_goes_with_its_records(tmp_path: Path) -> None:

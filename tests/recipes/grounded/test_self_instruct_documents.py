@@ -18,6 +18,8 @@ from selfsown.cli.main import cli
 from selfsown.core.errors import ConfigError, InputError, Interrupted, SelfsownError
 from selfsown.core.model import Capabilities
 from selfsown.core.request import Request
+from selfsown.curate.decontaminate import DecontaminationIndex, Item
+from selfsown.curate.index_file import write_index
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import replay
 from selfsown.recipes.base import get_recipe
@@ -146,6 +148,17 @@ def test_of_many_passages_a_fixed_sample_is_shown(tmp_path: Path) -> None:
         notes = result.manifest["data"]["notes"]
         assert notes["passages"] == {"taken": notes["documents"]["training"], "in_library": 3}
     assert shown[0] == shown[1] and len(shown[0]) == 3
+
+
+def test_a_passage_that_repeats_a_benchmark_is_not_shown(tmp_path: Path) -> None:
+    items = DecontaminationIndex()
+    items.add(Item("exam", "1", "question", DOCUMENTS[3]["text"].split(". ")[1]))
+    write_index(tmp_path / "exam.index", items.own)
+    model = gardener(capabilities=JSON_CHAT)
+    filters = {"benchmark_overlap": {"indexes": [str(tmp_path / "exam.index")]}}
+    result = grow(tmp_path / "run", model, filters=filters, grounding={"held_out": {"share": 0}})
+    assert stage(result.manifest, "passages")["rejected"] == {"benchmark_overlap": 1}
+    assert "doc-3" not in set().union(*map(shown_in, model.requests))
 
 
 def test_a_growing_pool_with_documents_is_not_sharded(tmp_path: Path) -> None:

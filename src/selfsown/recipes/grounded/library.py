@@ -46,8 +46,13 @@ class Grounding(BaseModel):
 class Library:
     """A fixed sample of the passages of training documents."""
 
-    def __init__(self, run: Run, options: Grounding) -> None:
+    def __init__(self, run: Run, options: Grounding, index: DecontaminationIndex) -> None:
         """Read the documents of a run.
+
+        Args:
+            run: whose rows are documents.
+            options: which passages are taken.
+            index: what no passage may repeat.
 
         Raises:
             InputError: no passage can be used.
@@ -57,7 +62,7 @@ class Library:
             passage_tokens=options.passage_tokens,
             least_tokens=options.least_tokens,
         )
-        reader = Reader(run, cutting, DecontaminationIndex())
+        reader = Reader(run, cutting, index)
         rng = run.rng("library")
         self._passages: list[Passage] = []
         count = 0

@@ -27,7 +27,7 @@ class Compared:
     """What came of one more answer to an item."""
 
     verdict: Verdict
-    """`unread`: the judge's word could not be read, or nobody was asked."""
+    """`unread`: it was cut off, the judge's word could not be read, or nobody was asked."""
     how: How
     """Who decided."""
     answer: str
@@ -77,7 +77,10 @@ async def _compared(
     run: Run, asking: Asking, options: Options, item: Item, request: Request
 ) -> Compared:
     role = asking.judge.role
-    answer = (await run.ask(role, request)).text.strip()
+    completion = await run.ask(role, request)
+    answer = completion.text.strip()
+    if completion.finish_reason == "length":
+        return Compared("unread", "program", answer)
     if is_unanswered(answer) and not is_unanswered(item.output):
         return Compared("wrong", "program", answer, is_unanswered=True)
     same = same_answer(answer, item.output)

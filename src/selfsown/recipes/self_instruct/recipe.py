@@ -23,7 +23,7 @@ from sys import maxsize
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.flow import Flow
 from selfsown.core.run import Run
-from selfsown.curate.index_filter import refuse_repeating_seeds
+from selfsown.curate.index_filter import filtered_index, refuse_repeating_seeds
 from selfsown.recipes.base import CallBound, Recipe
 from selfsown.recipes.grounded.library import BYTES_PER_TOKEN, Library
 from selfsown.recipes.saturation import most_answers
@@ -79,6 +79,7 @@ def _library(run: Run, layout: Layout) -> Library | None:
     Raises:
         ConfigError: a passage fills the context of the model.
         InputError: no passage can be used.
+        MissingIndex: an index of the filter `benchmark_overlap` is not there.
     """
     if next(iter(run.rows()), None) is None:
         return None
@@ -92,7 +93,7 @@ def _library(run: Run, layout: Layout) -> Library | None:
             why="demonstrations and what is asked have to fit beside it",
             fix=f"--set grounding.passage_tokens={limit // (2 * BYTES_PER_TOKEN)}",
         )
-    return Library(run, options.grounding)
+    return Library(run, options.grounding, filtered_index(options.filters))
 
 
 def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBound, ...]:
