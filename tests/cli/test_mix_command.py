@@ -29,9 +29,9 @@ def test_a_mixture_is_written_and_its_shares_are_shown(
     assert f"people wrote {record['human_share']:.1%} of the tokens" in done.stderr
     again = selfsown("mix", *sources, *SIZE, "-o", "out")
     assert again.code == 2 and "exists" in again.stderr and "--force" in again.stderr
-    replaced = selfsown("mix", *sources, *SIZE, "-o", "out", "--force", "--json", "--parquet")
+    replaced = selfsown("mix", *sources, *SIZE, "-o", "out", "--force", "--json")
     assert replaced.code == 0
-    assert json.loads(replaced.stdout)["train"]["files"] == ["train.parquet"]
+    assert json.loads(replaced.stdout)["train"]["files"] == ["train.jsonl"]
 
 
 def test_a_shortfall_is_told_and_exits_with_one(selfsown: Program, sources: list[str]) -> None:

@@ -204,8 +204,7 @@ def test_validation_holds_whole_documents_out_with_all_that_says_them_again(
 
 
 def test_shards_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
-    from pyarrow import parquet
-
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the `parquet` extra")
     sources = two_sources(tmp_path, 80)
     options = MixOptions(tokens=8_000, window=300)
     whole = rows_of(mix(sources, tmp_path / "one", options).train[0])

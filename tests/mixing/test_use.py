@@ -45,6 +45,7 @@ def test_the_guard_counts_the_human_share_that_the_mixture_states(
 def test_the_guard_alarms_where_people_wrote_too_little_of_a_mixture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("numpy", reason="needs the `curate` extra")
     mixed(tmp_path, (1, 19))
     run = write_rows(tmp_path / "run.jsonl", [{"text": text(n)} for n in range(60)])
     human = write_rows(tmp_path / "human.jsonl", [{"text": text(n + 900)} for n in range(60)])
