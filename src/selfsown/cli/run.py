@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from selfsown.cli.arguments import Asked, resolve
-from selfsown.cli.main import ARGUMENTS, print_error
+from selfsown.cli.main import ARGUMENTS, print_error, shown
 from selfsown.cli.run_options import RunArguments, run_arguments
 from selfsown.cli.shards import ShardArguments, perform_job, shard_options, wants_shards
 
@@ -109,6 +109,9 @@ def perform(
 
     directory = Path(str(asked.config.out))
     before = _manifest_time(directory)
+    if asked.config.documents is not None and asked.rows is None and not quiet:
+        named = ", ".join(f"`{shown(path)}`" for path in asked.config.documents.paths)
+        click.echo(f"reading documents: {named}", err=True)
     try:
         result: RunResult | None = run_loop(launch(asked, start, ask=ask))
     except Suspended as error:
