@@ -156,7 +156,7 @@ def test_a_passage_that_repeats_a_benchmark_is_not_shown(tmp_path: Path) -> None
     write_index(tmp_path / "exam.index", items.own)
     model = gardener(capabilities=JSON_CHAT)
     filters = {"benchmark_overlap": {"indexes": [str(tmp_path / "exam.index")]}}
-    result = grow(tmp_path / "run", model, filters=filters, grounding={"held_out": {"share": 0}})
+    result = grow(tmp_path / "run", model, filters=filters, held_out={"share": 0})
     assert stage(result.manifest, "passages")["rejected"] == {"benchmark_overlap": 1}
     assert "doc-3" not in set().union(*map(shown_in, model.requests))
 
@@ -174,7 +174,7 @@ def test_without_documents_nothing_of_this_is_in_prompts_or_data(tmp_path: Path)
     assert not any("assage" in text_of(request) for request in model.requests)
     assert "documents" not in {one["stage"] for one in result.manifest["data"]["stages"]}
     recipe = get_recipe("self-instruct")
-    assert "grounding" not in recipe.data_options(recipe.options())
+    assert not {"grounding", "held_out"} & recipe.data_options(recipe.options()).keys()
     assert not (tmp_path / "run" / "inputs" / "rows.jsonl").exists()
 
 

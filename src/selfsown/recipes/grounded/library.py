@@ -38,27 +38,27 @@ class Grounding(BaseModel):
         description="Reject instances whose output has numbers or names that neither passage nor"
         " instruction nor input has.",
     )
-    held_out: HeldOut = Field(
-        HeldOut(), description="Documents that nothing is made of, as in recipe `grounded`."
-    )
 
 
 class Library:
     """A fixed sample of the passages of training documents."""
 
-    def __init__(self, run: Run, options: Grounding, index: DecontaminationIndex) -> None:
+    def __init__(
+        self, run: Run, options: Grounding, held_out: HeldOut, index: DecontaminationIndex
+    ) -> None:
         """Read the documents of a run.
 
         Args:
             run: whose rows are documents.
             options: which passages are taken.
+            held_out: which documents nothing is made of.
             index: what no passage may repeat.
 
         Raises:
             InputError: no passage can be used.
         """
         cutting = Cutting(
-            held_out=options.held_out,
+            held_out=held_out,
             passage_tokens=options.passage_tokens,
             least_tokens=options.least_tokens,
         )

@@ -7,6 +7,7 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from selfsown.recipes.grounded.library import Grounding
+from selfsown.recipes.grounded.split import HeldOut
 from selfsown.recipes.prompt_files import read_replaced
 from selfsown.recipes.self_instruct.sampling import (
     AnswerSampling,
@@ -264,6 +265,11 @@ class Options(BaseModel):
         default=Grounding(),
         description="With `--documents`: each list prompt shows a passage of a training document,"
         " and its instances are written from it. Without documents none of it matters.",
+    )
+    held_out: HeldOut = Field(
+        default=HeldOut(),
+        description="With `--documents`: those that nothing is made of, the same as in recipe"
+        " `grounded`.",
     )
 
     # -- self-consistency

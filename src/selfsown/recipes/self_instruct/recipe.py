@@ -93,7 +93,8 @@ def _library(run: Run, layout: Layout) -> Library | None:
             why="demonstrations and what is asked have to fit beside it",
             fix=f"--set grounding.passage_tokens={limit // (2 * BYTES_PER_TOKEN)}",
         )
-    return Library(run, options.grounding, filtered_index(options.filters))
+    index = filtered_index(options.filters)
+    return Library(run, options.grounding, options.held_out, index)
 
 
 def call_bounds(options: Options, missing: int, seed_count: int) -> tuple[CallBound, ...]:
@@ -214,6 +215,7 @@ RECIPE = Recipe(
             "answer_votes_agree",
             "ask_classification",
             "grounding",
+            "held_out",
         }
     ),
 )
