@@ -73,11 +73,12 @@ def test_a_judge_sees_a_sample_with_the_extract_and_rejects_nothing(tmp_path: Pa
     judge = ScriptedModel(lambda *_: "It is sound.\nScore: 4")
     models = {"generator": ScriptedModel(told), "judge": judge}
     result = audited(tmp_path / "run", models, 0.4)
+    note = result.manifest["data"]["notes"]["audit"]
     judged = [record["audit"] for record in result.accepted if "audit" in record]
     assert len(result.accepted) == 30 and 4 < len(judged) < 20
     assert judge.call_count >= len(judged)
     assert {one["judge"] for one in judged} == {"rubric"}
-    assert any(one["value"] is not None for one in judged)
+    assert note == {"judged": len(judged), "missing": 0, "mean": 4.0}
 
 
 def test_an_audit_without_a_judge_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

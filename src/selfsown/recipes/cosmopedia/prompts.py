@@ -7,7 +7,6 @@ many prompts share comes first, which endpoints with a prefix cache read once.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,11 +77,6 @@ def extract_of(text: str, most: int = EXTRACT) -> str:
         if gap is not None and gap.start() >= _WORD_WITHIN * most:
             end = gap.start()
     return text[:end].rstrip()
-
-
-def extract_hash(extract: str) -> str:
-    """The content address of an extract: 16 hex digits, equal for equal extracts."""
-    return hashlib.blake2b(extract.encode(), digest_size=8).hexdigest()
 
 
 class Prompts:

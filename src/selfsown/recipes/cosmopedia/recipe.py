@@ -32,7 +32,7 @@ from selfsown.core.run import Run
 from selfsown.documents.document import document_rows
 from selfsown.documents.tokens import counter
 from selfsown.recipes.base import CallBound, Recipe, Rows
-from selfsown.recipes.cosmopedia.growing import DOCUMENTS, Growing, Seed
+from selfsown.recipes.cosmopedia.growing import DOCUMENTS, Growing, Item
 from selfsown.recipes.cosmopedia.options import PAPER, Options, made
 from selfsown.recipes.cosmopedia.writing import GENERATOR, Writer, Written
 
@@ -47,10 +47,10 @@ async def cosmopedia(run: Run, options: Options) -> None:
         GateClosed: texts repeat each other, and the config says to stop then.
     """
     writer = Writer(run, options)
-    growing = Growing(run, options, writer)
+    growing = Growing(run, options)
 
-    async def work(seed: Seed) -> list[Written]:
-        return await run.gather(*(writer.write(task) for task in seed.tasks))
+    async def work(item: Item) -> list[Written]:
+        return await run.gather(*(writer.write(task) for task in item.tasks))
 
     flow = run.flow("documents", growing.draw, work, growing.ahead, in_order=True)
     try:
