@@ -23,6 +23,7 @@ from selfsown.curate.number_words import (
     ORDINALS,
     PARTS,
     SCALES,
+    SHORT_MONTHS,
     SHORT_SCALES,
     UNITS,
     WEEKDAYS,
@@ -117,13 +118,17 @@ def _mention_at(tokens: Sequence[Token], index: int) -> tuple[tuple[Value, ...],
         return None
     if token.key in CARDINALS or token.key in ORDINALS or token.key in PARTS:
         return _words_at(tokens, index)
-    if token.key in DECADES and not token.is_first:
+    owner = tokens[index - 1].key if index else ""
+    if token.key in DECADES and owner not in ("his", "her", "their", "my", "your", "our"):
         return (float(DECADES[token.key]), 1900.0 + DECADES[token.key]), index, True
     if token.text[0].isupper():
         if token.key in WEEKDAYS:
             return (f"day {WEEKDAYS[token.key]}",), index, True
-        if token.key in MONTHS and (not token.is_first or _beside_number(tokens, index)):
+        is_beside = _beside_number(tokens, index)
+        if token.key in MONTHS and token.key != "may" and (is_beside or not token.is_first):
             return (f"month {MONTHS[token.key]}",), index, True
+        if token.key in SHORT_MONTHS and is_beside:
+            return (f"month {SHORT_MONTHS[token.key]}",), index, True
     if token.key in ("hundreds", "thousands", "millions", "billions"):
         return None
     if token.key in ("hundred", "thousand", "million", "billion", "dozen") and _is_article(
@@ -283,7 +288,10 @@ def _finished(
             return (round(whole / part, 12),), last + 1 + skip, True
         return (round(whole / part, 12), float(part)), last + 1 + skip, True
     if after[:3] in (["and", "a", "half"], ["and", "one", "half"]):
-        return (whole + 0.5,), last + 3, True
+        scale = (
+            SCALES.get(after[3], 1.0) if len(after) > 3 and after[3] not in SHORT_SCALES else 1.0
+        )
+        return ((whole + 0.5) * scale,), last + 3 + (scale > 1), True
     if after[:1] == ["point"] and len(after) > 1 and after[1] in ONES:
         return (whole + ONES[after[1]] / 10,), last + 2, True
     values: tuple[Value, ...] = (whole,)

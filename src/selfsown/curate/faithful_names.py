@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from selfsown.curate.faithful_reading import Reading, Token, stem
@@ -103,6 +104,8 @@ class Names:
         found: list[Name] = []
         for name in names(text):
             tokens = [token for token in text.tokens[name.first : name.last + 1] if _counts(token)]
+            if len(tokens) > 1 and tokens[0].is_first and all(map(self._bears, tokens[1:])):
+                continue  # "Nowadays Sweden"
             borne = [self._bears(token) for token in tokens]
             if all(borne) or (any(borne) and self._rest_is_generic(tokens, borne)):
                 continue
@@ -116,6 +119,16 @@ class Names:
     def _initials(self) -> str:
         return _initials(self._source.tokens)
 
+    @cached_property
+    def _pairs(self) -> frozenset[str]:
+        """Initials of two capitalised words side by side."""
+        tokens = self._source.tokens
+        return frozenset(
+            one.key[0] + other.key[0]
+            for one, other in pairwise(tokens)
+            if _is_capital(one) and _is_capital(other)
+        )
+
     @staticmethod
     def _rest_is_generic(tokens: Sequence[Token], borne: Sequence[bool]) -> bool:
         pairs = zip(tokens, borne, strict=True)
@@ -125,7 +138,7 @@ class Names:
         key = token.key
         if key in self._keys or stem(key) in self._stems or _RELATED.get(key) in self._related:
             return True
-        if len(key) > 2 and token.text.isupper() and key in self._initials:
+        if token.text.isupper() and (key in self._initials if len(key) > 2 else key in self._pairs):
             return True
         if not self._roots.isdisjoint(_roots(key)):
             return True

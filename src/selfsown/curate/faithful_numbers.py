@@ -17,7 +17,7 @@ from typing import Final
 from selfsown.curate.faithful_mentions import Mention, Value, amounts, mentions
 from selfsown.curate.faithful_reading import Reading, Token, stem
 from selfsown.curate.faithful_words import words
-from selfsown.curate.number_words import COUNTS, UNITS, roman
+from selfsown.curate.number_words import CARDINALS, COUNTS, UNITS, roman
 
 ROUNDING: Final = 0.05
 """How far, of the source's number, one that is called approximate may be from it."""
@@ -54,11 +54,18 @@ class Numbers:
         self._values.update(COUNTS.get(token.key, ()))
         if token.text.isupper():
             self._values.update(roman(token.text))
+        if token.key == "half" and [each.key for each in tokens[index - 2 : index]] == ["and", "a"]:
+            self._add_half(tokens, index - 3)
         size = _SINGLE.get(token.key)
         following = [each.key for each in tokens[index + 1 : index + 3] if each.key not in _SINGLE]
         if size and following and stem(following[0]) in UNITS:
             quantity, base = UNITS[stem(following[0])]
             self._amounts.add((quantity, float(f"{size * base:.6g}")))
+
+    def _add_half(self, tokens: Sequence[Token], unit: int) -> None:
+        """What "a metre and a half" or "two years and a half" bears out."""
+        before = tokens[unit - 1].key if unit > 0 else ""
+        self._values.add(0.5 + (CARDINALS.get(before) or 1))
 
     def unborne(self, text: Reading) -> list[Mention]:
         """The mentions of `text` that the source does not bear out, in order."""
@@ -113,10 +120,10 @@ class Numbers:
 
 def _matters(mention: Mention, lost: Sequence[Mention]) -> bool:
     """Whether a number that the source lacks is wrong, given the source's that the text lacks."""
-    if not mention.in_words or mention.unit in UNITS:
-        return True
     numbers = [value for value in mention.values if isinstance(value, float)]
-    if len(numbers) < len(mention.values) or max(numbers) > _MOST_COUNTED:
+    if not mention.in_words or len(numbers) < len(mention.values):
+        return True
+    if max(numbers) > (1 if mention.unit in UNITS else _MOST_COUNTED):
         return True
     return any(
         (mention.unit and mention.unit == other.unit) or (max(numbers) > 3 and other.in_words)

@@ -88,16 +88,11 @@ HINTS: Final = words("""
     skip skips skipped spared rare scarce abandon abandoned resist resists resisted doubt doubtful
     deprived dismiss dismissed withhold withheld otherwise regrettably unfortunately still remain
     remains remained stay stays stayed different differ differs sooner innate save keep keeps kept
-    alive lose loses lost losing too free
+    alive dead lose loses lost losing too free freedom anyone anybody anything anywhere ever
+    lieu least impossible unable illegal irregular irrelevant inadequate incorrect incomplete
+    inactive imperfect inferior afraid invalid bar bars barred halt halts halted shut closed exempt
     """)
 """Words that may say in another way what a negation says: a clause with one is never blamed."""
-
-STRONG_HINTS: Final = words("""
-    hardly scarcely barely rarely seldom few only until unless except fail fails failed lack lacks
-    lacked absence refuse refused refuses avoid avoids prevent prevents prevented forbid forbidden
-    forbade unlike instead rather than little too different remain remains
-    """)
-"""Those of a source that account for a negation of its text."""
 
 NEGATIVE_PREFIXES: Final = ("un", "dis", "non")
 """Beginnings of words that may negate the rest: `unknown`."""

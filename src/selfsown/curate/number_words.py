@@ -71,10 +71,16 @@ MONTHS: Final = {
         """,
         1,
     ),
+}
+SHORT_MONTHS: Final = {
     **_numbered("jan feb mar apr may jun jul aug sep oct nov dec", 1),
     "sept": 9,
 }
-WEEKDAYS: Final = _numbered("monday tuesday wednesday thursday friday saturday sunday")
+"""Months beside a number only: `Jan` may be a person, `may` a verb."""
+WEEKDAYS: Final = {
+    **_numbered("monday tuesday wednesday thursday friday saturday sunday"),
+    **_numbered("mondays tuesdays wednesdays thursdays fridays saturdays sundays"),
+}
 CALENDAR: Final = frozenset((*MONTHS, *WEEKDAYS))
 """Names of months and weekdays, which are dates and no other names."""
 
