@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -124,6 +125,15 @@ def test_pdfs_that_give_no_text_say_why(tmp_path: Path) -> None:
         for one in files:
             answer = parsed(tmp_path / "a.pdf", one, "pdf", max_bytes=50_000)
             assert answer.get("refused", ["read"])[0] in (why, "empty"), answer
+
+
+@pytest.mark.parametrize("form", ["html", "pdf"])
+def test_a_parser_that_is_not_installed_is_an_error_of_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setitem(sys.modules, {"html": "trafilatura", "pdf": "pypdf"}[form], None)
+    what, _, fix = parsed(tmp_path / f"a.{form}", b"<p>text", form)["missing"]
+    assert "not installed" in what and "selfsown[documents]" in fix
 
 
 def test_a_parser_that_dies_or_takes_too_long_costs_its_file_alone(

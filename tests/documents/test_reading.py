@@ -6,12 +6,13 @@ import datetime
 import gzip
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from selfsown.core.config import DocumentsConfig
-from selfsown.core.errors import InputError
+from selfsown.core.errors import InputError, MissingExtra
 from selfsown.documents.document import Document, Unread
 from selfsown.documents.options import ReadOptions
 from selfsown.documents.reading import read_documents
@@ -122,6 +123,26 @@ def test_rows_of_jsonl_fail_alone(tmp_path: Path) -> None:
     assert (first.id, first.licence, first.fields) == ("1", "MIT", {"unread": 3, "n": None})
     assert getattr(found[-2], "text", "") == "schön für dich"
     assert last.text == "\ufffd lone"
+
+
+def test_jsonl_in_utf_16_is_read_by_its_mark(tmp_path: Path) -> None:
+    data = '{"text": "Grüße"}\n{"text": "世界"}\n'.encode("utf-16")
+    (tmp_path / "a.jsonl").write_bytes(data)
+    assert [getattr(item, "text", "") for item in read(tmp_path / "a.jsonl")] == ["Grüße", "世界"]
+    (tmp_path / "a.jsonl").write_bytes(data[:-1])
+    assert [reason(item) for item in read(tmp_path / "a.jsonl")][-1] == "encoding"
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("charset_normalizer", "pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    found = one(tmp_path / "a.txt", b"na\xefve")
+    assert isinstance(found, Unread) and "selfsown[documents]" in found.detail
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(MissingExtra, match="pyarrow"):
+        read(tmp_path / "a.parquet")
 
 
 def test_json_csv_and_parquet_are_read_by_row(tmp_path: Path) -> None:

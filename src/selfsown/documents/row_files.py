@@ -9,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ _BATCH_ROWS: Final = 64
 
 def jsonl_rows(path: Path, options: ReadOptions) -> Iterator[Place]:
     """A JSON object per line, in UTF-8 (or UTF-16 with its mark); blank lines are none."""
-    with opened(path, options.max_bytes) as handle:
-        for number, line in enumerate(_lines(_as_utf8(handle), options.max_bytes), 1):
+    with opened(path, options.max_bytes) as handle, closing(_as_utf8(handle)) as utf8:
+        for number, line in enumerate(_lines(utf8, options.max_bytes), 1):
             if isinstance(line, Refused):
                 yield str(number), line
             elif line.strip():
@@ -104,6 +105,10 @@ class _Recoded:
 
     def __init__(self, handle: io.BufferedReader, codec: str) -> None:
         self._text = io.TextIOWrapper(handle, encoding=codec, newline="\n")
+
+    def close(self) -> None:
+        """Close the stream below, too."""
+        self._text.close()
 
     def readline(self, size: int) -> bytes:
         """The next line, or its first `size` characters."""
