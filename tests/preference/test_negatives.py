@@ -16,6 +16,7 @@ from tests.preference.rejected_run import REJECTED, write_run
 
 import selfsown
 from selfsown.core.errors import CheckFailed, InputError, TooFewRecords
+from selfsown.curate.monitors import PHRASES
 from selfsown.preference.export import PairOptions, export_pairs
 from selfsown.preference.files import read_pairs
 from selfsown.preference.reasons import HONEST, NOT_THE_ANSWER, honest_reasons
@@ -227,31 +228,44 @@ def test_no_reason_is_in_both_tables() -> None:
 
 
 def test_every_reason_that_the_package_gives_stands_in_one_of_the_tables() -> None:
-    rooms = ("curate", "recipes")
-    given = {
+    rooms = ("curate", "documents", "recipes")
+    given = {f"repeated_{kind}" for kind in PHRASES} | {
         reason
         for room in rooms
         for path in (PACKAGE / room).rglob("*.py")
         for reason in _reasons_in(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert {"votes_disagree", "rouge_l_too_similar", "cut_off", "mojibake"} <= given
+    seen = ("votes_disagree", "rouge_l_too_similar", "cut_off", "mojibake")
+    of_documents = ("encrypted", "unlabelled", "routed", "no_opening", "missing_part", "not_drawn")
+    of_items = ("no_evidence", "not_grounded", "beyond_most", "answers_differ", "repeats_held_out")
+    assert {*seen, *of_documents, *of_items, "nothing_to_ask", "new_date"} <= given
     assert given - HONEST.keys() - NOT_THE_ANSWER.keys() == set()
 
 
+_PLACES = {
+    **dict.fromkeys(("drop", "reject", "Fault", "Finding"), slice(0, 1)),
+    **dict.fromkeys(("Dropped", "Piece", "Unread"), slice(1, 2)),
+    "Loss": slice(0, 2),  # of `self-instruct` the second, of `grounded` the first
+}
+"""Call -> which of its arguments is a reason."""
+_NAMED = ("REASON", "DISAGREE", "NOTHING", "TOUCHES", "Reason", "Unclean", "Flag", "Formal")
+"""Constants and types that are reasons."""
+
+
 def _reasons_in(tree: ast.Module) -> set[str]:
-    """Texts given as the reason to `drop`, `reject`, `Loss` and the like, or named REASON."""
+    """Texts given as the reason to `drop`, `reject`, `Loss` and the like, or named so."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            place = {"drop": 0, "reject": 0, "Loss": 1, "Dropped": 1}.get(name)
-            if place is not None and len(node.args) > place:
-                found |= _words(node.args[place])
+            place = _PLACES.get(getattr(node.func, "attr", getattr(node.func, "id", "")))
+            told = node.args[place] if place is not None else []
+            named = (one.value for one in node.keywords if one.arg == "reason")
+            found |= {word for one in (*told, *named) for word in _words(one)}
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(getattr(one, "id", "") in ("REASON", "DISAGREE") for one in targets):
+            if any(getattr(one, "id", "") in (*_NAMED, "reason") for one in targets):
                 found |= _words(node.value)
-        elif isinstance(node, ast.FunctionDef) and "reason" in (ast.get_docstring(node) or ""):
+        elif isinstance(node, ast.FunctionDef) and _tells_why(ast.get_docstring(node) or ""):
             found |= {
                 word
                 for inner in ast.walk(node)
@@ -261,9 +275,15 @@ def _reasons_in(tree: ast.Module) -> set[str]:
     return found
 
 
+def _tells_why(docstring: str) -> bool:
+    return docstring.startswith("Why") or "reason" in docstring
+
+
 def _words(node: ast.AST) -> set[str]:
-    """The lower-case words in an expression, but for those that something is compared with."""
-    if isinstance(node, ast.Compare):
+    """The lower-case words in an expression, but for comparisons, f-strings and names of fields."""
+    if isinstance(node, ast.Compare | ast.JoinedStr):
+        return set()
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
         return set()
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         is_word = node.value.replace("_", "").isalpha() and node.value.islower()

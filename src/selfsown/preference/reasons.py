@@ -44,22 +44,31 @@ six ties on the lab was the right one three times."""
 NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(
-            ("rouge_l_too_similar", "near_duplicate", "duplicate", "beyond_cap", "repeated_prompt"),
+            (
+                *("rouge_l_too_similar", "near_duplicate", "duplicate", "beyond_cap"),
+                *("repeated_prompt", "repeated", "over_quota", "not_drawn", "beyond_most"),
+            ),
             "it is one too many of its kind, not worse",
         ),
         **dict.fromkeys(
-            ("benchmark_overlap", "prompt_overlap"),
+            (
+                *("benchmark_overlap", "prompt_overlap", "held_out", "near_held_out"),
+                "repeats_held_out",
+            ),
             "it is what an evaluation asks, which is never trained on",
         ),
         **dict.fromkeys(
-            ("cut_off", "empty", "empty_output", "no_output"),
+            ("cut_off", "empty", "empty_output", "no_output", "truncated", "too_few_tokens"),
             "a limit or an empty reply, not what the model would say",
         ),
         **dict.fromkeys(
             (
                 *("nothing_read", "unread_classification", "no_instance_read", "preamble"),
                 *("no_instance_kept", "no_label", "second_output", "not_a_list", "empty_item"),
-                *("second_input", "empty_label", "ran_on"),
+                *("second_input", "empty_label", "ran_on", "unread", "stray_text", "unlabelled"),
+                *("no_question", "no_answer", "no_evidence", "nothing_to_ask", "no_opening"),
+                *("introduction", "several_versions", "no_questions", "no_list", "no_table"),
+                *("no_steps", "no_problem", "agreement_unread"),
             ),
             "the engine could not take the text apart",
         ),
@@ -68,28 +77,38 @@ NOT_THE_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
                 *("keyword", "write_a_program", "bad_first_character", "non_ascii_start"),
                 *("needs_media", "asks_for_drawing", "asks_for_action", "needs_file", "needs_web"),
                 *("degenerate_conditional", "other_language", "too_short", "too_long", "prompt"),
-                *("other_form", "banned_opening", "title", "image", "reference", "rule"),
+                *("other_form", "banned_opening", "title", "image", "reference", "rule", "filter"),
+                *("leaks_answer", "not_self_contained", "known_closed_book"),
             ),
             "a rule about the question, or about length",
         ),
         **dict.fromkeys(
             (
-                "excluded_topic",
-                "synthetic",
-                "no_quality",
-                "low_quality",
-                "quota",
-                "repeated_extract",
+                *("excluded_topic", "no_topic", "synthetic", "no_quality", "low_quality", "quota"),
+                *("repeated_extract", "routed", "code", "maths"),
             ),
             "the document was not wanted, and nobody wrote anything",
+        ),
+        **dict.fromkeys(
+            (
+                *("binary", "damaged", "duplicate_id", "encoding", "encrypted", "too_large"),
+                "unsupported",
+            ),
+            "a file that could not be read, and nobody wrote anything",
         ),
         **dict.fromkeys(
             ("repeated_opening", "repeated_closing", "repeated_frame", "repeated_cliche"),
             "too many texts of the run have it, which says nothing of one",
         ),
         **dict.fromkeys(
-            ("new_number", "new_name", "new_date", "wrong_arithmetic"),
-            "a finding of a text that had no other answer to be compared with",
+            (
+                *("new_number", "new_name", "new_date", "wrong_arithmetic", "changed_number"),
+                *("added_name", "negation", "missing_part", "copied", "repetition", "unlike"),
+                *("evidence_not_found", "evidence_too_short", "not_grounded", "unanswerable"),
+                *("answers_differ", "number_not_in_evidence", "name_not_in_evidence"),
+                *("number_not_in_passage", "name_not_in_passage"),
+            ),
+            "a finding about the text and its own source; to another source it may be the answer",
         ),
         **dict.fromkeys(
             ("output_is_input", "ends_with_colon"), "such an answer may well be the right one"
