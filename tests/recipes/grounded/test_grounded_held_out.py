@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.recipes.grounded.scholar import FACTS, Items, documents, scholar, stage
+from tests.recipes.grounded.scholar import FACTS, Items, document, documents, scholar, stage
 
 from selfsown.cli.main import cli
 from selfsown.core.errors import InputError
@@ -86,6 +86,33 @@ def test_no_training_record_repeats_what_is_held_out(tmp_path: Path) -> None:
     copied = {"whole", "cut", "changed"} - held_out_ids(out)
     assert len(copied) >= 2 and {row["record"]["doc_id"] for row in rejected} == copied
     _assert_apart(out, result, tmp_path / "suite.jsonl")
+
+
+def test_a_single_sentence_of_a_held_out_document_is_no_proof_of_a_training_record(
+    tmp_path: Path,
+) -> None:
+    """In a passage of its own words, so that the passage is taken, and asked about nowhere else."""
+    ground(tmp_path / "first", DOCUMENTS)
+    away = held_out_ids(tmp_path / "first")
+    (first, *_) = (row["text"] for row in DOCUMENTS if row["id"] in away)
+    sentence = next(one for one in FACTS if one in first)
+    own = document(77, paragraphs=1)["text"]
+    mixed = {"id": "mixed", "text": own.replace(". ", f". {sentence} ", 1)}
+
+    def change(items: Items, passage: str) -> Items:
+        question, known = FACTS[sentence]
+        if sentence not in passage:
+            return items
+        copied = [{"quote": sentence, "question": question, "answer": known}]
+        return copied if own[:30] in passage else [i for i in items if i["quote"] != sentence]
+
+    rows = [*DOCUMENTS, mixed]
+    result = ground(tmp_path / "run", rows, model=scholar(change=change), passage_tokens=300)
+    assert "mixed" not in held_out_ids(tmp_path / "run")
+    rejected = [row for row in lines(tmp_path / "run", "rejected")
+                if row["record"].get("doc_id") == "mixed"]  # fmt: skip
+    assert [row["reason"] for row in rejected] == ["repeats_held_out"]
+    _assert_apart(tmp_path / "run", result, tmp_path / "suite.jsonl")
 
 
 def _assert_apart(out: Path, result: RunResult, suite_path: Path) -> None:

@@ -23,6 +23,7 @@ from selfsown.evaluate.overlap import row_overlaps
 from selfsown.recipes.grounded.asking import GENERATOR, Asking
 from selfsown.recipes.grounded.checks import Bounds, compared_question, fault_of
 from selfsown.recipes.grounded.evidence import Span, find_quotation
+from selfsown.recipes.grounded.guard import Guard
 from selfsown.recipes.grounded.items import NOTHING, Item, Kind, Loss, items_in
 from selfsown.recipes.grounded.options import Options
 from selfsown.recipes.grounded.reader import HELD_OUT, Passage
@@ -31,7 +32,7 @@ from selfsown.recipes.grounded.verifying import Verified, verify
 PAIRS: Final = "pairs"
 """Stage of the training records."""
 TOUCHES: Final = "repeats_held_out"
-"""Why a record is rejected that repeats an item of a held-out document."""
+"""Why a record is rejected that repeats an item or a sentence of a held-out document."""
 
 _LONG_WORDS: Final = 10
 """Words from which on an answer or a quotation is protected by itself."""
@@ -75,8 +76,18 @@ class Asked:
 class Desk:
     """What is done with a passage, and what all of them share."""
 
-    def __init__(self, run: Run, options: Options, index: DecontaminationIndex) -> None:
-        self._run, self._options, self._index = run, options, index
+    def __init__(
+        self, run: Run, options: Options, index: DecontaminationIndex, guard: Guard
+    ) -> None:
+        """Open the stages.
+
+        Args:
+            run: to ask.
+            options: of the recipe.
+            index: what no item may repeat.
+            guard: the words of held-out documents.
+        """
+        self._run, self._options, self._index, self._guard = run, options, index, guard
         self._asking = Asking(run, options)
         self._bounds = Bounds(options.least_evidence_words, options.least_grounded)
         self._completions = run.stage("completions", unit="completion")
@@ -218,10 +229,8 @@ class Desk:
             candidate.reject("known_closed_book")
         elif found := row_overlaps(_texts(candidate), self._index):
             candidate.reject(REASON, found[0].ratio)
-        elif not task.passage.is_held_out and (
-            found := row_overlaps(_texts(candidate), self._protected)
-        ):
-            candidate.reject(TOUCHES, found[0].ratio)
+        elif not task.passage.is_held_out and (share := self._touches(candidate)):
+            candidate.reject(TOUCHES, share)
         else:
             self._keep(candidate, task, item, verified)
 
@@ -240,6 +249,17 @@ class Desk:
                 text = question if part == "question" else str(record.payload[part])
                 if part == "question" or len(text.split()) >= _LONG_WORDS:
                     self._protected.add(Protected(HELD_OUT, record.id, part, text))
+
+    def _touches(self, candidate: Candidate) -> float:
+        """How much of a held-out item it repeats, or of its proof a held-out document has.
+
+        0.0 if that is not too much. A passage may have a sentence of a held-out document and yet
+        be near none.
+        """
+        if found := row_overlaps(_texts(candidate), self._protected):
+            return found[0].ratio
+        share = self._guard.share(str(candidate.payload["evidence"]))
+        return share if share > self._options.held_out.near else 0.0
 
     def _is_known(self, verified: Verified) -> bool:
         found = verified.closed_book

@@ -81,7 +81,8 @@ class Reader:
         self._documents = run.stage("documents", unit="document")
         self._passages = run.stage("passages", unit="passage")
         self._split = choose_split((one for _, one in self._originals()), cutting.held_out)
-        self._guard = Guard(one.text for _, one in self._held_out())
+        self.guard = Guard(one.text for _, one in self._held_out())
+        """The words of held-out documents."""
         self._seen: set[bytes] = set()
         self.counts: Counter[str] = Counter()
         """Documents by side."""
@@ -186,7 +187,7 @@ class Reader:
         if one.n_tokens < cutting.least_tokens:
             return "too_short", one.n_tokens
         if not is_held_out:
-            share = self._guard.share(text)
+            share = self.guard.share(text)
             if share > cutting.held_out.near:
                 return "near_held_out", share
         verdict = self._index.admit(text)

@@ -35,7 +35,7 @@ async def grounded(run: Run, options: Options) -> None:
     """Ask about every passage; held-out ones first."""
     index = _index(options)
     reader = Reader(run, options.cutting, index)
-    desk = Desk(run, options, index)
+    desk = Desk(run, options, index, reader.guard)
     tasks = desk.assignments(reader.passages())
     async for done in run.map(tasks, desk.work, in_order=True):
         desk.close(done)
