@@ -255,6 +255,22 @@ def read_options(config: DocumentsConfig) -> ReadOptions:
     return ReadOptions(**config.model_dump(exclude={"paths"}))
 
 
+def copied_documents(
+    config: RunConfig, recipe: Recipe[Any], directory: Path
+) -> Iterable[Mapping[str, JSON]]:
+    """The documents of a config by way of a copy in a directory, as a run has one.
+
+    For jobs of many runs: when one goes on, its documents are what they were. The directory must
+    be there, and locked, when they are iterated.
+    """
+
+    def read() -> Iterator[Mapping[str, JSON]]:
+        _document_inputs(config, recipe, directory).adopt()
+        return iter(stored_rows(directory)())
+
+    return _Again(read)
+
+
 def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) -> Inputs:
     """The documents of a config, or the copy of them while the files are what they were.
 

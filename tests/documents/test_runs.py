@@ -15,7 +15,7 @@ from selfsown.core.errors import ConfigChanged, ConfigError
 from selfsown.documents.document import Unread
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import plan, replay
-from selfsown.preparation import given_rows
+from selfsown.preparation import copied_documents
 from selfsown.recipes.base import get_recipe
 from selfsown.results import RunResult
 from selfsown.runner import Start, execute, run_loop
@@ -102,9 +102,7 @@ def test_rows_and_documents_together_and_documents_as_seeds_are_refused(
         make_config(form(tmp_path / "run", []))
 
 
-def test_the_command_line_takes_documents_for_run_plan_and_shards(
-    tmp_path: Path, library: Path
-) -> None:
+def test_the_command_line_takes_documents_for_run_and_plan(tmp_path: Path, library: Path) -> None:
     script = tmp_path / "answers.jsonl"
     script.write_text('{"text": "fine"}\n')
     asked = [
@@ -113,10 +111,16 @@ def test_the_command_line_takes_documents_for_run_plan_and_shards(
     ]  # fmt: skip
     found = CliRunner().invoke(cli, ["plan", *asked, "--json"])
     assert json.loads(found.output)["new_calls"] == 3, found.output
-    config = make_config(form(tmp_path / "run", str(library)))
-    rows = given_rows(config, get_recipe("complete"))
-    dealt = deal(rows, 2, tmp_path / "parts")  # what a job of shards does with its rows
-    assert dealt.rows == 4 and dealt == digest_rows(rows)
+
+
+def test_a_job_of_shards_goes_on_with_the_copy_that_it_was_split_from(
+    tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(form(tmp_path, str(library)))
+    dealt = deal(copied_documents(config, get_recipe("complete"), tmp_path), 2, tmp_path / "parts")
+    monkeypatch.setattr("selfsown.documents.reading.read_documents", None)
+    again = copied_documents(config, get_recipe("complete"), tmp_path)
+    assert dealt.rows == 4 and dealt == digest_rows(again)
 
 
 def test_check_says_what_is_read_and_what_is_not(tmp_path: Path, library: Path) -> None:

@@ -136,7 +136,7 @@ def _place(store: str) -> str:
 def _rows(asked: Asked) -> Rows:
     """The input, read anew at each iteration."""
     from selfsown.core.errors import ConfigError
-    from selfsown.preparation import given_rows, no_input
+    from selfsown.preparation import copied_documents, given_rows, no_input
     from selfsown.recipes.seeds import read_seeds
 
     if asked.recipe.inputs == "seeds" and asked.config.documents is not None:
@@ -149,6 +149,8 @@ def _rows(asked: Asked) -> Rows:
     if kept is not None:
         return kept
     if asked.recipe.inputs == "rows":
+        if asked.config.documents is not None:
+            return copied_documents(asked.config, asked.recipe, Path(str(asked.config.out)))
         return given_rows(asked.config, asked.recipe)
     if asked.config.seeds is None:
         raise no_input(asked.recipe)
