@@ -38,6 +38,15 @@ def test_a_plan_counts_documents_that_are_done_whatever_texts_they_have(tmp_path
     assert (found.new_calls, found.cached_calls) == (0, 12)
 
 
+def test_few_documents_are_in_work_while_none_is_done_unless_more_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    rows = documents(90)
+    assert len(planned(tmp_path / "new", rows).keys) == 64
+    assert len(planned(tmp_path / "new", rows, ahead=7).keys) == 7
+    assert len(planned(tmp_path / "new", rows, ahead=500).keys) == 90
+
+
 def test_a_preview_shows_prompts_in_full(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in documents(5)))

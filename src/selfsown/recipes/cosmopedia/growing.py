@@ -31,6 +31,7 @@ DOCUMENTS: Final = "documents"
 TEXTS: Final = "texts"
 """Stage of what is written."""
 _FIRST_AHEAD: Final = 64
+_MOST_AHEAD: Final = 1024
 _AHEAD_SHARE: Final = 4
 """One document may be in work for so many that are done."""
 
@@ -69,7 +70,8 @@ class Growing:
 
     def ahead(self) -> int:
         """How many documents may be in work."""
-        return min(self._options.ahead, max(_FIRST_AHEAD, self._taken // _AHEAD_SHARE))
+        usual = min(_MOST_AHEAD, max(_FIRST_AHEAD, self._taken // _AHEAD_SHARE))
+        return self._options.ahead or usual
 
     def draw(self, _: int) -> Item | None:
         """The next row; None if there is none, or as long as its topic has no room."""

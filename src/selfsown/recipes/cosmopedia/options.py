@@ -108,8 +108,11 @@ class Options(BaseModel):
     quota: int | None = Field(
         None, ge=1, description="Most texts per topic, style and audience; empty: no limit."
     )
-    ahead: int = Field(
-        1024, ge=1, description="Most documents in work at once; fewer while few are done."
+    ahead: int | None = Field(
+        None,
+        ge=1,
+        description="Documents in work at once; what is asked depends on those before. Empty: 64"
+        " at first, then a quarter of those that are done, at most 1,024.",
     )
     attempts: int = Field(
         6, ge=1, description="Times a text is asked for while answers are empty or refuse."

@@ -15,8 +15,8 @@ Differs from the released code:
 
 Documents are handed over in the order of the input, whatever the concurrency, and what is drawn
 depends on what was handed over; so the recipe says how many are in work, and no limit of the
-endpoint does: 64 at first, and from then on a quarter of those that are done, up to `ahead`, so
-that small runs learn from their own texts and large ones fill an endpoint.
+endpoint does: 64 at first, and from then on a quarter of those that are done, up to 1,024, so that
+small runs learn from their own texts and large ones fill an endpoint; or `ahead`.
 
 Memory: documents in work, a hash in a set for each extract and each text (some 200 bytes a
 document), counts of phrases; and all kept texts where `filters` names `near_duplicate`.
