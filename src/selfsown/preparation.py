@@ -274,25 +274,34 @@ def copied_documents(
 def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) -> Inputs:
     """The documents of a config, or the copy of them while the files are what they were.
 
-    So a resume need not parse 100,000 files again, and cannot read them otherwise.
+    So a resume need not parse 100,000 files again, and cannot read them otherwise; nor can a plan,
+    which is made in another directory than that of the run.
     """
     from selfsown.documents.fingerprint import fingerprint
 
     rows = given_rows(config, recipe)
     assert config.documents is not None
     seen = fingerprint(config.documents.paths, read_options(config.documents))
-    copy, mark = directory / INPUTS / "rows.jsonl", directory / INPUTS / _FINGERPRINT
-    if copy.exists() and mark.exists():
-        kept = sha256_of(copy)
-        if mark.read_bytes().split() == [seen.encode(), kept.encode()]:
-            return Inputs({"rows": kept}, rows=stored_rows(directory))
+    if kept := _copy_of(directory, seen):
+        return Inputs({"rows": kept}, rows=stored_rows(directory))
+    if config.out and _copy_of(Path(config.out), seen):
+        rows = _Again(stored_rows(Path(config.out)))
     facts = copy_rows(rows, directory)
 
     def adopt() -> None:
         adopt_rows(directory)
-        write_text(mark, f"{seen} {facts.sha256}\n")
+        write_text(directory / INPUTS / _FINGERPRINT, f"{seen} {facts.sha256}\n")
 
     return Inputs({"rows": facts.sha256}, adopt=adopt, rows=stored_rows(directory, adopted=False))
+
+
+def _copy_of(directory: Path, seen: str) -> str:
+    """The hash of a directory's copy of documents, if it is one of those with a fingerprint."""
+    copy, mark = directory / INPUTS / "rows.jsonl", directory / INPUTS / _FINGERPRINT
+    if not (copy.exists() and mark.exists()):
+        return ""
+    kept = sha256_of(copy)
+    return kept if mark.read_bytes().split() == [seen.encode(), kept.encode()] else ""
 
 
 def no_input(recipe: Recipe[Any]) -> ConfigError:

@@ -67,7 +67,9 @@ def test_a_resume_reads_the_copy_and_a_changed_file_is_refused(
     with monkeypatch.context() as patched:
         patched.setattr("selfsown.documents.reading.read_documents", None)
         _, calls = executed(given)
-    assert calls == 0
+        model = ScriptedModel(lambda request, seed: "a summary")
+        planned = run_loop(plan(make_config(given), opened={"generator": model}))
+    assert calls == planned.new_calls == 0 and not planned.changes
     (library / "a.txt").write_text("Another first text.")
     with pytest.raises(ConfigChanged, match="rows"):
         executed(given)
