@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ONCE = ("--retry-failed",)
 """Flags that the command which resumes must not repeat."""
-_TEXTS = ("rephrase", "text")
+TEXTS = ("rephrase", "text")
 """Target units of recipes whose records are texts to pretrain on."""
 
 
@@ -261,12 +261,17 @@ def _use_of(directory: Path, asked: Asked) -> str:
     quoted = shlex.quote(str(directory))
     if asked.recipe.target_unit == "pair":
         return f"pairs {quoted} -o pairs.jsonl"
-    if asked.recipe.target_unit in _TEXTS:
+    if asked.recipe.target_unit in TEXTS:
         documents, rows = asked.config.documents, asked.config.rows
-        real = shlex.quote(str(documents.paths[0] if documents is not None else rows or "FILE"))
-        sources = f"--real documents={real}:1 --synthetic texts={quoted}:1"
-        return f"mix {sources} --pass-over texts -o mixture"
+        return mix_words(directory, documents.paths[0] if documents is not None else rows)
     return f"export {quoted} --format messages -o train.jsonl"
+
+
+def mix_words(directory: Path, real: str | None) -> str:
+    """The words that mix the texts of a directory with as many tokens of real ones."""
+    named = (f"--real documents={real or 'FILE'}:1", f"--synthetic texts={directory}:1")
+    sources = " ".join(word for pair in named for word in map(shlex.quote, pair.split(" ", 1)))
+    return f"mix {sources} --pass-over texts -o mixture"
 
 
 def _print_resume(start: Start) -> None:
