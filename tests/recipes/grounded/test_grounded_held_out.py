@@ -140,7 +140,7 @@ def test_a_question_that_a_held_out_item_asks_is_no_training_record(tmp_path: Pa
         return "It is as it has always been in those parts of the world, they say."
 
     model = scholar(change=same, answer=answer, same="SAME")
-    result = ground(tmp_path / "run", DOCUMENTS, model=model, novelty_threshold=1.0)
+    result = ground(tmp_path / "run", DOCUMENTS, model=model, duplicate_threshold=1.0)
     assert stage(result.manifest, "held_out")["accepted"] > 1
     found = stage(result.manifest, "pairs")
     assert found["rejected"] == {"repeats_held_out": found["in"]} and not len(result.accepted)
@@ -197,6 +197,20 @@ def test_with_open_book_the_passage_is_shown(finished: Path, tmp_path: Path) -> 
     for one in open_suite(str(path)).instances:
         (sentence,) = (s for s, (question, _) in FACTS.items() if question == one.instruction)
         assert sentence in one.input and sentence in one.prompt
+
+
+def test_runs_over_parts_of_the_documents_merge_and_keep_their_held_out_items(
+    tmp_path: Path,
+) -> None:
+    halves = [tmp_path / "even", tmp_path / "odd"]
+    for number, half in enumerate(halves):
+        ground(half, DOCUMENTS[number::2])
+    merged, path = tmp_path / "merged", tmp_path / "exam.jsonl"
+    done = CliRunner().invoke(cli, ["merge", *map(str, halves), "-o", str(merged)])
+    assert done.exit_code == 0, done.output
+    write_suite(merged, path)
+    items = sum(len(ended(half, "held_out")) for half in halves)
+    assert len(open_suite(str(path)).instances) == items > 5
 
 
 def test_hard_items_are_those_that_a_model_gets_wrong_without_the_passage(

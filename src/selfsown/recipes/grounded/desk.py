@@ -34,6 +34,9 @@ PAIRS: Final = "pairs"
 TOUCHES: Final = "repeats_held_out"
 """Why a record is rejected that repeats an item or a sentence of a held-out document."""
 
+_COPIED: Final = 0.8
+"""Share of a quotation's runs of words above which it is a held-out document's, too: sentences of
+one pattern about different things share half of theirs."""
 _LONG_WORDS: Final = 10
 """Words from which on an answer or a quotation is protected by itself."""
 
@@ -93,7 +96,7 @@ class Desk:
         self._completions = run.stage("completions", unit="completion")
         self._pairs = run.stage(PAIRS, unit="pair", output=True)
         self._held_out = run.stage(HELD_OUT, unit="item")
-        self._questions = NoveltyPool(options.novelty_threshold)
+        self._questions = NoveltyPool(options.duplicate_threshold)
         self._protected = DecontaminationIndex()
         self._kept: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
@@ -259,7 +262,7 @@ class Desk:
         if found := row_overlaps(_texts(candidate), self._protected):
             return found[0].ratio
         share = self._guard.share(str(candidate.payload["evidence"]))
-        return share if share > self._options.held_out.near else 0.0
+        return share if share > _COPIED else 0.0
 
     def _is_known(self, verified: Verified) -> bool:
         found = verified.closed_book

@@ -84,7 +84,7 @@ class Options(BaseModel):
         le=1,
         description="Least share of an answer's content words that stand in passage or question.",
     )
-    novelty_threshold: float = Field(
+    duplicate_threshold: float = Field(
         0.9,
         ge=0,
         le=1,
