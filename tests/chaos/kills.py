@@ -19,7 +19,7 @@ from tests.chaos import trap
 from tests.chaos.plan import Plan, Table
 from tests.scale import killing
 from tests.system.batch_scene import PROVIDERS, Scene, scenery
-from tests.system.kills import CASES, MODEL, config_for, data, kill_often, run_whole
+from tests.system.kills import CASES, MODEL, WARM, config_for, data, kill_often, run_whole
 from tests.system.nursery import Nursery
 from tests.system.processes import arrivals, committed, write_config
 
@@ -62,7 +62,7 @@ def tables(plan: Plan, home: Path) -> list[Table]:
 def asking(plan: Plan, home: Path, table: Table) -> None:
     """Runs of every recipe, in both orders, killed while they ask."""
     cases = ASKING if plan.share == 1 else plan.rng("cases").sample(ASKING, 1)
-    with Nursery() as nursery:
+    with Nursery(*WARM) as nursery:
         for name, order in cases:
             table.add(f"asking: {name}, {order}", *asked(plan, home, nursery, name, order))
 

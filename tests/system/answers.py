@@ -10,9 +10,15 @@ from typing import Any, Final
 
 from tests.core import growing
 from tests.recipes.gardener import WORDS, instruction
+from tests.recipes.grounded import scholar
+
+from selfsown.core.request import Request, message
 
 Body = Mapping[str, Any]
 
+_PLACES: Final = [scholar.document(number) for number in range(20)]
+"""Made so that the scholar knows their facts."""
+_SCHOLAR: Final = scholar.scholar(capabilities=scholar.CHAT)
 _OPEN_ITEM: Final = re.compile(r"\n(Task )?(\d+)[.:]$")
 
 
@@ -54,3 +60,17 @@ def answer_and_grade(body: Body) -> str:
         return grade(body)
     asked = f"{body['messages']} {body['temperature']}"
     return " ".join(random.Random(asked).sample(WORDS, 4))
+
+
+def about_places(body: Body) -> str:
+    """For questions about invented places: the scholar, who looks them up."""
+    asked = "\n".join(turn["content"] for turn in body["messages"])
+    told = _SCHOLAR._function
+    assert told is not None
+    return str(told(Request(messages=(message("user", asked),)), 0))
+
+
+def value(body: Body) -> str:
+    """For topics: what there is to learn from one, by what is shown of it."""
+    shown = str(body["messages"]).encode()
+    return f"Topic: Something\nEducational value: {hashlib.sha256(shown).digest()[0] % 10 + 1}"

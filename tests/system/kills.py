@@ -11,9 +11,13 @@ from typing import Any
 
 import orjson
 import yaml
+from tests.recipes.cosmopedia import scribe
 from tests.recipes.gardener import SEEDS
+from tests.recipes.grounded import scholar
+from tests.recipes.rephrase import rivers
 from tests.system.nursery import Nursery
 from tests.system.processes import arrivals, committed, write_config
+from tests.topics import worlds
 
 from selfsown.core.rundir import DATA_FILES
 from selfsown.testing.process import ServerProcess
@@ -35,7 +39,14 @@ class Case:
     """The model that is asked."""
     is_independent: bool = False
     """Whether its rows are, so that in either order the bytes are those of any other run."""
+    is_brief: bool = False
+    """Whether the tests kill it a few times and in one order; `make chaos` does all of it."""
 
+
+WARM = tuple(
+    f"selfsown.recipes.{name}.recipe" for name in ("cosmopedia", "grounded", "rephrase", "topics")
+)
+"""What runs of the cases import beside what all do."""
 
 CASES = {
     "growing": Case(
@@ -82,6 +93,50 @@ CASES = {
         rows=[{"prompt": f"Name {n}."} for n in range(40)],
         role="policy",
         is_independent=True,
+    ),
+    "rephrase": Case(
+        {"recipe": "rephrase", "options": {"styles": ["medium", "qa"]}},
+        "tests.chaos.writer:write",
+        inputs="rows",
+        rows=[rivers.document(n, 8) for n in range(30)],
+        is_independent=True,
+        is_brief=True,
+    ),
+    "cosmopedia": Case(
+        {"recipe": "cosmopedia", "options": {"styles": scribe.PROSE, "quota": 5}},
+        "tests.chaos.writer:write",
+        inputs="rows",
+        rows=scribe.documents(60),
+        is_independent=True,
+        is_brief=True,
+    ),
+    "grounded": Case(
+        {
+            "recipe": "grounded",
+            "options": {"structured": "never", "passage_tokens": 150, "closed_book": "record"},
+        },
+        "tests.system.answers:about_places",
+        inputs="rows",
+        rows=[scholar.document(n) for n in range(10)],
+        is_independent=True,
+        is_brief=True,
+    ),
+    "topics": Case(
+        {
+            "recipe": "topics",
+            "options": {
+                "queries": {
+                    f"{name} {n}": " ".join(worlds.vocabulary(name)[n::5])
+                    for name in worlds.NAMES
+                    for n in range(5)
+                },
+            },
+        },
+        "tests.system.answers:value",
+        inputs="rows",
+        rows=[{"id": f"d{n}", "text": text} for n, text in enumerate(worlds.topics(8, 20)[0])],
+        is_independent=True,
+        is_brief=True,
     ),
 }
 
