@@ -71,9 +71,8 @@ def pdfs(home: Path, case: tuple[int, int, bytes]) -> None:
 def apart(path: Path, data: bytes, form: str) -> None:
     """A file as the process for HTML and PDF reads it."""
     path.write_bytes(data)
-    answer = answered(
-        {"path": os.fsencode(path).hex(), "format": form, "options": asdict(_OPTIONS)}
-    )
+    options = asdict(_OPTIONS) | {"html": "whole" if len(data) % 2 else "main"}
+    answer = answered({"path": os.fsencode(path).hex(), "format": form, "options": options})
     assert answer.keys() in ({"known"}, {"refused"}), answer
     if "known" in answer:
         row_line(0, answer["known"])
