@@ -167,6 +167,21 @@ def test_coverage_says_how_much_of_each_document_is_in_the_data(tmp_path: Path) 
     assert noted["documents"] == 1 and noted["share"] == row["coverage"]
 
 
+def test_rephrases_are_a_models_and_what_passes_unchanged_is_a_humans(tmp_path: Path) -> None:
+    rows: list[dict[str, JSON]] = [{"id": "d", "text": f"{sentence(0)}\n\n{CODE}"}]
+    result = rephrasing(tmp_path / "run", rows)
+    kinds = {row["id"]: row["kind"] for row in result.accepted}
+    told = [line for line in lines(result, "provenance.jsonl") if line["stage"] == "rephrases"]
+    assert [(kinds[line["id"]], line["origin"], line["parent_depth"]) for line in told] == [
+        ("synthetic", "model", 1), ("real", "human", 0),
+    ]  # fmt: skip
+    assert all(type(line["parent_depth"]) is int for line in told)
+    chunks = [line for line in lines(result, "provenance.jsonl") if line["stage"] == "chunks"]
+    assert [line["parents"] for line in told] == [[chunk["id"]] for chunk in chunks]
+    (document_,) = (x for x in lines(result, "provenance.jsonl") if x["stage"] == "documents")
+    assert all(chunk["parents"] == [document_["id"]] for chunk in chunks)
+
+
 PASSAGE = " ".join(sentence(k) for k in range(7))
 TOLD = told_again(PASSAGE)
 

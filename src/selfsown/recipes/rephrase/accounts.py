@@ -260,6 +260,5 @@ class Accounts:
         keys: Sequence[str],
     ) -> Candidate:
         order = (item.original.number, item.index, self._places[style])
-        return stage.enter(
-            payload, order=order, parents=(chunk.id,), keys=keys, parent_depth=bool(keys)
-        )
+        depth = 1 if keys else 0  # what passes unchanged is a human's
+        return stage.enter(payload, order=order, parents=(chunk.id,), keys=keys, parent_depth=depth)
