@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 
+from selfsown.export import provenance
 from selfsown.export.provenance import _FEW, open_provenance
 
 
@@ -38,6 +40,17 @@ def test_a_line_that_another_program_wrote_is_found_too(tmp_path: Path) -> None:
     (tmp_path / "provenance.jsonl").write_text('{"stage": "rows", "id": "a"}\n')
     with open_provenance(tmp_path) as index:
         assert index.find("a") == {"stage": "rows", "id": "a"}
+
+
+def test_lines_that_lie_across_blocks_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rows(tmp_path, _FEW)
+    for size in range(1, 40):
+        monkeypatch.setattr(provenance, "_BLOCK_BYTES", size)
+        with open_provenance(tmp_path) as index:
+            assert [index.find(row["id"]) for row in made] == made
+            assert index._index is None
 
 
 def test_no_file_and_an_empty_one_hold_no_rows(tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ stays flat whatever the size of the run.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import orjson
 
 from selfsown.core.request import JSON
 from selfsown.export.run_files import read_jsonl_places, string
 
+_BLOCK_BYTES: Final = 1 << 20
 _FEW: Final = 16
 """Rows that are looked for without an index; each may cost a pass over the file at memory speed."""
 
@@ -30,10 +30,6 @@ class ProvenanceIndex:
         self._path = path
         self._stack = stack
         self._file = stack.enter_context(path.open("rb")) if path.is_file() else None
-        self._text: mmap.mmap | None = None
-        if self._file is not None and path.stat().st_size:
-            mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._text = stack.enter_context(mapped)
         self._looked_for = 0
         self._index: sqlite3.Connection | None = None
 
@@ -43,10 +39,10 @@ class ProvenanceIndex:
         Raises:
             InputError: a line of the file is not a JSON object.
         """
-        if self._file is None or self._text is None:
+        if self._file is None:
             return None
         self._looked_for += 1
-        place = self._place(record_id) if self._looked_for <= _FEW else None
+        place = self._place(self._file, record_id) if self._looked_for <= _FEW else None
         if place is None:
             self._index = self._index or self._indexed()
             sql = "SELECT offset FROM rows WHERE id=?"
@@ -58,14 +54,20 @@ class ProvenanceIndex:
         row = orjson.loads(self._file.readline())
         return row if isinstance(row, dict) else None
 
-    def _place(self, record_id: str) -> int | None:
+    def _place(self, file: IO[bytes], record_id: str) -> int | None:
         """Where the line of a record begins, if it begins as `core/stages.py` writes it."""
-        assert self._text is not None
-        begin = b'{"id":' + orjson.dumps(record_id) + b","
-        if self._text[: len(begin)] == begin:
-            return 0
-        found = self._text.find(b"\n" + begin)
-        return None if found < 0 else found + 1
+        begin = b'\n{"id":' + orjson.dumps(record_id) + b","
+        file.seek(0)
+        block, start = b"\n", -1  # as if a line ended before the file
+        while more := file.read(_BLOCK_BYTES):
+            block += more
+            found = block.find(begin)
+            if found >= 0:
+                return start + found + 1
+            kept = min(len(begin) - 1, len(block))
+            start += len(block) - kept
+            block = block[len(block) - kept :]
+        return None
 
     def _indexed(self) -> sqlite3.Connection:
         index = self._stack.enter_context(contextlib.closing(sqlite3.connect("")))
