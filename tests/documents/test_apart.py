@@ -54,6 +54,8 @@ def test_a_page_gives_its_main_content_with_its_structure(tmp_path: Path) -> Non
     for part in ("# Tides", "The sea rises", "- spring tide", "height = mean", "| Brest | 6 m |"):
         assert part in known["text"]
     assert "Cookies" not in known["text"] and "Shop" not in known["text"]
+    marred = data.replace(b"The sea", b"The\x0b \x1asea")
+    assert "The sea rises" in parsed(tmp_path / "b.html", marred, "html")["text"]
     whole = parsed(tmp_path / "a.html", data, "html", html="whole")
     for part in (
         "Home Shop",
@@ -90,7 +92,8 @@ def test_the_encoding_that_a_page_declares_is_used_if_it_can_be(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "damaged"),
+        (b"", "empty"),
+        (b"<!-- a comment --> <!-- without an end", "empty"),
         (b"<html><body></body></html>", "empty"),
         (b"\0\1\2", "binary"),
         (b"<div>" * 30_000 + b"deep", "damaged"),

@@ -24,6 +24,9 @@ _CHARSET: Final = re.compile(
 )
 _LICENCE_NAMES: Final = ("license", "licence", "dc.rights", "dcterms.license", "dcterms.rights")
 _LINKED: Final = "//link[@rel='license' and @href] | //a[@rel='license' and @href]"
+_COMMENTS: Final = re.compile("<!--.*?(?:-->|$)", re.DOTALL)
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufffe\uffff]")
+"""Signs that no page means and that XML, in which the tree is kept, does not know."""
 _XML: Final = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 
 
@@ -40,7 +43,7 @@ def read_page(data: bytes, html: Literal["main", "whole"]) -> dict[str, str]:
     """
     trafilatura = _trafilatura()
     source, guess = decoded(data, _declared(data))
-    tree = _tree(_XML.sub("", source))
+    tree = _tree(_CONTROLS.sub("", _XML.sub("", source)))
     known = {"title": _title(tree), "licence": _licence(tree), "encoding": guess}
     text = whole_text(tree) if html == "whole" else _main(trafilatura, tree)
     if not text.strip():
@@ -71,6 +74,8 @@ def _tree(source: str) -> Any:
     """
     from lxml import etree, html
 
+    if not _COMMENTS.sub("", source).strip():
+        raise Refused("empty", "there is nothing in it but comments")
     parser = html.HTMLParser(
         encoding="utf-8", collect_ids=False, remove_comments=True, remove_pis=True
     )
