@@ -144,6 +144,11 @@ def dropped_negation(source: str, text: str, rng: random.Random) -> str | None:
     return text[: found.start()] + new + rest
 
 
+def dropped_in_copy(source: str, text: str, rng: random.Random) -> str | None:
+    """A negation goes from the source's own words: what a timid rephraser does."""
+    return dropped_negation(source, source, rng)
+
+
 _AFFIRMED = re.compile(
     r"\b(is|are|was|were|can|could|will|must|should|has been|have been)\b (?=[a-z])"
 )
@@ -248,6 +253,7 @@ Fault = Callable[[str, str, random.Random], str | None]
 FAULTS: Final[dict[str, tuple[Fault, tuple[str, ...]]]] = {
     "changed number": (changed_number, ("changed_number",)),
     "dropped negation": (dropped_negation, ("negation",)),
+    "dropped negation, words kept": (dropped_in_copy, ("negation",)),
     "added negation": (added_negation, ("negation",)),
     "added entity": (added_entity, ("added_name",)),
     "missing half": (missing_half, ("missing_part", "too_short")),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selfsown.core.errors import ConfigError
 from selfsown.curate.faithful import Faithfulness, Reason
@@ -50,3 +54,62 @@ def test_a_check_may_be_left_out_and_an_unknown_one_is_an_error() -> None:
     assert Faithfulness(without=frozenset({"changed_number"})).check(SOURCE, text).reason is None
     with pytest.raises(ConfigError, match="ratio"):
         Faithfulness(ratio=(2.0, 1.0))
+
+
+def test_a_passage_of_300_tokens_costs_about_a_millisecond() -> None:
+    source, text = " ".join([SOURCE] * 4), " ".join([HONEST] * 4)
+    gate = Faithfulness()
+    start = time.perf_counter()
+    for _ in range(20):
+        gate.check(source, text)
+    cost_s = (time.perf_counter() - start) / 20
+    print(f"\n{len(source.split())} and {len(text.split())} words: {cost_s * 1e3:.2f} ms")
+    assert cost_s < 0.05
+
+
+PIECES = st.sampled_from(
+    [
+        "not ",
+        "no ",
+        "12",
+        "1,",
+        "May ",
+        "the ",
+        "A",
+        "Zed ",
+        ". ",
+        "\n",
+        "half ",
+        "and ",
+        "3 ",
+        "\u00bd",
+    ]
+)
+TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=30).map("".join)
+
+
+@settings(max_examples=60)
+@given(TEXTS, TEXTS)
+def test_any_two_texts_have_findings_and_the_same_ones_again(source: str, text: str) -> None:
+    found = Faithfulness().check(source, text)
+    assert found == Faithfulness().check(source, text)
+    assert 0.0 <= found.copied <= 1.0
+    assert 0.0 <= found.coverage <= 1.0 + 1e-9
+
+
+@given(TEXTS)
+def test_a_text_has_no_number_and_no_name_that_itself_does_not_have(text: str) -> None:
+    reasons = {finding.reason for finding in Faithfulness().check(text, text).all}
+    assert reasons.isdisjoint({"changed_number", "added_name"})
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "not ", "one ", "9", "1,", "Ab ", "not x but y. ", "\n", ".", "hundred ", "A of ", "- "],
+)
+def test_long_hostile_texts_take_no_longer_per_character(piece: str) -> None:
+    text = piece * (30_000 // len(piece))
+    start = time.perf_counter()
+    Faithfulness().check(text, SOURCE)
+    Faithfulness().check(SOURCE, text)
+    assert time.perf_counter() - start < 5.0

@@ -32,6 +32,9 @@ from selfsown.curate.number_words import (
 Value = float | str
 """A number; or `month 5`, `day 2`, `time 630` (minutes, modulo 12 hours), or very many digits."""
 
+_BEGINNINGS: Final = frozenset(
+    (*CARDINALS, *ORDINALS, *PARTS, *DECADES, *MONTHS, *SHORT_MONTHS, *WEEKDAYS)
+).union(("hundred", "thousand", "million", "billion", "dozen"))
 _SUFFIX: Final = frozenset(("st", "nd", "rd", "th", "s"))
 _LINE_LABELS: Final = words("question answer q a step part option section chapter item")
 
@@ -114,7 +117,7 @@ def _mention_at(tokens: Sequence[Token], index: int) -> tuple[tuple[Value, ...],
     if token.kind == "number":
         values, last = _digits_at(tokens, index)
         return values, last, False
-    if token.kind != "word":
+    if token.kind != "word" or token.key not in _BEGINNINGS:
         return None
     if token.key in CARDINALS or token.key in ORDINALS or token.key in PARTS:
         return _words_at(tokens, index)
@@ -129,8 +132,6 @@ def _mention_at(tokens: Sequence[Token], index: int) -> tuple[tuple[Value, ...],
             return (f"month {MONTHS[token.key]}",), index, True
         if token.key in SHORT_MONTHS and is_beside:
             return (f"month {SHORT_MONTHS[token.key]}",), index, True
-    if token.key in ("hundreds", "thousands", "millions", "billions"):
-        return None
     if token.key in ("hundred", "thousand", "million", "billion", "dozen") and _is_article(
         tokens, index
     ):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -93,9 +93,6 @@ class Names:
     def __init__(self, source: Reading) -> None:
         """Collect them."""
         self._keys = set(source.keys)
-        self._stems = {stem(key) for key in self._keys}
-        self._roots = {root for key in self._keys for root in _roots(key)}
-        self._related = {_RELATED[key] for key in self._keys if key in _RELATED}
         self._source = source
         self._letters = {key for key in self._keys if 2 <= len(key) <= 6}
 
@@ -114,6 +111,18 @@ class Names:
                 continue
             found.append(name)
         return found
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        return frozenset(map(stem, self._keys))
+
+    @cached_property
+    def _roots(self) -> frozenset[str]:
+        return frozenset(root for key in self._keys for root in _roots(key))
+
+    @cached_property
+    def _related(self) -> frozenset[str]:
+        return frozenset(_RELATED[key] for key in self._keys if key in _RELATED)
 
     @cached_property
     def _initials(self) -> str:
@@ -218,6 +227,7 @@ def _is_heading(reading: Reading, name: Name) -> bool:
     return len(long) >= 3 and all(token.text[0].isupper() for token in long)
 
 
+@lru_cache(maxsize=1 << 16)
 def _roots(key: str) -> tuple[str, ...]:
     """A word, and what is left of it without the endings of peoples and languages."""
     if len(key) < 4:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import fsum
 from typing import Final
 
@@ -36,11 +36,11 @@ from selfsown.curate.faithful_words import (
 
 _HEAD: Final = 4
 """Content words after a negating word that may be what it negates."""
-LEAST_CLAUSE: Final = 0.35
-"""Least share of a clause's weight that a clause of the text must have to deny it."""
-LEAST_LOST: Final = 0.6
+LEAST_CLAUSE: Final = 0.6
+"""Least share of a clause's weight that a clause of the other side must have to deny it."""
+LEAST_LOST: Final = 0.7
 """Least share of a source sentence's weight that the text's sentences on it must have."""
-LEAST_ADDED: Final = 0.25
+LEAST_ADDED: Final = 0.5
 """The same for a sentence of the text: texts add negations less often than they reword them."""
 BEARER: Final = 0.6
 """From which share, of the denying clause's, on another clause may bear the negation."""
@@ -190,6 +190,7 @@ def is_negation(token: Token) -> bool:
     return token.key in NEGATIONS or token.key.endswith("n't")
 
 
+@lru_cache(maxsize=1 << 16)
 def hints(key: str) -> bool:
     """Whether a word may negate: one of `HINTS`, or one that ends in `less`."""
     return key in HINTS or (key.endswith("less") and len(key) > 5)
@@ -303,6 +304,7 @@ def _places(groups: Sequence[frozenset[str]]) -> dict[str, list[int]]:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_prefixed(word: str) -> bool:
     return _NOT_ABLE.match(word) is not None or any(
         word.startswith(prefix) and len(word) - len(prefix) >= 3 for prefix in NEGATIVE_PREFIXES
@@ -337,6 +339,8 @@ def _is_other(tokens: Sequence[Token], index: int) -> bool:
     if key in _NONE and not _COMPARING.isdisjoint(after):
         return True
     earlier = [token.key for token in tokens[max(0, index - _NEAR) : index]]
+    if "or" in earlier[-3:]:
+        return True
     if key == "nor":
         return "neither" in earlier
     is_double = key == "without" or "without" in after

@@ -70,7 +70,11 @@ class Numbers:
     def unborne(self, text: Reading) -> list[Mention]:
         """The mentions of `text` that the source does not bear out, in order."""
         ours = mentions(text)
-        doubtful = [mention for mention in ours if not self._bears(text.tokens, mention)]
+        doubtful = [
+            mention
+            for mention in ours
+            if not self._bears(text.tokens, mention) and not _is_one_of_two(text.tokens, mention)
+        ]
         if not doubtful:
             return []
         said = {value for mention in ours for value in mention.values}
@@ -129,6 +133,12 @@ def _matters(mention: Mention, lost: Sequence[Mention]) -> bool:
         (mention.unit and mention.unit == other.unit) or (max(numbers) > 3 and other.in_words)
         for other in lost
     )
+
+
+def _is_one_of_two(tokens: Sequence[Token], mention: Mention) -> bool:
+    """Whether it is the first half of "one ... another"."""
+    after = [token.key for token in tokens[mention.last + 1 : mention.last + 7]]
+    return mention.values == (1.0,) and ("another" in after or "other" in after)
 
 
 def _digits(value: float) -> int:

@@ -76,7 +76,7 @@ NEGATIONS: Final = words("""
 """Words whose loss turns a statement round; so does every word that ends in `n't`."""
 
 HINTS: Final = words("""
-    hardly scarcely barely rarely seldom few only solely sole exclusively merely mere until
+    hardly scarcely barely rarely seldom few little only solely sole exclusively merely mere until
     unless except instead rather unlike
     fail fails failed failing failure lack lacks lacked lacking absence absent refuse refuses
     refused refusing decline declines declined declining deny denies denied denying prevent
