@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from selfsown.cli import progress
 from selfsown.cli.progress import LiveView, panel, plain_line
 from selfsown.cli.snapshot import Pace, Snapshot, snapshot
+from selfsown.core.config import make_config
 from selfsown.models.scripted import ScriptedModel
 from selfsown.recipes.base import Recipe, get_recipe
 from selfsown.runner import Start, execute
@@ -57,6 +58,29 @@ def test_a_plain_line_holds_every_number() -> None:
         "  failed 1 (bad_request 1)  calls 45  from the journal 12  tokens 12,345 + 678  $0.012"
         "  3.2 calls/s  about 2 min 5 s left"
     )
+
+
+def test_where_a_row_gives_many_units_rows_and_units_are_counted_apart() -> None:
+    of_documents = replace(
+        MOMENT, target=None, unit="rephrase", rows_name="documents", rows_done=18, rows_total=93
+    )
+    assert plain_line(of_documents).startswith("1 min 15 s  documents 18/93  accepted 34  rejected")
+
+
+@pytest.mark.parametrize("name", ["rephrase", "cosmopedia", "grounded"])
+async def test_documents_are_counted_when_nothing_of_them_is_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    text = "The old tower of Ardel has 100 steps and a bell from Keldon. " * 4
+    rows = [{"id": f"d{n}", "text": f"Number {n}. {text}"} for n in range(5)]
+    rows.append({"source": "a.bin", "unread": "binary", "detail": "it has a zero byte"})
+    form = {"recipe": name, "models": {"generator": "scripted"}, "out": str(tmp_path / "run")}
+    recipe = get_recipe(name)
+    view = LiveView(recipe, recipe.resolve("default", {}), terminal=False)
+    opened = {"generator": ScriptedModel(lambda request, seed: "Nothing.")}
+    await execute(make_config(form), Start(view=view), rows=rows, opened=opened)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "documents 6/6  accepted 0  rejected" in last, last
 
 
 def test_the_panel_holds_every_number_and_fits_a_narrow_terminal() -> None:

@@ -109,10 +109,10 @@ class LiveView:
     def _now(self) -> Snapshot:
         now = snapshot(self._run, self._caller, self._recipe, self._counted, self._rows)
         elapsed = time.monotonic() - self._began
-        done = now.accepted
-        if self._rows is not None:  # a row is done however it ends
-            done += sum(now.rejected.values()) + sum(now.failed.values())
-        rate, eta = self._pace.look(elapsed, now.calls, done, now.target)
+        done, total = (now.accepted, now.target)
+        if now.rows_total is not None:
+            done, total = (now.rows_done, now.rows_total)
+        rate, eta = self._pace.look(elapsed, now.calls, done, total)
         return replace(now, elapsed_s=elapsed, calls_per_s=rate, eta_s=eta)
 
     def _tell_warnings(self) -> None:
@@ -133,7 +133,8 @@ def plain_line(now: Snapshot) -> str:
     """A moment on one line, for logs."""
     parts = [
         duration(now.elapsed_s),
-        f"accepted {_progress(now)}",
+        *([f"{now.rows_name} {_share(now.rows_done, now.rows_total)}"] if now.rows_name else []),
+        f"accepted {_share(now.accepted, now.target)}",
         *_counted("rejected", now.rejected),
         *_counted("failed", now.failed),
         f"calls {count(now.calls)}",
@@ -159,9 +160,13 @@ def panel(now: Snapshot, title: str) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    grid.add_row("accepted", f"{_progress(now)} {now.unit}s")
-    if now.target:
-        grid.add_row("", ProgressBar(total=now.target, completed=min(now.accepted, now.target)))
+    parts = {"accepted": (now.accepted, now.target, f" {now.unit}s")}
+    if now.rows_name:
+        parts = {now.rows_name: (now.rows_done, now.rows_total, ""), **parts}
+    for name, (done, total, unit) in parts.items():
+        grid.add_row(name, _share(done, total) + unit)
+        if total:
+            grid.add_row("", ProgressBar(total=total, completed=min(done, total)))
     for word, counts in (("rejected", now.rejected), ("failed", now.failed)):
         if counts:
             grid.add_row(word, Text(_counted(word, counts, most=12)[0].partition(" ")[2]))
@@ -198,10 +203,8 @@ def _pace_words(now: Snapshot) -> list[str]:
     return words
 
 
-def _progress(now: Snapshot) -> str:
-    return (
-        count(now.accepted) if now.target is None else f"{count(now.accepted)}/{count(now.target)}"
-    )
+def _share(done: int, total: int | None) -> str:
+    return count(done) if total is None else f"{count(done)}/{count(total)}"
 
 
 def _counted(word: str, counts: Mapping[str, int], most: int = 3) -> list[str]:

@@ -26,7 +26,7 @@ class Snapshot:
     accepted: int
     """Units that count towards `target`."""
     target: int | None
-    """Where the run ends; the number of rows for row recipes."""
+    """Where the run ends; the number of rows where a row gives at most one unit."""
     unit: str
     rejected: Mapping[str, int]
     failed: Mapping[str, int]
@@ -47,6 +47,12 @@ class Snapshot:
     """What is waited for, in words."""
     is_stopping: bool = False
     stages: tuple[str, ...] = ()
+    rows_name: str = ""
+    """What the rows are, in the plural, where each may give many units or none; else empty."""
+    rows_done: int = 0
+    """Rows of which nothing is open any more."""
+    rows_total: int | None = None
+    """None: the recipe is not over rows."""
     calls_per_s: float = 0.0
     eta_s: float | None = None
 
@@ -70,12 +76,16 @@ def snapshot(
     for stage in run.stages:
         rejected.update(stage.counts.rejected)
         failed.update(stage.counts.failed)
-    done = kept.counts.kept if kept is not None else 0
+    accepted = kept.counts.kept if kept is not None else 0
+    of_rows = [stage.counts for stage in run.stages if stage.name == recipe.row_stage]
+    done = sum(counts.entered - counts.open for counts in of_rows)
+    if rows is not None and not recipe.row_stage:  # a row is done however it ends
+        done = accepted + rejected.total() + failed.total()
     now = caller.counters if caller is not None else None
     return Snapshot(
         elapsed_s=0.0,
-        accepted=done,
-        target=run.target if rows is None else rows,
+        accepted=accepted,
+        target=run.target if rows is None else None if recipe.row_stage else rows,
         unit=recipe.target_unit,
         rejected=rejected,
         failed=failed,
@@ -93,6 +103,9 @@ def snapshot(
         batches=tuple(str(batch) for batch in now.batches) if now else (),
         is_stopping=run.closing,
         stages=tuple(stage.name for stage in run.stages),
+        rows_name=recipe.row_stage,
+        rows_done=done,
+        rows_total=rows,
     )
 
 

@@ -65,7 +65,7 @@ class Recipe(Generic[OptionsT]):
     """Options → the stage whose kept candidates the target counts."""
     row_stage: str = ""
     """Of recipes over rows: the stage with one candidate for each row, where that is another one
-    than the stage of the data."""
+    than the stage of the data. Its name is what the live view calls the rows: `documents`."""
     calls_per_unit: Callable[[OptionsT], float] | None = None
     """Options → calls per unit of the target that a run usually takes, measured; for estimates."""
     operational: frozenset[str] = frozenset()

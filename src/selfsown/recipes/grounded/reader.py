@@ -23,6 +23,7 @@ from selfsown.documents.document import Document, Unread, document_rows
 from selfsown.recipes.grounded.guard import Guard
 from selfsown.recipes.grounded.split import HeldOut, choose_split
 
+DOCUMENTS: Final = "documents"
 HELD_OUT: Final = "held_out"
 TRAINING: Final = "training"
 LEFT_OUT: Final = "left_out"
@@ -78,7 +79,7 @@ class Reader:
             index: what no passage may repeat.
         """
         self._run, self._cutting, self._index = run, cutting, index
-        self._documents = run.stage("documents", unit="document")
+        self._documents = run.stage(DOCUMENTS, unit="document")
         self._passages = run.stage("passages", unit="passage")
         self._split = choose_split((one for _, one in self._originals()), cutting.held_out)
         self.guard = Guard(one.text for _, one in self._held_out())

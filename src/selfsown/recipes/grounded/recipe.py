@@ -28,7 +28,7 @@ from selfsown.recipes.base import CallBound, Recipe, Rows
 from selfsown.recipes.grounded.asking import GENERATOR, JUDGE
 from selfsown.recipes.grounded.desk import Desk
 from selfsown.recipes.grounded.options import Options
-from selfsown.recipes.grounded.reader import Reader
+from selfsown.recipes.grounded.reader import DOCUMENTS, Reader
 
 
 async def grounded(run: Run, options: Options) -> None:
@@ -111,6 +111,7 @@ RECIPE: Final = Recipe(
         GENERATOR: "writes questions and tasks",
         JUDGE: "answers them again and compares; the generator, if not given",
     },
+    row_stage=DOCUMENTS,
     check=check,
     bound=bound,
     units=("passages", "completions"),

@@ -20,7 +20,7 @@ from selfsown.documents.document import Unread
 from selfsown.documents.tokens import counter
 from selfsown.recipes.base import Recipe, Rows
 from selfsown.recipes.independent import independent_filters
-from selfsown.recipes.rephrase.accounts import Accounts
+from selfsown.recipes.rephrase.accounts import DOCUMENTS, Accounts
 from selfsown.recipes.rephrase.desk import Desk, audit_share, encoder_of
 from selfsown.recipes.rephrase.options import GENERATOR, JUDGE, Options
 from selfsown.recipes.rephrase.passages import Cutter, originals
@@ -122,5 +122,6 @@ RECIPE: Final = Recipe(
         JUDGE: "reads a share of the rephrases, too; no rephrase depends on it",
     },
     target_unit="rephrase",
+    row_stage=DOCUMENTS,
     check=check,
 )
