@@ -1,6 +1,14 @@
 """Does a rephrased text say what its source says? A gate of counts that name what is wrong.
 
 No model is asked. Each check is a count over words with a bound; `Finding.what` shows the place.
+Numbers in words, names and negations are read in English; for texts in another language leave
+`added_name` and `negation` out (`without`): the rest counts in any language with spaces.
+
+What it is worth (`tests/curate/test_faithful_rates.py`): on 34 honest rephrases written after the
+tuning no false alarm; planted and named were 97 % of changed numbers, 91 % of added names, all
+missing halves, copies and decays, 37 % of added and 13 % of dropped negations (67 % where the words
+of the source were kept). So a text that passes may still deny its source, or swap two of its
+numbers (8 %): an audit by a model (`rephrase`, `audit_share`) looks for that.
 """
 
 from __future__ import annotations
