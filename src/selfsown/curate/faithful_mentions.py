@@ -151,8 +151,8 @@ def _digits_at(tokens: Sequence[Token], index: int) -> tuple[tuple[Value, ...], 
     following = tokens[last + 1] if last + 1 < len(tokens) else None
     if following is None:
         return tuple(values), last
-    if following.key == "/" and last + 2 < len(tokens) and tokens[last + 2].kind == "number":
-        return tuple(values), last
+    if following.key == "/" and _is_fraction(tokens, index):
+        return (int(token.key) / int(tokens[index + 2].key),), index + 2
     if following.text[:1] in "\u00bc\u00bd\u00be" and following.kind == "number":
         part = unicodedata.numeric(following.text[0])
         return tuple(value + part for value in values if isinstance(value, float)), last + 1
@@ -166,6 +166,20 @@ def _digits_at(tokens: Sequence[Token], index: int) -> tuple[tuple[Value, ...], 
             values += [value // 100 + 1 for value in values if isinstance(value, float)]
         return tuple(values), last
     return _scaled(tokens, values, last)
+
+
+def _is_fraction(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a number and those after it are like "2/3", and no date."""
+    run = [token.key for token in tokens[max(0, index - 1) : index + 4]]
+    above, below = tokens[index], tokens[index + 2 : index + 3]
+    return (
+        run.count("/") == 1
+        and bool(below)
+        and above.key.isdecimal()
+        and below[0].key.isdecimal()
+        and len(below[0].key) <= 3
+        and int(above.key[:4]) < int(below[0].key)
+    )
 
 
 def _scaled(
@@ -224,6 +238,8 @@ def _literal(key: str) -> tuple[Value, ...]:
     if "," in key and "." in key:
         whole, _, decimals = key.rpartition("." if key.rfind(".") > key.rfind(",") else ",")
         return (float(re.sub(r"[.,]", "", whole) + "." + decimals),)
+    if len(parts) == 3 and len(parts[2]) == 4 and int(parts[1]) <= 12:
+        return (key, float(parts[0]), f"month {int(parts[1])}", float(parts[2]))
     if len(parts) > 2:
         return (joined,) if groups else (key,)
     decimal = float(f"{parts[0]}.{parts[1]}")
@@ -304,8 +320,6 @@ def _finished(
         values = (whole, f"time {int(whole) * 60 % 720}", whole + 12)
     if after[:1] in (["percent"], ["%"]) or after[:2] == ["per", "cent"]:
         values = (whole, round(whole / 100, 12))
-    if after[:1] == ["of"] and index > 1 and tokens[index - 1].key in ("in", "of"):
-        values = (whole,)
     return values, last, True
 
 

@@ -22,6 +22,9 @@ from selfsown.curate.number_words import CARDINALS, COUNTS, UNITS, roman
 ROUNDING: Final = 0.05
 """How far, of the source's number, one that is called approximate may be from it."""
 
+PART_ROUNDING: Final = 0.02
+"""The same for a percentage of what the source calls a third or two fifths."""
+
 _APPROXIMATE: Final = words("""
     about around approximately roughly nearly almost some over under circa ca upwards exceeding
     approx close near just approaching virtually
@@ -38,6 +41,12 @@ class Numbers:
         """Collect them."""
         self._mentions = mentions(source)
         self._values: set[Value] = set()
+        self._parts = [
+            value
+            for mention in self._mentions
+            for value in mention.values
+            if mention.in_words and isinstance(value, float) and 0 < value < 1
+        ]
         self._amounts: set[tuple[str, float]] = set()
         for mention in self._mentions:
             self._values.update(mention.values)
@@ -93,6 +102,8 @@ class Numbers:
 
     def _is_near(self, tokens: Sequence[Token], mention: Mention, value: float) -> bool:
         """Whether it rounds a number of the source, and says that it does or is a simple part."""
+        if any(abs(value - part) <= PART_ROUNDING * part for part in self._parts):
+            return True
         is_part = mention.in_words and 0 < value < 1
         if not is_part and not any(
             token.key in _APPROXIMATE for token in tokens[max(0, mention.first - 3) : mention.first]
@@ -118,6 +129,8 @@ class Numbers:
                     self._values.update(
                         low * scale for scale in (1e3, 1e6, 1e9) if low * scale < high
                     )
+                if joint in ("-", "/"):  # 1912-03-12, 3/12/1912
+                    self._values.update(f"month {int(v)}" for v in (low, high) if 1 <= v <= 12)
                 if joint in ("-", "\u2013", "/") and low >= 1000 and high < 100:
                     self._values.add(low // 100 * 100 + high)
 
@@ -127,7 +140,7 @@ def _matters(mention: Mention, lost: Sequence[Mention]) -> bool:
     numbers = [value for value in mention.values if isinstance(value, float)]
     if not mention.in_words or len(numbers) < len(mention.values):
         return True
-    if max(numbers) > (1 if mention.unit in UNITS else _MOST_COUNTED):
+    if max(numbers) < 1 or max(numbers) > (1 if mention.unit in UNITS else _MOST_COUNTED):
         return True
     return any(
         (mention.unit and mention.unit == other.unit) or (max(numbers) > 3 and other.in_words)
