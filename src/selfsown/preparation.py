@@ -311,8 +311,10 @@ def no_input(recipe: Recipe[Any]) -> ConfigError:
         "seeds": "--seeds FILE, --seeds starter, or --seeds lab"
         + (", or --documents PATH" if recipe.takes_documents else ""),
     }
+    is_over_documents = recipe.inputs == "rows" and recipe.takes_documents
+    needed = "documents" if is_over_documents else recipe.inputs
     return ConfigError(
-        f"recipe `{recipe.name}` needs {recipe.inputs}",
+        f"recipe `{recipe.name}` needs {needed}",
         why="it has nothing to start from",
         fix=fixes[recipe.inputs],
     )

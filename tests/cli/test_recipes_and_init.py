@@ -38,6 +38,16 @@ def test_every_option_is_explained(selfsown: Program, name: str) -> None:
     assert all(f"  {option['name']}: " in text for option in facts["options"])
 
 
+@pytest.mark.parametrize("name", ["rephrase", "cosmopedia", "grounded", "topics"])
+def test_recipes_over_documents_say_so(selfsown: Program, name: str) -> None:
+    _, stdout, _ = selfsown("recipes", name)
+    assert "starts from: documents (`--documents`)" in stdout
+    form = yaml.safe_load(config_text(get_recipe(name)))
+    assert (form["documents"], form["rows"]) == ("documents", None)
+    code, _, stderr = selfsown("run", name, "--model", "lab", "-o", "out")
+    assert code == 2 and "needs documents" in stderr and "--documents PATH" in stderr
+
+
 def test_presets_show_what_they_change() -> None:
     recipe = get_recipe("self-instruct")
     options = {option.name: option for option in options_of(recipe.options, recipe.presets)}

@@ -88,6 +88,8 @@ def _config_keys(recipe: Recipe[Any]) -> Iterator[tuple[str, str, Any]]:
         "models": {next(iter(recipe.roles)): "lab"},
     }
     other = "rows" if recipe.inputs == "seeds" else "seeds"
+    if recipe.inputs == "rows" and recipe.takes_documents:
+        given |= {"rows": None, "documents": "documents"}
     for name, field in RunConfig.model_fields.items():
         if name == other or (name == "target" and recipe.target is None):
             continue

@@ -24,6 +24,8 @@ class RecipeFacts:
     """The paper; empty for recipes of our own."""
     inputs: str
     """`seeds` or `rows`."""
+    takes_documents: bool
+    """Whether its rows are documents, or, over seeds, documents may stand beside them."""
     target: int | None
     """Default target; None: it ends with its rows."""
     target_unit: str
@@ -76,6 +78,7 @@ def recipe_facts(name: str) -> RecipeFacts:
         summary=recipe.summary,
         source=recipe.source,
         inputs=recipe.inputs,
+        takes_documents=recipe.takes_documents,
         target=recipe.target,
         target_unit=recipe.target_unit,
         roles=dict(recipe.roles),
@@ -88,7 +91,7 @@ def facts_lines(facts: RecipeFacts) -> list[str]:
     """A recipe in words."""
     lines = [f"{facts.name}: {facts.summary}"]
     lines += [f"source: {facts.source}"] if facts.source else []
-    lines.append(f"starts from: {facts.inputs} (`--{facts.inputs}`)")
+    lines.append(f"starts from: {_start(facts)}")
     if facts.target is not None:
         lines.append(f"stops at: {facts.target} {facts.target_unit}s (`-n`)")
     lines.append("roles (`--model ROLE=URI`; the first is what `--model URI` means):")
@@ -107,7 +110,24 @@ def facts_lines(facts: RecipeFacts) -> list[str]:
 def _list_lines(found: list[RecipeFacts]) -> list[str]:
     from selfsown.cli.summary import aligned
 
-    return aligned([[facts.name, f"from {facts.inputs}", facts.summary] for facts in found])
+    return aligned([[facts.name, f"from {_first(facts)}", facts.summary] for facts in found])
+
+
+def _first(facts: RecipeFacts) -> str:
+    """What it starts from, in one word."""
+    return "documents" if _is_over_documents(facts) else facts.inputs
+
+
+def _start(facts: RecipeFacts) -> str:
+    """What it starts from, with the options that name it."""
+    if _is_over_documents(facts):
+        return "documents (`--documents`), or rows with a `text` (`--rows`)"
+    beside = " and documents, if you like (`--documents`)" if facts.takes_documents else ""
+    return f"{facts.inputs} (`--{facts.inputs}`){beside}"
+
+
+def _is_over_documents(facts: RecipeFacts) -> bool:
+    return facts.inputs == "rows" and facts.takes_documents
 
 
 def _brief(facts: RecipeFacts) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Recipe(Generic[OptionsT]):
     """Role → what it does. The first is required and is what `--model` means."""
     inputs: Literal["seeds", "rows"] = "rows"
     takes_documents: bool = False
-    """Whether a recipe over seeds takes documents, too; they are what `run.rows()` gives."""
+    """Whether its rows are documents; a recipe over seeds takes them beside its seeds."""
     needs_all_rows: bool = False
     """Whether what becomes of a row depends on all of them, so that they cannot be split."""
     target: int | None = None

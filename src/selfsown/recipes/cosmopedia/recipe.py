@@ -114,6 +114,7 @@ RECIPE: Final = Recipe(
     presets={"default": {}, "paper": PAPER},
     roles={GENERATOR: "writes the texts", "judge": "judges a sample of them, for `audit`"},
     target_unit="text",
+    takes_documents=True,
     row_stage=DOCUMENTS,
     calls_per_unit=calls_per_unit,
     check=check,

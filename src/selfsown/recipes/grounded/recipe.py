@@ -111,6 +111,7 @@ RECIPE: Final = Recipe(
         GENERATOR: "writes questions and tasks",
         JUDGE: "answers them again and compares; the generator, if not given",
     },
+    takes_documents=True,
     row_stage=DOCUMENTS,
     check=check,
     bound=bound,

@@ -122,6 +122,7 @@ RECIPE: Final = Recipe(
         JUDGE: "reads a share of the rephrases, too; no rephrase depends on it",
     },
     target_unit="rephrase",
+    takes_documents=True,
     row_stage=DOCUMENTS,
     check=check,
 )

@@ -146,6 +146,9 @@ RECIPE = Recipe(
     run=topics,
     options=Options,
     roles={"generator": "names topics and says what there is to learn from them"},
+    takes_documents=True,
+    target_unit="document",
+    target_stage=lambda _options: TOPICS,
     needs_all_rows=True,
     check=check,
 )
