@@ -171,7 +171,7 @@ def _has_rows(stage: Stage, recipe: Recipe[Any]) -> bool:
 
 def _expected(recipe: Recipe[Any], options: Any, calls: int, done: int, left: int) -> int | None:
     usual = recipe.calls_per_unit
-    per_unit = calls / done if done else usual(options) if usual is not None else None
+    per_unit = calls / done if done and calls else usual(options) if usual is not None else None
     return None if per_unit is None else round(per_unit * left)
 
 

@@ -30,6 +30,13 @@ def test_a_plan_bounds_the_calls_and_expects_one_per_text(tmp_path: Path) -> Non
     assert found.output_tokens == 9 * 2 * 6 * 2_500
 
 
+def test_a_row_that_is_unread_says_nothing_about_the_calls_of_others(
+    tmp_path: Path,
+) -> None:
+    unread = {"source": "a.bin", "unread": "binary", "detail": "no text"}
+    assert planned(tmp_path / "new", [unread, *documents(9)]).expected_calls == 9
+
+
 def test_a_plan_counts_documents_that_are_done_whatever_texts_they_have(tmp_path: Path) -> None:
     rows = documents(4)
     options: dict[str, Any] = {"per_document": 3, "styles": ["blog_post"]}
