@@ -68,3 +68,21 @@ def test_a_run_cannot_be_split_into_shards_of_which_each_has_topics_of_its_own(
     assert main(["run", "topics", *given, "--shards", "2", "--quiet"]) == 2
     assert "does not suit recipe `topics`" in capsys.readouterr().err
     assert not (tmp_path / "job" / "shards").exists()
+
+
+def test_a_preview_and_a_run_say_what_comes_next(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"text": "Topic: Something\\nEducational value: 7"}\n', encoding="utf-8")
+    run = ["topics", "--documents", str(folder), "--model", f"scripted:{answers}"]
+    assert main(["preview", *run]) == 0, "all documents are looked at, whatever -n"
+    shown = capsys.readouterr().out
+    assert shown.count("    answer") == 3 and "topic: Something" in shown
+    assert main(["run", *run, "-o", str(tmp_path / "run"), "--yes"]) == 0
+    told = capsys.readouterr().err
+    assert "accepted 75/76" in told and "run cosmopedia --rows" in told
+    (row,) = (tmp_path / "run" / "accepted.jsonl").read_text().splitlines()[:1]
+    assert main(["why", str(tmp_path / "run"), orjson.loads(row)["id"]]) == 0
+    explained = capsys.readouterr().out
+    assert explained.index("  topics  accepted") < explained.index("  documents  passed")

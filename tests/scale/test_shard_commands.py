@@ -15,6 +15,7 @@ from tests.scale.jobs import RULES, do, make_job, script
 
 from selfsown.cli.arguments import resolve
 from selfsown.cli.main import main
+from selfsown.cli.merge import export_command
 from selfsown.cli.plan import plan_lines, planned
 from selfsown.cli.run_options import RunArguments
 from selfsown.cli.status_of_others import other_lines, read_other
@@ -168,3 +169,11 @@ def test_a_plan_of_more_calls_than_a_run_should_hold_names_the_shards(
     assert not [line for line in plan_lines(found, asked.config) if "--shards" in line]
     lines = plan_lines(replace(found, new_calls=25_000_001), asked.config)
     assert [line for line in lines if line.endswith("split it with `run … --shards 3`")]
+
+
+def test_a_merge_says_what_its_records_are_for() -> None:
+    out = Path("merged")
+    assert "--prompt-field NAME" in export_command(out, "complete")
+    assert export_command(out, "grounded").endswith("merged --format messages -o train.jsonl")
+    assert " mix " in export_command(out, "rephrase")
+    assert " run cosmopedia --rows " in export_command(out, "topics")

@@ -123,6 +123,8 @@ class _Accepted(NamedTuple):
     id: str
     body: str
     """Canonical JSON of the record without its ids."""
+    text: str
+    """By which a reader knows it: its `text`, if it has one, else the body."""
 
 
 def _records(directory: Path) -> dict[str, _Accepted]:
@@ -141,7 +143,8 @@ def _records(directory: Path) -> dict[str, _Accepted]:
         name = str(line.get("record_id", line["id"]))
         own = "record_id" if "record_id" in line else "id"
         body = canonical_json({key: value for key, value in line.items() if key != own})
-        records.setdefault(contents[name], _Accepted(name, body.decode()))
+        text = str(line.get("text") or body.decode())
+        records.setdefault(contents[name], _Accepted(name, body.decode(), text))
     return records
 
 
@@ -151,7 +154,7 @@ def _alone(ours: Mapping[str, _Accepted], theirs: Mapping[str, _Accepted]) -> It
 
     for content, record in ours.items():
         if content not in theirs:
-            yield Lone(record.id, shown_line(record.body, 100))
+            yield Lone(record.id, shown_line(record.text, 100))
 
 
 def _config(directory: Path) -> dict[str, Any]:

@@ -204,6 +204,7 @@ class _Book:
             for name, content, row in self._names
             if str(row) == given or name.startswith((given, f"r-{given}")) or content == given
         ]
+        matches = self._made_of_the_rest(matches) or matches
         if len(matches) == 1:
             return matches[0]
         if not matches:
@@ -219,6 +220,13 @@ class _Book:
             why="one record is explained at a time",
             fix="give more of the id",
         )
+
+    def _made_of_the_rest(self, names: list[str]) -> list[str]:
+        """Of a row's records in several stages the one that all others are parents of, if any."""
+        if not 1 < len(names) <= _LISTED:
+            return []
+        made_of = {name: {name, *self.line(name).get("parents", ())} for name in names}
+        return [name for name, known in made_of.items() if known.issuperset(names)]
 
     def _described(self, name: str) -> str:
         line = self.line(name)

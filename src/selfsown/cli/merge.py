@@ -114,12 +114,15 @@ def merge(
 
 def export_command(out: Path, recipe: str) -> str:
     """How a merge is exported; without a journal, what was asked is a field of the rows."""
-    from selfsown.cli.run import TEXTS, mix_words, program
+    from selfsown.cli.run import DOCUMENT, TEXTS, mix_words, program, writing_words
     from selfsown.recipes.base import get_recipe
 
     if get_recipe(recipe).target_unit == "pair":
         return f"{program()} pairs {shlex.quote(str(out))} -o pairs.jsonl"
     if get_recipe(recipe).target_unit in TEXTS:
         return f"{program()} {mix_words(out, None)}"
-    field = " --prompt-field NAME" if get_recipe(recipe).inputs == "rows" else ""
+    if get_recipe(recipe).target_unit == DOCUMENT:
+        return f"{program()} {writing_words(out)}"
+    asks_by_row = get_recipe(recipe).inputs == "rows" and not get_recipe(recipe).takes_documents
+    field = " --prompt-field NAME" if asks_by_row else ""
     return f"{program()} export {shlex.quote(str(out))} --format messages{field} -o train.jsonl"

@@ -46,7 +46,8 @@ def preview(keep: str | None, as_json: bool, **given: Any) -> None:
     """Run a recipe for -n K rows or units (2 if not given) and show prompts and results in full.
 
     Takes what `run` takes. At most 8 + 8 K calls are made, within the budget if there is one.
-    Nothing is left behind without --keep.
+    A recipe that needs all rows to do anything (`topics`) sees all of them. Nothing is left behind
+    without --keep.
     """
     count = given.pop("target") or 2
     asked = resolve(RunArguments(**given))
@@ -71,7 +72,8 @@ def tiny_run(asked: Asked, count: int, directory: Path) -> str:
 
     Args:
         asked: what to run; its own directory is not touched.
-        count: rows of row recipes, else units of the target.
+        count: rows of row recipes (of those that need all rows, what bounds the calls alone), else
+            units of the target.
         directory: where to run.
 
     Returns:
@@ -146,7 +148,8 @@ async def _tiny_run(asked: Asked, count: int, directory: Path, ration: _Ration) 
     target = None if asked.recipe.target is None else count
     changes = {"out": str(directory), "target": target, "batch": BatchConfig()}  # one by one
     config = asked.config.model_copy(update=changes)
-    rows = _first_rows(asked, count) if asked.recipe.inputs == "rows" else asked.rows
+    takes_some = asked.recipe.inputs == "rows" and not asked.recipe.needs_all_rows
+    rows = _first_rows(asked, count) if takes_some else asked.rows
     async with open_models(config, asked.recipe, {}) as models:
         opened = {role: _Rationed(model, ration) for role, model in models.items()}
         await execute(config, Start(signals=True), opened=opened, rows=rows, seeds=asked.seeds)

@@ -27,6 +27,8 @@ _ONCE = ("--retry-failed",)
 """Flags that the command which resumes must not repeat."""
 TEXTS = ("rephrase", "text")
 """Target units of recipes whose records are texts to pretrain on."""
+DOCUMENT = "document"
+"""Target unit of recipes whose records are documents still."""
 
 
 @click.command()
@@ -264,6 +266,8 @@ def _use_of(directory: Path, asked: Asked) -> str:
     if asked.recipe.target_unit in TEXTS:
         documents, rows = asked.config.documents, asked.config.rows
         return mix_words(directory, documents.paths[0] if documents is not None else rows)
+    if asked.recipe.target_unit == DOCUMENT:
+        return writing_words(directory)
     return f"export {quoted} --format messages -o train.jsonl"
 
 
@@ -272,6 +276,12 @@ def mix_words(directory: Path, real: str | None) -> str:
     named = (f"--real documents={real or 'FILE'}:1", f"--synthetic texts={directory}:1")
     sources = " ".join(word for pair in named for word in map(shlex.quote, pair.split(" ", 1)))
     return f"mix {sources} --pass-over texts -o mixture"
+
+
+def writing_words(directory: Path) -> str:
+    """The words that have texts grow from the documents of a directory."""
+    rows = shlex.quote(str(directory / "accepted.jsonl"))
+    return f"run cosmopedia --rows {rows} --model URI -o runs/texts"
 
 
 def _print_resume(start: Start) -> None:
