@@ -21,7 +21,7 @@ from selfsown.core.config import RunConfig
 from selfsown.core.cost import NANO
 from selfsown.core.effective import write_effective
 from selfsown.core.epochs import changes, enter_epoch, open_next_epoch, orders_to_prefer
-from selfsown.core.errors import Interrupted, ReplayMismatch, Suspended
+from selfsown.core.errors import Interrupted, ReplayMismatch, Suspended, TooFewRecords
 from selfsown.core.finish import Ending, write_data, write_manifest
 from selfsown.core.inputs import stored_rows
 from selfsown.core.journal import JOURNAL_NAME, Journal, Row
@@ -61,6 +61,8 @@ class Start:
     """Stop cleanly on SIGINT and SIGTERM (main thread only)."""
     resume: str = ""
     """The command to print for resuming."""
+    is_part: bool = False
+    """The rows are a part of a job's; where nothing of it can be used, they all end rejected."""
     clock: Clock = field(default_factory=SystemClock)
     open_journal: Callable[[Path], Journal] = Journal
     """Opens the run's journal; shards whose rows also go elsewhere have one that sends them."""
@@ -122,8 +124,7 @@ class Session:
         if not changes(journal, self.data_form):
             self._keep_target()
         expect_reported(journal, self.models)
-        if self.recipe.check is not None:
-            self.recipe.check(self.options, self.models.keys(), self.inputs.rows())
+        self._check()
         epoch = enter_epoch(
             journal,
             self.data_form,
@@ -135,6 +136,16 @@ class Session:
         self.inputs.adopt()
         write_effective(self.directory, self.config, self.models, self.data_form, self.options)
         return epoch
+
+    def _check(self) -> None:
+        """Let the recipe say what stands in the way."""
+        if self.recipe.check is None:
+            return
+        try:
+            self.recipe.check(self.options, self.models.keys(), self.inputs.rows())
+        except TooFewRecords:
+            if not self.start.is_part:
+                raise
 
     def _keep_target(self) -> None:
         """Never aim below what the directory holds already: nothing of it is taken away."""

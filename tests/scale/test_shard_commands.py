@@ -177,3 +177,21 @@ def test_a_merge_says_what_its_records_are_for() -> None:
     assert export_command(out, "grounded").endswith("merged --format messages -o train.jsonl")
     assert " mix " in export_command(out, "rephrase")
     assert " run cosmopedia --rows " in export_command(out, "topics")
+
+
+@pytest.mark.parametrize("name", ["grounded", "cosmopedia"])
+def test_a_shard_whose_files_are_all_unread_does_not_stop_the_others(
+    tmp_path: Path, say: Said, name: str
+) -> None:
+    folder, answers = tmp_path / "documents", tmp_path / "answers.jsonl"
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"no text")
+    (folder / "b.txt").write_text("The old tower of Ardel has 100 steps and a bell. " * 8)
+    answers.write_text('{"text": "Nothing."}\n')
+    given = ["--model", f"scripted:{answers}", "--yes"]
+    out = str(tmp_path / "job")
+    code, _, _ = say("run", name, "--documents", folder, *given, "-o", out, "--shards", "2")
+    assert code == 0
+    alone = ["--documents", str(folder / "a.bin"), *given, "-o", str(tmp_path / "run")]
+    code, _, stderr = say("run", name, *alone)
+    assert code == 2 and "selfsown documents check PATH" in stderr

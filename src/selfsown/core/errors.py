@@ -53,7 +53,7 @@ class InputError(SelfsownError):
 
 
 class TooFewRecords(InputError):
-    """What a step was given is readable, and too little of it is left to go on with."""
+    """Too little of what a step was given can be used, or is left, to go on with."""
 
 
 class ConfigError(InputError):

@@ -102,7 +102,11 @@ def _run(task: Task, keeping: Keeping | None) -> None:
     config = make_config(task.config, source=f"shard {task.shard}")
     recipe = get_recipe(config.recipe)
     start = Start(
-        update=task.update, retry_failed=task.retry_failed, signals=True, resume=task.resume
+        update=task.update,
+        retry_failed=task.retry_failed,
+        signals=True,
+        resume=task.resume,
+        is_part=True,
     )
     if keeping is not None:
         start = replace(start, view=keeping, open_journal=keeping.open_journal)

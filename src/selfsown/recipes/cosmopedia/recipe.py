@@ -24,12 +24,12 @@ document), counts of phrases; and all kept texts where `filters` names `near_dup
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from selfsown.core.errors import ConfigError
+from selfsown.core.errors import ConfigError, TooFewRecords
 from selfsown.core.run import Run
-from selfsown.documents.document import document_rows
+from selfsown.documents.document import Document, Unread, document_rows
 from selfsown.documents.tokens import counter
 from selfsown.recipes.base import CallBound, Recipe, Rows
 from selfsown.recipes.cosmopedia.growing import DOCUMENTS, Growing, Item
@@ -81,7 +81,21 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
                 why="a sample of the texts is to be judged",
                 fix=f"--model {role}=URI, or leave out `audit`",
             )
-    options.topic_rules().check(document_rows(rows))
+    options.topic_rules().check(_with_a_document(document_rows(rows)))
+
+
+def _with_a_document(rows: Iterable[Document | Unread]) -> Iterator[Document | Unread]:
+    """The same rows; at their end it is an error that none of them was a document."""
+    found = False
+    for row in rows:
+        found = found or isinstance(row, Document)
+        yield row
+    if not found:
+        raise TooFewRecords(
+            "there is no document to write about",
+            why="every file or row that was given is empty or cannot be read",
+            fix="selfsown documents check PATH  lists all files with their reasons",
+        )
 
 
 def bound(options: Options, left: int, _seeds: int) -> tuple[CallBound, ...]:

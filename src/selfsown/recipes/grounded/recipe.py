@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from selfsown.core.errors import InputError
+from selfsown.core.errors import TooFewRecords
 from selfsown.core.run import Run
 from selfsown.curate.decontaminate import DecontaminationIndex
 from selfsown.curate.index_file import named_index
@@ -66,7 +66,7 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
     """
     _index(options)
     if not any(isinstance(one, Document) for one in document_rows(rows)):
-        raise InputError(
+        raise TooFewRecords(
             "there is no document to ask about",
             why="every file or row that was given is empty or cannot be read",
             fix="selfsown documents check PATH",

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from selfsown.core.errors import ConfigError, InputError
+from selfsown.core.errors import ConfigError, TooFewRecords
 from selfsown.core.request import JSON
 from selfsown.core.run import Run
 from selfsown.documents.document import Unread
@@ -81,7 +81,7 @@ def check(options: Options, roles: Collection[str], rows: Rows) -> None:
             cutter.styles(document, number)
             count += 1
     if unread and not count:
-        raise InputError(
+        raise TooFewRecords(
             f"no document can be read; the first, `{unread.source}`: {unread.reason}"
             + (f", {unread.detail}" if unread.detail else ""),
             why="there is nothing to rephrase; what a run made is no original, and is not read",
