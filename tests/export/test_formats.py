@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsown.core.errors import InputError
-from selfsown.export.example import Example
+from selfsown.export.example import Example, fields_for
 from selfsown.export.formats import FORMATS, find_format
 
 PLAIN = Example("Sort the words.", "pear apple", "apple pear")
@@ -97,3 +97,10 @@ def test_a_package_outside_can_add_a_format(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     assert find_format("qa")(BARE) == {"q": "Name a colour.", "a": "blue"}
+
+
+def test_texts_alone_are_no_examples_and_the_error_says_where_they_go() -> None:
+    with pytest.raises(InputError, match="no field `completion`") as caught:
+        row = {"id": "a", "text": "A text to pretrain on."}
+        fields_for(row, prompt=None, completion=None, system=None)
+    assert "selfsown mix" in caught.value.fix

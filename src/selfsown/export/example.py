@@ -75,12 +75,22 @@ def fields_for(
                 f"the records have no field `{name}`; they have "
                 + ", ".join(f"`{key}`" for key in row),
                 why=f"an export needs to know which field holds {meaning}",
-                fix=f"name it with {option} NAME",
+                fix=_fix(row, option),
             )
     is_pair = asked == "prompt" and "chosen" in row and "rejected" in row
     is_split = is_pair or (asked == "instruction" and prompt is None)
     extra = "input" if is_split and "input" in row else ""
     return Fields(asked, extra, answer, system or ("system" if is_pair and "system" in row else ""))
+
+
+def _fix(row: Mapping[str, JSON], option: str) -> str:
+    """How to name a field; texts alone are no examples."""
+    if option == "--completion-field" and "text" in row:
+        return (
+            "records with a `text` to pretrain on go into a mixture: selfsown mix --help; an"
+            f" answer to a prompt is named with {option} NAME"
+        )
+    return f"name it with {option} NAME"
 
 
 def read_example(row: Mapping[str, JSON], fields: Fields, place: str) -> Example:
