@@ -18,7 +18,7 @@ import orjson
 from selfsown.core.request import JSON
 from selfsown.export.run_files import read_jsonl_places, string
 
-_BLOCK_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 1 << 16
 _FEW: Final = 16
 """Rows that are looked for without an index; each may cost a pass over the file at memory speed."""
 
