@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
@@ -113,13 +113,17 @@ class SeedFileError(InputError):
     problems: tuple[SeedProblem, ...] = ()
 
 
+LONGEST_PATH: Final = 4096
+"""Characters of a file's name that a message shows: one that is cut cannot be copied."""
+
+
 def seed_file_error(report: SeedReport) -> SeedFileError:
     """Build the one error that stands for all errors of `report` (at least one)."""
     errors = report.errors
     if len(errors) == 1:
         problem = errors[0]
         place = problem.place(report.unit)
-        what = f"`{shown(report.source)}` {place}".rstrip() + f": {problem.what}"
+        what = f"`{shown(report.source, LONGEST_PATH)}` {place}".rstrip() + f": {problem.what}"
         why, fix = problem.why, problem.fix
         if problem.line is not None and report.unit == "line":
             fix += f"; or keep the valid rest: `{_drop_command(report.source)}`"
@@ -143,7 +147,7 @@ def shown(text: str, limit: int = 80) -> str:
 
 
 def _listing(source: str, unit: str, row_count: int, errors: Sequence[SeedProblem]) -> str:
-    lines = [f"`{shown(source)}` has {len(errors)} errors in {row_count} seed rows:"]
+    lines = [f"`{shown(source, LONGEST_PATH)}` has {len(errors)} errors in {row_count} seed rows:"]
     lines += [f"  {p.headline(unit)}" for p in errors[:SHOWN_PROBLEM_LIMIT]]
     if len(errors) > SHOWN_PROBLEM_LIMIT:
         lines.append(f"  and {len(errors) - SHOWN_PROBLEM_LIMIT} more")
