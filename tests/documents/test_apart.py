@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -186,3 +187,22 @@ def test_how_many_processes_parse_changes_nothing_and_none_is_left(tmp_path: Pat
     begun = threading.active_count()
     reading.close()  # type: ignore[attr-defined]  # it is a generator
     assert threading.active_count() < begun
+
+
+def test_a_text_too_large_to_be_sent_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selfsown.documents import apart
+
+    class Short:
+        @staticmethod
+        def dumps(value: dict[str, Any]) -> str:
+            if "known" in value:
+                raise MemoryError
+            return json.dumps(value)
+
+    monkeypatch.setattr(apart, "json", Short)
+    path = _stored(tmp_path / "a.html", PAGE.format(head="", main=MAIN).encode())
+    options = asdict(ReadOptions())
+    question = {"path": os.fsencode(path).hex(), "format": "html", "options": options}
+    assert json.loads(apart._encoded(question))["refused"][0] == "too_large"

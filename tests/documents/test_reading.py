@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,8 @@ def test_json_csv_and_parquet_are_read_by_row(tmp_path: Path) -> None:
     parquet.write_table(
         pyarrow.table({"text": ["p1", "p2"], "day": days}), str(tmp_path / "d.parquet")
     )
+    (tmp_path / "C.TSV").write_text("id\ttext\n1\tC, C\n")
+    assert getattr(read(tmp_path / "C.TSV")[0], "text", "") == "C, C"
     (tmp_path / "e.parquet").write_bytes(b"PAR1 no Parquet PAR1")
     found = read(tmp_path / "a.json")
     assert [reason(item) for item in found] == ["read", "damaged"]
@@ -166,6 +169,50 @@ def test_json_csv_and_parquet_are_read_by_row(tmp_path: Path) -> None:
     assert [getattr(item, "text", "") for item in found] == ["p1", "p2"]
     assert getattr(found[0], "fields", {}) == {"day": "2020-01-01"}
     assert [reason(item) for item in read(tmp_path / "e.parquet")] == ["damaged"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b""), ("a.jsonl", b"\n \n"), ("a.json", b"[]"), ("a.csv", b""),
+        ("a.tsv", b"text\n"),
+    ],
+)  # fmt: skip
+def test_a_file_of_no_rows_is_empty(tmp_path: Path, name: str, data: bytes) -> None:
+    assert reason(one(tmp_path / name, data)) == "empty"
+
+
+def test_csv_that_ends_early_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text\none\n"two"2\nthree\n')
+    found = read(tmp_path / "a.csv")
+    assert [reason(item) for item in found] == ["read", "damaged"]
+    assert "the rest is not read" in getattr(found[1], "detail", "")
+
+
+def test_a_line_of_csv_without_end_is_refused_without_being_read_into_memory(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.csv").write_text("text\n" + "x" * 4_000_000)
+    tracemalloc.start()
+    (found,) = read(tmp_path / "a.csv", max_bytes=10_000)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reason(found) == "too_large"
+    assert used < 2_000_000
+
+
+def test_folders_deeper_than_a_path_may_be_long_are_named(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("f" * 200, dir_fd=folder)
+        inner = os.open("f" * 200, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    (found,) = read(tmp_path)
+    assert isinstance(found, Unread) and found.reason == "damaged" and "too long" in found.detail
+    with pytest.raises(InputError, match="does not exist"):
+        read(tmp_path / ("f" * 300))
 
 
 def test_folders_are_read_in_sorted_order_and_nothing_is_left_out_in_silence(

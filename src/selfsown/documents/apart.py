@@ -128,9 +128,21 @@ def answered(question: dict[str, Any]) -> dict[str, Any]:
     except MissingExtra as error:
         return {"missing": [error.what, error.why, error.fix]}
     except MemoryError:
-        return {"refused": ["too_large", f"it takes more than {_MEMORY >> 30} GiB to parse"]}
+        return _too_much_memory()
     except Exception as error:  # whatever a parser makes of a broken file is that file's
         return {"refused": ["damaged", f"{type(error).__name__}: {error}"[:200]]}
+
+
+def _encoded(question: dict[str, Any]) -> bytes:
+    """The answer as a line; a text that fits the memory may not fit it once more."""
+    try:
+        return json.dumps(answered(question)).encode() + b"\n"
+    except MemoryError:
+        return json.dumps(_too_much_memory()).encode() + b"\n"
+
+
+def _too_much_memory() -> dict[str, Any]:
+    return {"refused": ["too_large", f"it takes more than {_MEMORY >> 30} GiB to parse"]}
 
 
 def _parsed(data: bytes, format: str, options: ReadOptions) -> dict[str, Any]:
@@ -156,7 +168,7 @@ def _main() -> None:
     for line in sys.stdin.buffer:
         question = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, question["options"]["timeout_s"])
-        answer = json.dumps(answered(question)).encode() + b"\n"
+        answer = _encoded(question)
         signal.setitimer(signal.ITIMER_PROF, 0)
         replies.write(answer)
         replies.flush()

@@ -2,7 +2,8 @@
 
 Text in no encoding that could be told, and UTF-8 with broken places in it, is refused rather than
 garbled. A guess is one by charset-normalizer; between encodings that are equally likely the
-Western one (cp1252) wins, and the record names the others.
+Western one (cp1252) wins, and the record names the others. HZ and UTF-7 are taken for the ASCII
+that they consist of.
 """
 
 from __future__ import annotations

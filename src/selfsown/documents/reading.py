@@ -124,14 +124,19 @@ def _patient(rows: Iterator[Document | Unread]) -> Iterator[Document | Unread]:
     """The rows of a file, up to 1,000 broken ones without a whole one between them.
 
     Then it is no file of documents, and one more `Unread` stands for the rest of it.
+
+    Raises:
+        Refused: there is no row.
     """
-    broken = 0
-    for one in rows:
+    broken, count = 0, 0
+    for count, one in enumerate(rows, 1):  # noqa: B007 it is looked at behind the loop
         yield one
         broken = broken + 1 if isinstance(one, Unread) and one.reason != "empty" else 0
         if isinstance(one, Unread) and broken == _PATIENCE:
             yield Unread(one.source, "damaged", f"{broken:,} broken rows; the rest is not read")
             return
+    if not count:
+        raise Refused("empty", "there is no row in it")
 
 
 def _format(path: Path) -> str:

@@ -49,10 +49,12 @@ def csv_rows(path: Path, options: ReadOptions) -> Iterator[Place]:
     with opened(path, options.max_bytes) as handle:
         encoding = encoding_of(handle)
     csv.field_size_limit(max(csv.field_size_limit(), options.max_bytes))
-    separator = "\t" if ".tsv" in path.suffixes else ","
+    separator = "\t" if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]) else ","
     with opened(path, options.max_bytes) as handle:
         text = io.TextIOWrapper(handle, encoding=encoding.codec, newline="")
-        reader = csv.DictReader(_without_zeros(text), delimiter=separator, strict=True)
+        reader = csv.DictReader(
+            _text_lines(text, options.max_bytes), delimiter=separator, strict=True
+        )
         while True:
             try:
                 row = next(reader)
@@ -63,7 +65,10 @@ def csv_rows(path: Path, options: ReadOptions) -> Iterator[Place]:
                     "encoding", f"it seems to be {encoding.codec}, but {error}"
                 ) from error
             except csv.Error as error:
-                yield str(reader.line_num), Refused("damaged", f"no CSV: {error}")
+                if "field larger" in str(error):
+                    raise too_large("a cell", csv.field_size_limit()) from error
+                what = f"no CSV: {error}; the rest is not read"
+                yield str(reader.line_num), Refused("damaged", what)
                 return
             yield str(reader.line_num), _record(row, encoding.guess)
 
@@ -162,8 +167,15 @@ def _record(row: dict[str | None, object], guess: str) -> Row | Refused:
     return known | {"encoding": guess} if guess else known
 
 
-def _without_zeros(lines: io.TextIOWrapper) -> Iterator[str]:
-    for line in lines:
+def _text_lines(text: io.TextIOWrapper, most: int) -> Iterator[str]:
+    """Lines of text, none longer than so many characters.
+
+    Raises:
+        Refused: `binary` or `too_large`; the rest is not read.
+    """
+    while line := text.readline(most + 1):
+        if len(line) > most:
+            raise too_large("a line", most)
         if "\0" in line:
             raise Refused("binary", "it has a zero byte")
         yield line

@@ -51,7 +51,7 @@ def walk(paths: str | Path | Iterable[str | Path]) -> Iterator[Found | Unread]:
     """
     given = [Path(one) for one in ((paths,) if isinstance(paths, (str, Path)) else paths)]
     for path in given:
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 it is False where the system refuses to look
             raise InputError(
                 f"`{path}` does not exist",
                 why="documents are read from it",
@@ -62,7 +62,7 @@ def walk(paths: str | Path | Iterable[str | Path]) -> Iterator[Found | Unread]:
             "no path was given", why="documents are read from files", fix="--documents PATH"
         )
     for path in given:
-        if path.is_dir():
+        if _is_folder(path):
             yield from _folders(_Folder(path, "", frozenset()))
         else:
             yield _file(path, _licence_beside(path.parent, ""))
@@ -107,7 +107,7 @@ def _entries(folder: _Folder) -> Iterator[Found | Unread | _Folder]:
         path = folder.path / name
         if name.startswith("."):
             yield Unread(shown_path(path), "unsupported", "hidden")
-        elif path.is_dir():
+        elif _is_folder(path):
             yield _Folder(path, licence, folder.above | {place})
         elif states_licence(name):
             yield Unread(shown_path(path), "unsupported", f"states a licence: {licence}")
@@ -115,11 +115,16 @@ def _entries(folder: _Folder) -> Iterator[Found | Unread | _Folder]:
             yield _file(path, licence)
 
 
+def _is_folder(path: Path) -> bool:
+    """False also where the system refuses to look, as below a folder or behind a path too long."""
+    return os.path.isdir(path)  # noqa: PTH112 `Path.is_dir` raises there
+
+
 def _file(path: Path, licence: str) -> Found | Unread:
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
-        is_link = path.is_symlink()
+        is_link = os.path.islink(path)  # noqa: PTH114 as above
         what = "a link that leads nowhere" if is_link else str(error.strerror or error)
         return Unread(shown_path(path), "damaged", what)
     return (
@@ -134,6 +139,6 @@ def _licence_beside(folder: Path, inherited: str) -> str:
     except OSError:
         return inherited
     for name in names:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):  # noqa: PTH113 as above
             return stated_licence(folder / name)
     return inherited
