@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from selfsown.core.config import DocumentsConfig, RunConfig
 from selfsown.core.errors import ConfigError, InputError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SEEDS_BESIDE_DOCUMENTS: Final = "starter"
 """Seeds where documents are given alone: they show what a task is, not what it is about."""
+Watch: TypeAlias = Callable[[Iterable[Mapping[str, JSON]]], Iterable[Mapping[str, JSON]]]
+"""Gives the rows of documents on as they are read, lazily; `iter` does nothing else."""
 _FINGERPRINT: Final = "documents.fingerprint"
 """Beside the copy of the rows: which files, read how, they came from, and the hash of the copy."""
 
@@ -84,14 +86,23 @@ def prepare_inputs(
     directory: Path,
     rows: Iterable[Mapping[str, JSON]] | None,
     seeds: Iterable[Mapping[str, JSON]] | None,
+    watch: Watch = iter,
 ) -> Inputs:
     """Copy what the recipe reads into the run directory.
+
+    Args:
+        config: names the inputs.
+        recipe: of the run.
+        directory: of the run.
+        rows: instead of those that the config names.
+        seeds: likewise.
+        watch: sees the documents of the config while they are read from their files.
 
     Raises:
         InputError: nothing was given, or it cannot be read.
     """
     if recipe.inputs == "rows":
-        return _row_inputs(config, recipe, directory, rows)
+        return _row_inputs(config, recipe, directory, rows, watch)
     has_documents = rows is not None or config.documents is not None
     if has_documents and not recipe.takes_documents:
         raise ConfigError(
@@ -103,7 +114,13 @@ def prepare_inputs(
         raise no_input(recipe)
     tasks = read_seeds(seeds if seeds is not None else config.seeds or SEEDS_BESIDE_DOCUMENTS)
     facts = copy_rows([task.to_mapping() for task in tasks], directory, "seeds.jsonl")
-    beside = _row_inputs(config, recipe, directory, rows) if has_documents else None
+    beside = _row_inputs(config, recipe, directory, rows, watch) if has_documents else None
+    if beside is not None and next(iter(beside.rows()), None) is None:
+        raise InputError(
+            "no document was given",
+            why="the pool would grow without one, and in no domain",
+            fix="selfsown documents check PATH",
+        )
 
     def adopt() -> None:
         adopt_rows(directory, "seeds.jsonl")
@@ -122,10 +139,11 @@ def _row_inputs(
     recipe: Recipe[Any],
     directory: Path,
     rows: Iterable[Mapping[str, JSON]] | None,
+    watch: Watch,
 ) -> Inputs:
     """Rows, or documents as rows."""
     if rows is None and config.documents is not None:
-        return _document_inputs(config, recipe, directory)
+        return _document_inputs(config, recipe, directory, watch)
     source = rows if rows is not None else given_rows(config, recipe)
     facts = copy_rows(source, directory)
     return Inputs(
@@ -256,7 +274,7 @@ def read_options(config: DocumentsConfig) -> ReadOptions:
 
 
 def copied_documents(
-    config: RunConfig, recipe: Recipe[Any], directory: Path
+    config: RunConfig, recipe: Recipe[Any], directory: Path, watch: Watch = iter
 ) -> Iterable[Mapping[str, JSON]]:
     """The documents of a config by way of a copy in a directory, as a run has one.
 
@@ -265,13 +283,15 @@ def copied_documents(
     """
 
     def read() -> Iterator[Mapping[str, JSON]]:
-        _document_inputs(config, recipe, directory).adopt()
+        _document_inputs(config, recipe, directory, watch).adopt()
         return iter(stored_rows(directory)())
 
     return _Again(read)
 
 
-def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) -> Inputs:
+def _document_inputs(
+    config: RunConfig, recipe: Recipe[Any], directory: Path, watch: Watch
+) -> Inputs:
     """The documents of a config, or the copy of them while the files are what they were.
 
     So a resume need not parse 100,000 files again, and cannot read them otherwise; nor can a plan,
@@ -286,7 +306,7 @@ def _document_inputs(config: RunConfig, recipe: Recipe[Any], directory: Path) ->
         return Inputs({"rows": kept}, rows=stored_rows(directory))
     if config.out and _copy_of(Path(config.out), seen):
         rows = _Again(stored_rows(Path(config.out)))
-    facts = copy_rows(rows, directory)
+    facts = copy_rows(watch(rows), directory)
 
     def adopt() -> None:
         adopt_rows(directory)

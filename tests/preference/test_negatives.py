@@ -248,7 +248,7 @@ _PLACES = {
     "Loss": slice(0, 2),  # of `self-instruct` the second, of `grounded` the first
 }
 """Call -> which of its arguments is a reason."""
-_NAMED = ("REASON", "DISAGREE", "NOTHING", "TOUCHES", "Reason", "Unclean", "Flag", "Formal")
+_NAMED = ("REASON", "DISAGREE", "NOTHING", "TOUCHES", "NEAR", "Reason", "Unclean", "Flag", "Formal")
 """Constants and types that are reasons."""
 
 

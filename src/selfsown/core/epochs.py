@@ -80,7 +80,7 @@ def enter_epoch(
         clock: for the stamp.
 
     Raises:
-        ConfigChanged: it changed and `update` is false.
+        ConfigChanged: it changed, `update` is false, and something was made with the other one.
         JournalDamaged: the journal is empty and a run has ended in the directory.
     """
     last = last_epoch(journal)
@@ -88,7 +88,7 @@ def enter_epoch(
         _refuse_emptied(directory)
         return _open(journal, 0, config, "start", clock)
     changed = changes(journal, config)
-    if changed and not update:
+    if changed and not update and _has_begun(journal, directory):
         raise ConfigChanged(
             f"`{directory}` was made with another config:\n  " + "\n  ".join(changed[:20]),
             why="mixing two configs in one data set would make it irreproducible",
@@ -117,10 +117,19 @@ def _failed(journal: Journal) -> list[int]:
     return [seq for seq in failed if seq not in void]
 
 
+def _has_begun(journal: Journal, directory: Path) -> bool:
+    """Whether there is an answer or a file; not so after a start that was refused by its recipe."""
+    return bool(_made(directory)) or next(journal.rows("outcomes", "LIMIT 1"), None) is not None
+
+
+def _made(directory: Path) -> list[str]:
+    """The files there that a run writes when it ends."""
+    return [name for name in (MANIFEST, *DATA_FILES) if (directory / name).exists()]
+
+
 def _refuse_emptied(directory: Path) -> None:
     """Never begin anew beside the files of a run or merge: they would be asked for again."""
-    made = [name for name in (MANIFEST, *DATA_FILES) if (directory / name).exists()]
-    if made:
+    if made := _made(directory):
         raise JournalDamaged(
             f"`{directory}` has a {made[0]} and nothing in its journal",
             why="what was made there would be asked for again and replaced",

@@ -51,8 +51,8 @@ def parse_structured(
 
     `strict`: the whole text, white space aside, is JSON that meets the schema. `repaired`: it was
     found inside a Markdown fence or prose, or json-repair closed, quoted or completed something. A
-    repair never turns a text without any brace or bracket into a container. Texts over 200,000
-    characters are not repaired.
+    repair never turns a text without any brace or bracket into a container. Texts over 50,000
+    characters, or nested deeper than 64, are not repaired.
 
     Raises:
         SchemaMissed: neither way gives a value that meets the schema.
@@ -97,6 +97,20 @@ def read_json(text: str) -> JSON:
         except RecursionError as error:
             raise ValueError("nested too deep") from error
     return value
+
+
+def read_loosely(text: str) -> JSON:
+    """The JSON object or array that a text is, without a schema, repaired if need be.
+
+    None if it is none, has over 50,000 characters, or is nested deeper than 64.
+    """
+    if not _is_repairable(text):
+        return None
+    try:
+        value = read_json(text)
+    except ValueError:
+        return _repair(text)
+    return value if isinstance(value, (Mapping, list)) else None
 
 
 def _refuse_constant(name: str) -> JSON:

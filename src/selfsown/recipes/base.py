@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from selfsown.core.request import JSON
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydantic import BaseModel
 
     from selfsown.core.run import Run
+    from selfsown.curate.verdict import Verdict
 
 OptionsT = TypeVar("OptionsT", bound="BaseModel")
 Rows: TypeAlias = "Iterable[Mapping[str, JSON]]"
@@ -31,6 +34,17 @@ class CallBound:
     more_bytes: int = 0
     """What its prompt may have beyond the longest that is known before anything is answered: the
     words of a judge, and the answers that it is shown."""
+
+
+class Across(Protocol):
+    """What a recipe demands of a record beside those of other runs."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for the manifest of a merge."""
+
+    def judge(self, record: Mapping[str, JSON]) -> Verdict:
+        """Whether an accepted record stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +94,8 @@ class Recipe(Generic[OptionsT]):
     """(options, how many of the target are missing, number of seeds) → upper bounds. Of recipes
     over rows: (options, rows that are not done, 0), where some calls depend on other answers; None
     where none does, so that the plan is exact."""
+    across: Callable[[OptionsT, Sequence[Path]], Across] | None = None
+    """(options, run directories) → what a merge of these runs asks of each accepted record."""
     units: tuple[str, str] | None = None
     """For `bound`, where a row is cut into several units of work: the stage whose kept candidates
     are those units, and the stage that one candidate enters for each that is done."""

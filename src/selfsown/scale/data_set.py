@@ -18,8 +18,8 @@ from selfsown.curate.near_duplicates import REASON as NEAR_DUPLICATE
 from selfsown.curate.near_duplicates import NearDuplicates
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.curate.steps import InstructionFilter, filter_named
-from selfsown.recipes.base import get_recipe
-from selfsown.scale.filters import Compared, Decontamination, GlobalFilter, read_mix
+from selfsown.recipes.base import Recipe, get_recipe
+from selfsown.scale.filters import Compared, Decontamination, GlobalFilter, OfRecipe, read_mix
 from selfsown.scale.job import is_job, read_facts
 from selfsown.scale.merge import Plan, merge
 from selfsown.scale.places import JobPlaces
@@ -99,7 +99,10 @@ def filters_for(sources: Sequence[Source], asked: Asked) -> list[GlobalFilter]:
             why="one asks for what the other turns off",
             fix="give one of them",
         )
-    own = None if asked.no_novelty else _options_of(sources[0].directory)
+    recipe, options = _recipe_of(sources[0].directory)
+    if recipe.across is not None:
+        filters.append(OfRecipe(recipe.across(options, [one.directory for one in sources])))
+    own = None if asked.no_novelty else options
     seeds = [str(row["instruction"]) for row in _human_seeds(sources)]
     if (novelty := _novelty(own, asked)) is not None:
         pool = NoveltyPool(**novelty)
@@ -115,21 +118,20 @@ def filters_for(sources: Sequence[Source], asked: Asked) -> list[GlobalFilter]:
     return filters
 
 
-def _options_of(directory: Path) -> Any:
-    """The options of a run's recipe."""
+def _recipe_of(directory: Path) -> tuple[Recipe[Any], Any]:
+    """A run's recipe and its options."""
     config, _ = read_effective(directory)
-    return get_recipe(config.recipe).resolve(config.preset, config.options)
+    recipe = get_recipe(config.recipe)
+    return recipe, recipe.resolve(config.preset, config.options)
 
 
 def _novelty(own: Any, asked: Asked) -> dict[str, Any] | None:
     """The settings of the novelty filter: the recipe's, with what was asked for; None for none."""
     settings: dict[str, Any] = {}
     if hasattr(own, "novelty_threshold"):
-        settings = {
-            "threshold": own.novelty_threshold,
-            "tokenizer": own.tokenizer,
-            "keep_equal": own.keep_equal,
-        }
+        settings["threshold"] = own.novelty_threshold
+        more = ("tokenizer", "keep_equal")
+        settings |= {name: getattr(own, name) for name in more if hasattr(own, name)}
     if asked.novelty is not None:
         settings["threshold"] = asked.novelty
     return settings or None

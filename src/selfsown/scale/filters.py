@@ -15,6 +15,7 @@ from selfsown.scale.streams import Key
 
 if TYPE_CHECKING:
     from selfsown.curate.decontaminate import DecontaminationIndex
+    from selfsown.recipes.base import Across
 
 Record = Mapping[str, JSON]
 
@@ -97,6 +98,22 @@ class Decontamination:
 
         found = row_overlaps(record, self._index)
         return drop(f"{PREFIX}repeats_suite", found[0].ratio) if found else keep()
+
+    def kept(self, record: Record, key: Key) -> None:
+        """Nothing to remember."""
+
+
+class OfRecipe:
+    """What the recipe of the runs demands of their records together."""
+
+    def __init__(self, across: Across) -> None:
+        """Ask this."""
+        self.name, self._across = across.name, across
+
+    def judge(self, record: Record, key: Key) -> Verdict:
+        """Whether the record stays beside those of the other runs."""
+        found = self._across.judge(record)
+        return keep() if found.ok else drop(f"{PREFIX}{found.reason}", found.score)
 
     def kept(self, record: Record, key: Key) -> None:
         """Nothing to remember."""

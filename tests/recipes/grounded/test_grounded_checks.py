@@ -5,12 +5,16 @@ Tables of items by hand: each fault is found, and its honest neighbour is not.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsown.core.request import Completion
 from selfsown.recipes.grounded.agreement import is_unanswered, same_answer
+from selfsown.recipes.grounded.asking import fenced
 from selfsown.recipes.grounded.checks import (
     Bounds,
     compared_question,
@@ -125,7 +129,7 @@ def test_the_first_fault_of_an_item_is_named(
     ],
 )
 def test_what_needs_the_passage_is_found(question: str) -> None:
-    assert not is_self_contained(item(question, "x"))
+    assert not is_self_contained(question, has_input=False)
 
 
 @pytest.mark.parametrize(
@@ -142,16 +146,42 @@ def test_what_needs_the_passage_is_found(question: str) -> None:
     ],
 )
 def test_honest_questions_may_speak_of_texts_and_authors(question: str) -> None:
-    assert is_self_contained(item(question, "x"))
+    assert is_self_contained(question, has_input=False)
 
 
 def test_an_instruction_with_an_input_may_speak_of_it() -> None:
     asked = "Say which valve the following text describes."
-    assert is_self_contained(item(asked, "The Halden valve.", given="It opens at 12 bar."))
-    assert not is_self_contained(item(asked, "The Halden valve."))
-    assert not is_self_contained(
-        item("Compare it with the above passage.", "x", given="It opens at 12 bar.")
-    )
+    assert is_self_contained(asked, has_input=True)
+    assert not is_self_contained(asked, has_input=False)
+    assert not is_self_contained("Compare it with the above passage.", has_input=True)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda blanks: is_self_contained(f"What stands in the{blanks}x?", has_input=False),
+        lambda blanks: fenced(f"<{blanks}x"),
+        lambda blanks: items_in(Completion(f"```{blanks[:3000]}x"), "question"),
+    ],
+)
+def test_long_runs_of_white_space_cost_no_time(read: Callable[[str], object]) -> None:
+    began = time.process_time()
+    read(" " * 50_000)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, '{"items": ' * 5000, "[" * 900 + "]" * 900, '[{"quote": ' + '"' * 60_000]
+)
+def test_json_that_is_nested_or_broken_beyond_measure_is_unread(text: str) -> None:
+    (found,) = items_in(Completion(text), "question")
+    assert found == Loss("unread", text.strip())
+
+
+def test_json_may_stand_in_a_fence() -> None:
+    inner = '[{"quote": "opens at 12 bar", "question": "When?", "answer": "At 12 bar."},]'
+    for text in (inner, f"```json\n{inner}\n```", f"```\n{inner}"):
+        assert items_in(Completion(text), "question") == (item("When?", "At 12 bar."),)
 
 
 def test_choices_and_yes_or_no_do_not_leak() -> None:

@@ -24,6 +24,7 @@ from selfsown.export.export import export_run
 from selfsown.models.scripted import ScriptedModel
 from selfsown.recipes.grounded.suite import write_suite
 from selfsown.runner import RunResult, run
+from selfsown.scale.data_set import Asked, merge_directories
 
 DOCUMENTS = documents(10, paragraphs=2)
 SHARE = {"held_out": {"share": 0.3}}
@@ -211,6 +212,34 @@ def test_runs_over_parts_of_the_documents_merge_and_keep_their_held_out_items(
     write_suite(merged, path)
     items = sum(len(ended(half, "held_out")) for half in halves)
     assert len(open_suite(str(path)).instances) == items > 5
+
+
+def test_a_merge_drops_what_repeats_the_held_out_documents_of_another_run(tmp_path: Path) -> None:
+    """Of copies that the run over them takes for training, since it does not know the originals."""
+    a, b, merged = (tmp_path / name for name in ("a", "b", "merged"))
+    ground(a, DOCUMENTS)
+    away = held_out_ids(a)
+    copies = [
+        {**row, "id": f"copy of {row['id']}", "text": f"A copy follows.\n\n{row['text']}"}
+        for row in DOCUMENTS
+        if row["id"] in away
+    ]
+    others = [{**document(number), "id": row["id"]}
+              for number, row in enumerate(DOCUMENTS, 40)]  # fmt: skip
+    result = ground(b, [*copies, *others], held_out={"share": 0})
+    copied = [row for row in result.accepted if str(row["doc_id"]).startswith("copy")]
+    manifest = merge_directories([a, b], merged, Asked())
+    rejected = lines(merged, "rejected")
+    assert {row["reason"] for row in rejected} == {"merge_near_held_out"}
+    assert len(rejected) == len(copied) > 5
+    assert {row["record"]["doc_id"] for row in rejected} == {row["id"] for row in copies}
+    facts: Any = manifest["data"]
+    assert facts["notes"]["merge"]["rejected"] == {"merge_near_held_out": len(copied)}
+
+
+def test_a_merge_of_one_run_is_that_run(finished: Path, tmp_path: Path) -> None:
+    merge_directories([finished], tmp_path / "merged", Asked())
+    assert lines(tmp_path / "merged", "accepted") == lines(finished, "accepted")
 
 
 def test_hard_items_are_those_that_a_model_gets_wrong_without_the_passage(

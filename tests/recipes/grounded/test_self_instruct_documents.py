@@ -191,6 +191,10 @@ def test_documents_without_a_usable_passage_and_contexts_without_room_are_refuse
 ) -> None:
     with pytest.raises(InputError, match="no passage"):
         grow(tmp_path / "a", rows=[{"id": "x", "text": "A short note."}])
+    with pytest.raises(InputError, match="no document was given"):
+        grow(tmp_path / "none", rows=[])
+    with pytest.raises(ConfigError, match="shows no passage"):
+        grow(tmp_path / "blind", prompts={"chat_list": "{{ header }} {{ new_count }}"})
     small = Capabilities(chat=True, context_tokens=1024)
     with pytest.raises(ConfigError, match=r"grounding\.passage_tokens"):
         grow(tmp_path / "b", gardener(capabilities=small))

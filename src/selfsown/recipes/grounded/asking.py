@@ -23,8 +23,10 @@ from selfsown.recipes.prompt_files import PromptFiles
 GENERATOR: Final = "generator"
 JUDGE: Final = "judge"
 
-_TAG: Final = re.compile(r"<(?=\s*/?\s*(?:passage|request|first|second)\b)", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(?=[\s/]*(?:passage|request|first|second)\b)", re.IGNORECASE)
 _OPENING: Final = "Quote:"
+_TITLE: Final = 200
+"""Most characters of a title that are shown."""
 _FRAME_TOKENS: Final = 800
 """More than a prompt of ours has around the passage."""
 
@@ -62,25 +64,28 @@ class Asking:
             _refuse_small_context(run, voice.role, options)
 
     def template(self, rng: Callable[[str, int], Random], passage: Passage) -> tuple[Kind, str]:
-        """What to ask for, drawn per passage, and in which words, drawn per document."""
+        """What to ask for, drawn per passage, and in which words, drawn per document.
+
+        Base models have one template of each kind, which ends with `Quote:`.
+        """
         kinds, name = self._options.kinds, passage.doc_id
         kind = kinds[rng(f"kind {name}", passage.order[1]).randrange(len(kinds))]
-        variants = VARIANTS[kind]
+        variants = VARIANTS[kind] if self.generator.chat else (COMPLETION[kind],)
         return kind, variants[rng(f"template {kind} {name}", 0).randrange(len(variants))]
 
     def items(self, kind: Kind, template: str, passage: Passage) -> Request:
-        """Ask for items about a passage; base models get the template that ends with `Quote:`."""
+        """Ask for items about a passage, with a template that was drawn for it."""
         options, voice = self._options, self.generator
         values: dict[str, object] = {
             "passage": passage.text.strip(),
-            "title": " ".join(passage.title.split()),
+            "title": " ".join(passage.title.split())[:_TITLE],
             "items": options.items,
             "structured": voice.schema,
         }
         if voice.chat:
             messages, prompt = self._prompts.messages(template, values), None
         else:
-            messages, prompt = (), self._prompts.text(COMPLETION[kind], values)
+            messages, prompt = (), self._prompts.text(template, values)
         return Request(
             messages=messages,
             prompt=prompt,

@@ -102,7 +102,7 @@ def fault_of(
     n_words = len(tokenize_unicode(evidence))
     if n_words < bounds.least_evidence_words:
         return Fault("evidence_too_short", n_words)
-    if not is_self_contained(item):
+    if not is_self_contained(item.instruction, has_input=bool(item.input)):
         return Fault("not_self_contained")
     if leaks(item):
         return Fault("leaks_answer")
@@ -111,17 +111,15 @@ def fault_of(
     return _ungrounded(item, kind, evidence, passage, bounds.least_grounded)
 
 
-def is_self_contained(item: Item) -> bool:
-    """Whether an item can be understood by somebody who does not see the passage.
+def is_self_contained(instruction: str, *, has_input: bool) -> bool:
+    """Whether an instruction can be understood by somebody who does not see the passage.
 
-    With an input of its own, an instruction may speak of the text, which is then its input.
+    With an input of its own, it may speak of the text, which is then its input.
     """
-    asked = item.instruction
-    if item.input:
-        asked = _OWN_INPUT.sub("it", asked)
-    return not _POINTS_OUTSIDE.search(asked) and not (
-        not item.input and _PRONOUN.search(item.instruction)
-    )
+    asked = " ".join(instruction.split())  # on runs of white space the patterns are quadratic
+    if has_input:
+        return not _POINTS_OUTSIDE.search(_OWN_INPUT.sub("it", asked))
+    return not (_POINTS_OUTSIDE.search(asked) or _PRONOUN.search(asked))
 
 
 def leaks(item: Item) -> bool:

@@ -7,7 +7,7 @@ keeps what they share: the questions so far, and the held-out items that no reco
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,9 +17,9 @@ from selfsown.core.request import JSON, Completion
 from selfsown.core.run import Run
 from selfsown.core.stages import Candidate
 from selfsown.curate.decontaminate import REASON, DecontaminationIndex
-from selfsown.curate.decontaminate import Item as Protected
 from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.evaluate.overlap import row_overlaps
+from selfsown.recipes.grounded.apart import TOUCHES, Apart, texts
 from selfsown.recipes.grounded.asking import GENERATOR, Asking
 from selfsown.recipes.grounded.checks import Bounds, compared_question, fault_of
 from selfsown.recipes.grounded.evidence import Span, find_quotation
@@ -31,14 +31,6 @@ from selfsown.recipes.grounded.verifying import Verified, verify
 
 PAIRS: Final = "pairs"
 """Stage of the training records."""
-TOUCHES: Final = "repeats_held_out"
-"""Why a record is rejected that repeats an item or a sentence of a held-out document."""
-
-_COPIED: Final = 0.8
-"""Share of a quotation's runs of words above which it is a held-out document's, too: sentences of
-one pattern about different things share half of theirs."""
-_LONG_WORDS: Final = 10
-"""Words from which on an answer or a quotation is protected by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +82,14 @@ class Desk:
             index: what no item may repeat.
             guard: the words of held-out documents.
         """
-        self._run, self._options, self._index, self._guard = run, options, index, guard
+        self._run, self._options, self._index = run, options, index
         self._asking = Asking(run, options)
         self._bounds = Bounds(options.least_evidence_words, options.least_grounded)
         self._completions = run.stage("completions", unit="completion")
         self._pairs = run.stage(PAIRS, unit="pair", output=True)
         self._held_out = run.stage(HELD_OUT, unit="item")
         self._questions = NoveltyPool(options.duplicate_threshold)
-        self._protected = DecontaminationIndex()
+        self._apart = Apart(guard)
         self._kept: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
 
@@ -230,9 +222,9 @@ class Desk:
             candidate.reject(verified.reason)
         elif self._is_known(verified):
             candidate.reject("known_closed_book")
-        elif found := row_overlaps(_texts(candidate), self._index):
+        elif found := row_overlaps(texts(candidate.payload), self._index):
             candidate.reject(REASON, found[0].ratio)
-        elif not task.passage.is_held_out and (share := self._touches(candidate)):
+        elif not task.passage.is_held_out and (share := self._apart.touches(candidate.payload)):
             candidate.reject(TOUCHES, share)
         else:
             self._keep(candidate, task, item, verified)
@@ -247,22 +239,7 @@ class Desk:
         self._questions.add(compared_question(item))
         self._kept[task.template] += 1
         if task.passage.is_held_out:
-            question = f"{item.instruction}\n{item.input}" if item.input else item.instruction
-            for part in ("question", "evidence", "output"):
-                text = question if part == "question" else str(record.payload[part])
-                if part == "question" or len(text.split()) >= _LONG_WORDS:
-                    self._protected.add(Protected(HELD_OUT, record.id, part, text))
-
-    def _touches(self, candidate: Candidate) -> float:
-        """How much of a held-out item it repeats, or of its proof a held-out document has.
-
-        0.0 if that is not too much. A passage may have a sentence of a held-out document and yet
-        be near none.
-        """
-        if found := row_overlaps(_texts(candidate), self._protected):
-            return found[0].ratio
-        share = self._guard.share(str(candidate.payload["evidence"]))
-        return share if share > _COPIED else 0.0
+            self._apart.protect(record.id, record.payload)
 
     def _is_known(self, verified: Verified) -> bool:
         found = verified.closed_book
@@ -275,9 +252,3 @@ class Desk:
             name: {"passages": count, "kept": self._kept[name]}
             for name, count in sorted(self._asked.items())
         }
-
-
-def _texts(candidate: Candidate) -> Mapping[str, JSON]:
-    """What a trainer or a reader of the record sees."""
-    names = ("instruction", "input", "output", "evidence")
-    return {name: candidate.payload[name] for name in names}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from selfsown.core.request import JSON, Completion
+from selfsown.models.structured import read_loosely
 
 Kind = Literal["question", "task"]
 
@@ -49,7 +50,6 @@ _LABEL: Final = re.compile(
 )
 _NONE: Final = re.compile(r"\W*(?:none|nothing(?: to ask)?|n/?a)\W*", re.IGNORECASE)
 _HEADING: Final = re.compile(r"(?:item|pair|question|task|example)?\s*#?\d{0,3}\s*[.):]?", re.I)
-_FENCED: Final = re.compile(r"\A```(?:json)?\s*(.*?)\s*(?:```)?\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +110,11 @@ def items_in(completion: Completion, kind: Kind, *, opening: str = "") -> tuple[
 
 
 def _json_of(text: str) -> JSON:
-    """The JSON value that a text is, repaired if need be; None if it is none."""
-    from json_repair import repair_json
-
-    inner = _FENCED.match(text)
-    bare = inner[1] if inner else text
-    if bare[:1] not in ("{", "["):
-        return None
-    value: JSON = repair_json(bare, return_objects=True)
-    return value if isinstance(value, dict | list) else None
+    """The JSON object or array that a text is, perhaps in a fence; None if it is none."""
+    bare = text
+    if text.startswith("```"):
+        bare = text[3:].removeprefix("json").removesuffix("```").strip()
+    return read_loosely(bare) if bare.startswith(("{", "[")) else None
 
 
 def _of_json(value: JSON, kind: Kind, *, cut_off: bool) -> tuple[Item | Loss, ...]:

@@ -7,8 +7,6 @@ Held-out documents are those of recipe `grounded` over the same documents: nothi
 
 from __future__ import annotations
 
-from typing import Final
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfsown.core.errors import InputError
@@ -16,9 +14,6 @@ from selfsown.core.run import Run
 from selfsown.curate.decontaminate import DecontaminationIndex
 from selfsown.recipes.grounded.reader import Cutting, Passage, Reader
 from selfsown.recipes.grounded.split import HeldOut
-
-BYTES_PER_TOKEN: Final = 4
-"""Of English text, by the estimate that passages are measured with."""
 
 
 class Grounding(BaseModel):

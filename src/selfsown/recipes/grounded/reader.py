@@ -2,13 +2,12 @@
 
 Held-out documents come first, then those for training, each in the order of the rows: so whatever
 is compared with held-out documents and items finds all of them, however often a run is resumed.
-Documents are read anew for each side, one at a time; none stays in memory. What does: 8 bytes of
-hash for each passage, and the words of held-out documents (`guard.py`).
+Documents are read anew for each side, one at a time; none stays in memory. What does: a hash for
+each passage, and the words of held-out documents (`guard.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ from selfsown.curate.decontaminate import REASON, DecontaminationIndex
 from selfsown.documents.chunk import Chunk, chunk
 from selfsown.documents.document import Document, Unread, document_rows
 from selfsown.recipes.grounded.guard import Guard
-from selfsown.recipes.grounded.split import HeldOut, choose_split
+from selfsown.recipes.grounded.split import HeldOut, choose_split, split_key
 
 DOCUMENTS: Final = "documents"
 HELD_OUT: Final = "held_out"
 TRAINING: Final = "training"
 LEFT_OUT: Final = "left_out"
+NEAR: Final = "near_held_out"
+"""Why a passage is rejected that shares too much with held-out documents."""
 
 _OF_RECORD: Final = ("source", "licence", "title", "topic")
 """What records say of their document, where it says so."""
@@ -84,7 +85,7 @@ class Reader:
         self._split = choose_split((one for _, one in self._originals()), cutting.held_out)
         self.guard = Guard(one.text for _, one in self._held_out())
         """The words of held-out documents."""
-        self._seen: set[bytes] = set()
+        self._seen: set[int] = set()
         self.counts: Counter[str] = Counter()
         """Documents by side."""
 
@@ -190,15 +191,14 @@ class Reader:
         if not is_held_out:
             share = self.guard.share(text)
             if share > cutting.held_out.near:
-                return "near_held_out", share
+                return NEAR, share
         verdict = self._index.admit(text)
         if not verdict.ok:
             return REASON, verdict.score
-        form = " ".join(text.split()).encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(form, digest_size=8).digest()
-        if digest in self._seen:
+        key = split_key(text, 0)
+        if key in self._seen:
             return "repeated", None
-        self._seen.add(digest)
+        self._seen.add(key)
         return None, None
 
     def _drawn(self, document: Document, chunks: Sequence[Chunk]) -> set[int]:

@@ -5,7 +5,7 @@ passage that its answer rests on. Programs check the quotation, the grounding of
 and dependence; further calls check that the passage answers it. A stable share of the documents is
 held out (`split.py`): they go through the same and end in stage `held_out`, from which
 `selfsown suites held-out DIR` writes an evaluation suite, and no training record touches them
-(`guard.py`, and the comparison with every held-out item here).
+(`apart.py`, which a merge of runs asks, too).
 
 Differs from published question generation: the answer is checked from the passage by a second call,
 as in round-trip consistency (Alberti et al. 2019, arXiv:1906.05416), with agreement judged where
@@ -25,6 +25,7 @@ from selfsown.documents.document import Document, document_rows
 from selfsown.evaluate.open_suite import open_suites
 from selfsown.evaluate.overlap import suite_index
 from selfsown.recipes.base import CallBound, Recipe, Rows
+from selfsown.recipes.grounded.apart import Across
 from selfsown.recipes.grounded.asking import GENERATOR, JUDGE
 from selfsown.recipes.grounded.desk import Desk
 from selfsown.recipes.grounded.options import Options
@@ -117,4 +118,5 @@ RECIPE: Final = Recipe(
     bound=bound,
     units=("passages", "completions"),
     calls_per_unit=calls_per_passage,
+    across=Across,
 )

@@ -19,7 +19,6 @@ from selfsown.curate.rouge_l import NoveltyPool
 from selfsown.curate.rules import first_drop, instruction_rules
 from selfsown.curate.steps import filter_named
 from selfsown.recipes.grounded.checks import is_self_contained
-from selfsown.recipes.grounded.items import Item
 from selfsown.recipes.grounded.reader import Passage
 from selfsown.recipes.self_instruct.answers import instructions_in
 from selfsown.recipes.self_instruct.demonstrations import Member
@@ -135,7 +134,7 @@ class Funnel:
         if isinstance(piece, Loss):
             candidate.reject(piece.reason)
             return False
-        if is_apart and not is_self_contained(Item(piece, "its own", "", "")):
+        if is_apart and not is_self_contained(piece, has_input=True):
             candidate.reject("not_self_contained")
             return False
         verdict = first_drop(self._rules, piece)

@@ -23,9 +23,10 @@ from sys import maxsize
 from selfsown.core.errors import ConfigError, InputError
 from selfsown.core.flow import Flow
 from selfsown.core.run import Run
+from selfsown.core.token_counts import BYTES_PER_TOKEN
 from selfsown.curate.index_filter import filtered_index, refuse_repeating_seeds
 from selfsown.recipes.base import CallBound, Recipe
-from selfsown.recipes.grounded.library import BYTES_PER_TOKEN, Library
+from selfsown.recipes.grounded.library import Library
 from selfsown.recipes.saturation import most_answers
 from selfsown.recipes.seeds import SeedTask
 from selfsown.recipes.self_instruct.demonstrations import choose_shots
@@ -77,13 +78,20 @@ def _library(run: Run, layout: Layout) -> Library | None:
     """The passages of the documents; None where there are none.
 
     Raises:
-        ConfigError: a passage fills the context of the model.
+        ConfigError: a passage fills the context of the model, or the user's template has none.
         InputError: no passage can be used.
         MissingIndex: an index of the filter `benchmark_overlap` is not there.
     """
     if next(iter(run.rows()), None) is None:
         return None
     options = layout.options
+    for name in ("list", "chat_list"):
+        if "passage" not in options.prompts.get(name, "passage"):
+            raise ConfigError(
+                f"the template of prompt `{name}` shows no passage",
+                why="records would name a document that the model never saw",
+                fix=f"put `{{{{ passage }}}}` into option `prompts.{name}`",
+            )
     limit = prompt_limit(options, "lists", layout.generator)
     most_bytes = BYTES_PER_TOKEN * options.grounding.passage_tokens
     if limit is not None and 2 * most_bytes > limit:
