@@ -179,6 +179,12 @@ def test_a_merge_says_what_its_records_are_for() -> None:
     assert " run cosmopedia --rows " in export_command(out, "topics")
 
 
+def test_a_merge_of_rows_with_instructions_needs_no_field_named(tmp_path: Path) -> None:
+    for name, is_named in (("instruction", False), ("question", True)):
+        (tmp_path / "accepted.jsonl").write_text(f'{{"{name}": "Why?", "completion": "So."}}\n')
+        assert ("--prompt-field" in export_command(tmp_path, "complete")) is is_named
+
+
 @pytest.mark.parametrize("name", ["grounded", "cosmopedia"])
 def test_a_shard_whose_files_are_all_unread_does_not_stop_the_others(
     tmp_path: Path, say: Said, name: str

@@ -115,6 +115,7 @@ def merge(
 def export_command(out: Path, recipe: str) -> str:
     """How a merge is exported; without a journal, what was asked is a field of the rows."""
     from selfsown.cli.run import DOCUMENT, TEXTS, mix_words, program, writing_words
+    from selfsown.core.rundir import read_lines
     from selfsown.recipes.base import get_recipe
 
     if get_recipe(recipe).target_unit == "pair":
@@ -124,5 +125,7 @@ def export_command(out: Path, recipe: str) -> str:
     if get_recipe(recipe).target_unit == DOCUMENT:
         return f"{program()} {writing_words(out)}"
     asks_by_row = get_recipe(recipe).inputs == "rows" and not get_recipe(recipe).takes_documents
-    field = " --prompt-field NAME" if asks_by_row else ""
+    first = next(read_lines(out / "accepted.jsonl"), None)
+    is_named = not asks_by_row or (isinstance(first, dict) and "instruction" in first)
+    field = "" if is_named else " --prompt-field NAME"
     return f"{program()} export {shlex.quote(str(out))} --format messages{field} -o train.jsonl"
