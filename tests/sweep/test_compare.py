@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from selfsown.cli.sweep_tables import comparison_lines
+from selfsown.cli.sweep_tables import comparison_lines, mix_command
+from selfsown.core.errors import ConfigError
+from selfsown.mixing.sources import MixSource
 from selfsown.sweep.arms import Student, ratio_arms
 from selfsown.sweep.compare import compare, tokens_to
+from selfsown.sweep.given import given_design
 from selfsown.sweep.measure import Answered
 from selfsown.sweep.student import Point
 
@@ -71,3 +75,27 @@ def test_ratios_and_styles_give_one_arm_each_and_real_text_one() -> None:
     assert all(sum(arm.shares.values()) == pytest.approx(1) for arm in arms)
     assert arms[1].shares == pytest.approx({"web": 0.6, "books": 0.2, "qa": 0.2})
     assert len({arm.folder for arm in arms}) == len(arms)
+
+
+def test_the_command_of_the_choice_takes_what_its_students_took() -> None:
+    sources = [
+        MixSource("web", Path("web.jsonl"), kind="real", max_epochs=2),
+        MixSource("qa", Path("run"), only={"style": ("qa", "faq")}),
+        MixSource("hard", Path("hard.jsonl"), kind="synthetic"),
+    ]
+    design = given_design(sources, {"web": Path("held.jsonl")})
+    found = compare(STUDENTS, reference="real only", decided_by=["web"])
+    assert mix_command(found, design, sources) == (
+        "selfsown mix --real web=web.jsonl:0.7 --epochs web=2 --source qa=run:0.3"
+        " --only qa:style=qa --only qa:style=faq --tokens N -o mixture"
+    )
+
+
+@pytest.mark.parametrize("names", [("web", "qa", "qa"), ("web", "qa", "QA"), ("web", "real", "qa"),
+                                   ("web", "web", "qa"), ("web", "日本", "中国")])  # fmt: skip
+def test_students_that_would_lie_in_one_folder_are_refused(names: tuple[str, ...]) -> None:
+    real, *swept = names
+    sources = [MixSource(real, Path("web.jsonl"), kind="real")]
+    sources += [MixSource(name, Path(f"{n}.jsonl")) for n, name in enumerate(swept)]
+    with pytest.raises(ConfigError, match="the same name"):
+        given_design(sources, {"held": Path("held.jsonl")})

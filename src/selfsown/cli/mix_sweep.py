@@ -129,5 +129,7 @@ def _given(sources: list[Any], given: dict[str, Any]) -> Design:
         name, sign, path = text.partition("=")
         if not (sign and name and path):
             raise click.UsageError(f"--held-out takes NAME=PATH, not `{text}`")
+        if name in held_out:
+            raise click.UsageError(f"--held-out names `{name}` twice")
         held_out[name] = Path(path)
     return given_design(sources, held_out, given["tasks"], given["ratios"] or RATIOS)

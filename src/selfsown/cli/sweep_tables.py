@@ -36,12 +36,19 @@ def comparison_lines(found: Comparison) -> list[str]:
 
 def mix_command(found: Comparison, design: Design, sources: Sequence[MixSource]) -> str:
     """The command that makes the chosen mixture."""
+    from selfsown.mixing.sources import MAX_EPOCHS
+
     shares = next(arm.shares for arm in design.arms if arm.name == found.chosen)
     words = ["selfsown", "mix"]
     for source in sources:
         if source.name in shares:
             flag = f"--{source.kind}" if source.kind else "--source"
             words += [flag, f"{source.name}={source.path}:{shares[source.name]:g}"]
+            for field, values in source.only.items():
+                for value in values:
+                    words += ["--only", f"{source.name}:{field}={value}"]
+            if source.max_epochs != MAX_EPOCHS:
+                words += ["--epochs", f"{source.name}={source.max_epochs:g}"]
     return f"{shlex.join(words)} --tokens N -o mixture"
 
 

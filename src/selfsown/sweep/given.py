@@ -117,7 +117,7 @@ def given_design(
         ratios: shares of synthetic tokens in [0, 1]; 0 among them, which others are compared with.
 
     Raises:
-        ConfigError: one of these is not so.
+        ConfigError: one of these is not so, or students could not be told apart by their names.
     """
     real = {one.name: one.weight for one in sources if one.kind == "real" and one.weight}
     swept = [one.name for one in sources if one.kind != "real"]
@@ -134,6 +134,12 @@ def given_design(
     total = sum(real.values())
     shares = {name: weight / total for name, weight in real.items()}
     arms = tuple(ratio_arms(shares, swept, ratios))
+    _require(
+        len({one.name for one in sources}) == len(sources)
+        and len({arm.folder for arm in arms}) == len(arms),
+        "two sources, or mixtures of them, have the same name but for case and signs",
+        "name sources otherwise; none that is swept is called `real`",
+    )
     material = GivenMaterial(tuple(sources), dict(held_out), tasks)
     return Design(material, arms, arms[0].name, tuple(held_out))
 
