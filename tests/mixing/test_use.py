@@ -63,6 +63,11 @@ def test_a_mixture_that_was_changed_or_is_not_whole_is_not_believed(tmp_path: Pa
     told.write_bytes(told.read_bytes().replace(b'"origin":"model"', b'"origin":"human"'))
     with pytest.raises(InputError, match="is not the file that the mixture was written with"):
         trained_mixture(tmp_path / "mixture")
+    mixed(tmp_path, (1, 1), force=True)
+    with result.train[0].open("ab") as file:
+        file.write(b'{"text": "One more."}\n')
+    with pytest.raises(InputError, match=r"train.jsonl` is not the file"):
+        trained_mixture(tmp_path / "mixture")
     (tmp_path / "mixture" / "mixture.json").unlink()
     with pytest.raises(InputError, match="cannot be read"):
         trained_mixture(tmp_path / "mixture")

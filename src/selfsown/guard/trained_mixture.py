@@ -70,17 +70,25 @@ def _parts(folder: Path) -> Iterator[tuple[Mapping[str, JSON], str]]:
     record = read_mixture(folder)
     facts = mapping(record.get("files"))
     for name in sequence(mapping(record.get("train")).get("files")):
-        path = provenance_path(folder / string(name))
-        said = mapping(facts.get(path.name)).get("sha256")
-        if not path.is_file() or sha256_of(path) != said:
-            raise InputError(
-                f"`{path}` is not the file that the mixture was written with",
-                why="who wrote what is counted from it",
-                fix=f"make the mixture again with `selfsown mix ... -o {folder} --force`",
-            )
-        for row in read_jsonl(path):
+        data = folder / string(name)
+        told = provenance_path(data)
+        size = mapping(facts.get(data.name)).get("bytes")
+        if not data.is_file() or data.stat().st_size != size:
+            raise _changed(data, folder)
+        said = mapping(facts.get(told.name)).get("sha256")
+        if not told.is_file() or sha256_of(told) != said:
+            raise _changed(told, folder)
+        for row in read_jsonl(told):
             origin = "human" if row.get("origin") == "human" else "model"
             yield from ((mapping(part), origin) for part in sequence(row.get("parts")))
+
+
+def _changed(path: Path, folder: Path) -> InputError:
+    return InputError(
+        f"`{path}` is not the file that the mixture was written with",
+        why="who wrote what is trained on is counted from the provenance beside it",
+        fix=f"make the mixture again with `selfsown mix ... -o {folder} --force`",
+    )
 
 
 def _share(human: int, model: int) -> float:
