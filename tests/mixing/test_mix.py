@@ -170,8 +170,12 @@ def test_a_mixture_that_is_there_is_replaced_as_a_whole_or_not_at_all(tmp_path: 
     with pytest.raises(ConfigError):
         mix(sources, out, MixOptions(force=True))  # no size: refused when everything is read
     assert contents(out) == before
+    own = {"train.jsonl.bak", "train-2024.csv", "validation-00000.txt"}
+    for name in own:
+        (out / name).touch()
     mix(sources, out, MixOptions(tokens=2_000, force=True))
-    assert sorted(contents(out)) == ["mixture.json", "train.jsonl", "train.jsonl.provenance.jsonl"]
+    written = {"mixture.json", "train.jsonl", "train.jsonl.provenance.jsonl"}
+    assert contents(out).keys() == written | own, "what others put there stays"
 
 
 def test_a_run_directory_is_no_place_for_a_mixture(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ bytes. Places of files are as given; digests say what was in them.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +30,11 @@ MIXTURE: Final = "mixture.json"
 HOLES: Final = "holes.jsonl"
 LEFT_OUT: Final = "left_out.jsonl"
 VERSION: Final = 1
-_PATTERNS: Final = (
-    *("train.jsonl*", "train.parquet*", "train-[0-9]*", HOLES, LEFT_OUT),
-    *("validation.jsonl*", "validation.parquet*", "validation-[0-9]*"),
+_FILE: Final = re.compile(
+    r"(train|validation)(-\d{5,})?\.(jsonl|parquet)(\.provenance\.jsonl)?"
+    rf"|{re.escape(HOLES)}|{re.escape(LEFT_OUT)}"
 )
+"""Names that a mixture's files have; whatever else lies there is the user's."""
 _RUN_FILES: Final = ("accepted.jsonl", "provenance.jsonl")
 _UNSAID: Final = frozenset({"force", "memory_bytes"})
 """Options that change no output."""
@@ -155,7 +156,7 @@ def read_mixture(out: Path) -> Mapping[str, JSON]:
 
 def there(out: Path) -> list[Path]:
     """The files of a mixture, whole or not, that a folder holds; the record first."""
-    found = sorted(set(chain.from_iterable(out.glob(pattern) for pattern in _PATTERNS)))
+    found = sorted(path for path in out.iterdir() if _FILE.fullmatch(path.name))
     record = out / MIXTURE
     return [record, *found] if record.exists() else found
 

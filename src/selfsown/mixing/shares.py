@@ -74,7 +74,7 @@ def plan_shares(
             raise InputError(
                 f"source `{stock.name}` has no text to train on",
                 why="its share of the mixture would be missing",
-                fix="check the path, or leave the source out",
+                fix="check the path and what is held out of it, or leave the source out",
             )
     wanted = _wanted(stocks, weighed, tokens, pass_over)
     most = [
