@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.recipes.rephrase.rivers import document, rephrasing
 
 from selfsown.core.errors import EnvironmentFailure, InputError, MissingExtra
+from selfsown.core.token_counts import estimate_tokens
 from selfsown.export.export import ExportOptions, export_run
 from selfsown.export.formats import FORMATS
 
@@ -195,3 +197,27 @@ def test_missing_packages_are_named_with_the_install_command(
 def test_a_folder_that_is_missing_is_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         export_run(run, tmp_path / "no" / "train.jsonl")
+
+
+def test_a_run_of_texts_is_exported_as_text_and_as_nothing_else(tmp_path: Path) -> None:
+    rows = [document(number) for number in range(4)]
+    run = rephrasing(tmp_path / "run", rows, styles=["easy"]).directory
+    out = tmp_path / "texts.jsonl"
+    result = export_run(run, out, ExportOptions(format="text"))
+    accepted = _lines(run / "accepted.jsonl")
+    assert _lines(out) == [{"text": row["text"]} for row in accepted] and accepted
+    assert [told["id"] for told in _lines(result.files[0].provenance)] == [
+        row["id"] for row in accepted
+    ]
+    lengths = {one.name: one.total for one in result.lengths}
+    assert lengths["prompt words"] == 0
+    assert lengths["tokens (estimated) in all"] == sum(
+        estimate_tokens(row["text"]) for row in accepted
+    )
+    for options, fix in (
+        (ExportOptions(format="messages"), "--format text"),
+        (ExportOptions(format="text", validation=0.5), "selfsown mix --validation"),
+    ):
+        with pytest.raises(InputError, match="are texts") as caught:
+            export_run(run, tmp_path / "other.jsonl", options)
+        assert fix in caught.value.fix and not (tmp_path / "other.jsonl").exists()

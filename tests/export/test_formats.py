@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsown.core.errors import InputError
-from selfsown.export.example import Example, fields_for
+from selfsown.core.request import JSON
+from selfsown.export.example import Example, Fields, fields_for
 from selfsown.export.formats import FORMATS, find_format
 
 PLAIN = Example("Sort the words.", "pear apple", "apple pear")
@@ -99,8 +100,12 @@ def test_a_package_outside_can_add_a_format(monkeypatch: pytest.MonkeyPatch) -> 
     assert find_format("qa")(BARE) == {"q": "Name a colour.", "a": "blue"}
 
 
-def test_texts_alone_are_no_examples_and_the_error_says_where_they_go() -> None:
-    with pytest.raises(InputError, match="no field `completion`") as caught:
-        row = {"id": "a", "text": "A text to pretrain on."}
-        fields_for(row, prompt=None, completion=None, system=None)
-    assert "selfsown mix" in caught.value.fix
+def test_texts_alone_are_told_from_texts_beside_an_answer() -> None:
+    def of(row: dict[str, JSON], completion: str | None = None) -> Fields:
+        return fields_for(row, prompt=None, completion=completion, system=None)
+
+    text: dict[str, JSON] = {"id": "a", "text": "A text to pretrain on."}
+    assert of(text) == Fields("", "", "text", is_text=True)
+    assert of({**text, "completion": "An answer."}) == Fields("", "", "completion")
+    assert not of(text, completion="text").is_text, "the answer to what was sent, if one says so"
+    assert find_format("text")(Example("", "", "As it is.\n")) == {"text": "As it is.\n"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mixing.texts import parts_of, rows_of, write_rows
+from tests.mixing.texts import parts_of, rows_of, text, write_rows
 from tests.recipes.rephrase.rivers import document, rephrasing
 
 import selfsown
@@ -21,7 +21,7 @@ from selfsown.mixing.mix import mix
 from selfsown.mixing.options import MixOptions
 from selfsown.mixing.reading import Found, LeftOut, read_source
 from selfsown.mixing.sources import MixSource
-from selfsown.mixing.units import Kind, Passage, Unit
+from selfsown.mixing.units import Kind, Passage, Unit, clash
 from selfsown.models.scripted import ScriptedModel
 
 RUNS = runpy.run_path(str(Path(__file__).parents[1] / "report" / "run_fixture.py"))
@@ -40,6 +40,7 @@ def units(path: Path, kind: Kind | None = None) -> list[Unit]:
 @pytest.mark.parametrize(
     ("told", "kind"),
     [
+        ({"origin": "web", "kind": "synthetic"}, "synthetic"),
         ({"kind": "real"}, "real"),
         ({"kind": "synthetic"}, "synthetic"),
         ({"origin": "human"}, "real"),
@@ -90,6 +91,24 @@ def test_of_a_run_over_texts_the_answers_are_mixed_and_not_what_was_asked(tmp_pa
     ).directory
     (unit,) = units(run)
     assert unit.kind == "synthetic" and unit.text.endswith("\n\nMachine text.")
+
+
+def test_records_of_a_run_over_documents_say_those_documents(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"id": f"d{number}", "text": text(number)} for number in range(3)]
+    run = selfsown.run(
+        "complete",
+        rows=rows,
+        prompt="Say again: {{ text }}",
+        model=ScriptedModel([{"text": "Machine text."}]),
+        out=tmp_path / "run",
+    ).directory
+    exported = tmp_path / "text.jsonl"
+    export_run(run, exported, ExportOptions(format="text"))
+    for path in (run, exported):
+        found = units(path)
+        assert [unit.doc_id for unit in found] == ["d0", "d1", "d2"]
+        document = units(write_rows(tmp_path / "web.jsonl", rows), "real")[1]
+        assert [clash(document, unit) for unit in found] == [False, True, False]
 
 
 def test_an_export_that_was_changed_is_noticed(tmp_path: Path) -> None:

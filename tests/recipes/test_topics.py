@@ -20,6 +20,9 @@ from selfsown.core.errors import ConfigError, InputError, Interrupted
 from selfsown.core.model import Capabilities
 from selfsown.core.request import JSON, Request
 from selfsown.core.rundir import read_lines
+from selfsown.mixing.reading import read_source
+from selfsown.mixing.sources import MixSource
+from selfsown.mixing.units import Unit
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import plan, replay
 from selfsown.recipes.base import get_recipe
@@ -93,6 +96,9 @@ def test_rows_stay_human_texts_so_that_they_may_be_rephrased(tmp_path: Path) -> 
     assert {row["origin"] for row in lines} == {"human"}  # type: ignore[call-overload,index]
     assert all("style" not in row and "origin" not in row for row in result.accepted)
     assert {row["id"] for row in result.accepted} == {f"d{n}" for n in range(60)}
+    mixed = list(read_source(MixSource("web", result.directory, 1, "real"), len))
+    assert {one.kind for one in mixed if isinstance(one, Unit)} == {"real"}
+    assert {one.doc_id for one in mixed if isinstance(one, Unit)} == {f"d{n}" for n in range(60)}
 
 
 @pytest.mark.parametrize("recipe", ["cosmopedia", "rephrase"])

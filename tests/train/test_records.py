@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.recipes.rephrase.rivers import document, rephrasing
 
 from selfsown.core.errors import InputError
 from selfsown.export.example import Example
@@ -62,11 +63,11 @@ def test_depth_and_origin_come_from_provenance(run: Path, tmp_path: Path) -> Non
     beside = tmp_path / "train.jsonl.provenance.jsonl"
     rows = [json.loads(line) for line in beside.read_text().splitlines()]
     rows[0] |= {"model_depth": 3}
-    rows[1] |= {"origin": "human"}
+    rows[1] |= {"origin": "human", "model_depth": 2}  # of the run's model, which did not write it
     beside.write_text("".join(json.dumps(row) + "\n" for row in rows))
     first, second, *_ = records_of(file)
     assert (first.origin, first.model_depth) == ("machine", 3)
-    assert second.origin == "human"
+    assert (second.origin, second.model_depth) == ("human", 0)
 
 
 def test_seeds_of_a_run_are_human_records_of_their_own(run: Path, tmp_path: Path) -> None:
@@ -138,3 +139,22 @@ def test_the_digest_follows_content_and_not_place(run: Path, tmp_path: Path) -> 
 
 def digest(path: Path, *, seeds: bool = True) -> object:
     return source_digests([SourceConfig(path=str(path))], seeds=seeds)
+
+
+def test_texts_of_a_run_are_learned_as_a_whole(tmp_path: Path) -> None:
+    rows = [document(number) for number in range(4)]
+    run = rephrasing(tmp_path / "run", rows, styles=["easy"]).directory
+    lines = (run / "accepted.jsonl").read_text(encoding="utf-8").splitlines()
+    found = records_of(run)
+    assert [one.content for one in found] == [Pair("", json.loads(one)["text"]) for one in lines]
+    assert {one.origin for one in found} == {"machine"}
+
+
+def test_rows_that_were_cut_off_a_file_are_missed_by_its_provenance(
+    run: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "train.jsonl"
+    export_run(run, file, ExportOptions(format="alpaca"))
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-2]))
+    with pytest.raises(InputError, match="ends after row"):
+        records_of(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from selfsown.core.errors import InputError
 from selfsown.core.request import JSON
@@ -14,7 +15,7 @@ class Example:
     """One training example, before any format."""
 
     instruction: str
-    """What is asked; never blank."""
+    """What is asked; blank only of a text that is learned as a whole, which is `output`."""
     input: str
     """What the instruction is applied to; empty when it needs nothing else."""
     output: str
@@ -39,6 +40,17 @@ class Fields:
     output: str
     system: str = ""
     """Empty: there is no such field."""
+    is_text: bool = False
+    """Records are texts that are learned as a whole: `output` names their only field."""
+
+
+_EXAMPLE: Final = frozenset({"instruction", "completion", "output"})
+"""Fields of requests and answers; a `text` beside them is what was asked about."""
+
+
+def is_text(row: Mapping[str, JSON]) -> bool:
+    """Whether a record is a text to learn as a whole, and no answer to a request."""
+    return isinstance(row.get("text"), str) and not row.keys() & _EXAMPLE
 
 
 def fields_for(
@@ -48,7 +60,7 @@ def fields_for(
     completion: str | None,
     system: str | None,
 ) -> Fields:
-    """Where the examples are in rows like this one.
+    """Where the examples are in rows like this one: texts, unless fields are named or found.
 
     In preference pairs `prompt` is what others call the instruction: `input` and `system` go with
     it.
@@ -63,6 +75,8 @@ def fields_for(
     Raises:
         InputError: the row has no such field.
     """
+    if prompt is None and completion is None and system is None and is_text(row):
+        return Fields("", "", "text", is_text=True)
     answer = completion or ("output" if "output" in row else "completion")
     asked = prompt or ("instruction" if "instruction" in row else "")
     for name, meaning, option in (
@@ -75,22 +89,12 @@ def fields_for(
                 f"the records have no field `{name}`; they have "
                 + ", ".join(f"`{key}`" for key in row),
                 why=f"an export needs to know which field holds {meaning}",
-                fix=_fix(row, option),
+                fix=f"name it with {option} NAME",
             )
     is_pair = asked == "prompt" and "chosen" in row and "rejected" in row
     is_split = is_pair or (asked == "instruction" and prompt is None)
     extra = "input" if is_split and "input" in row else ""
     return Fields(asked, extra, answer, system or ("system" if is_pair and "system" in row else ""))
-
-
-def _fix(row: Mapping[str, JSON], option: str) -> str:
-    """How to name a field; texts alone are no examples."""
-    if option == "--completion-field" and "text" in row:
-        return (
-            "records with a `text` to pretrain on go into a mixture: selfsown mix --help; an"
-            f" answer to a prompt is named with {option} NAME"
-        )
-    return f"name it with {option} NAME"
 
 
 def read_example(row: Mapping[str, JSON], fields: Fields, place: str) -> Example:

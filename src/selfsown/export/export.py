@@ -96,6 +96,7 @@ def export_run(
     run = open_run(run_dir)
     _refuse_unfinished(run, options)
     fields = _fields(run, options)
+    _refuse_texts(run, fields, options)
     targets = _targets(out, options)
     refuse_overwrite(
         tuple(path for target in targets for path in (target, provenance_path(target))),
@@ -178,6 +179,28 @@ def _fields(run: RunFiles, options: ExportOptions) -> Fields:
         completion=options.completion_field,
         system=options.system_field,
     )
+
+
+def _refuse_texts(run: RunFiles, fields: Fields, options: ExportOptions) -> None:
+    """Make sure that texts without a request are written as such, and not split one by one.
+
+    Raises:
+        InputError: another format was asked for, or a validation set.
+    """
+    if fields.is_text and options.format != "text":
+        raise InputError(
+            f"the records of `{run.path}` are texts, and `{options.format}` has requests and"
+            " answers",
+            why="nothing was asked, so there is nothing that a text would answer",
+            fix="export with --format text, mix with `selfsown mix`, or name the field with the"
+            " answer by --completion-field NAME",
+        )
+    if fields.is_text and options.validation:
+        raise InputError(
+            f"the records of `{run.path}` are texts, which an export does not split",
+            why="texts that say one document would be on both sides",
+            fix="selfsown mix --validation SHARE  holds out whole documents",
+        )
 
 
 def _refuse_unfinished(run: RunFiles, options: ExportOptions) -> None:

@@ -46,7 +46,7 @@ class Lengths:
 
     def add(self, example: Example) -> None:
         """Count one example."""
-        asked = f"{example.system} {example.request}"
+        asked = f"{example.system} {example.request}" if example.request else ""
         words, answer_words, tokens = self._columns.values()
         words.append(len(asked.split()))
         answer_words.append(len(example.output.split()))

@@ -1,7 +1,8 @@
 """The accepted records of a run as examples, each with its provenance.
 
-Records with `instruction` and `output` say themselves what was asked. For all others, such as rows
-of `complete`, the request is what the journal says was sent to the model, unless a field is named.
+Records with `instruction` and `output` say themselves what was asked, and those with a `text` alone
+are answers to nothing. For all others, such as rows of `complete`, the request is what the journal
+says was sent to the model, unless a field is named.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ class ExampleSource:
         for line_no, row in enumerate(self._run.rows("accepted"), start=1):
             place = f"`{file}` line {line_no}"
             origin = self._index.find(record_id(row)) or {}
-            example = (
-                read_example(row, self._fields, place)
-                if self._fields.instruction
-                else self._sent(row, origin, place)
-            )
-            yield example, {"id": record_id(row), **origin}
+            yield self._example(row, origin, place), {"id": record_id(row), **origin}
+
+    def _example(self, row: Row, origin: Mapping[str, JSON], place: str) -> Example:
+        if self._fields.is_text:
+            return Example("", "", text_field(row, self._fields.output, place))
+        if self._fields.instruction:
+            return read_example(row, self._fields, place)
+        return self._sent(row, origin, place)
 
     def _sent(self, row: Row, origin: Mapping[str, JSON], place: str) -> Example:
         """The request as it was sent, and the answer field."""

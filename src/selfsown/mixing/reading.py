@@ -22,14 +22,13 @@ from selfsown.documents.options import ReadOptions
 from selfsown.documents.refusal import Refused
 from selfsown.documents.row_files import parquet_rows
 from selfsown.documents.values import plain
+from selfsown.export.beside import with_provenance
 from selfsown.export.example import fields_for, read_example
-from selfsown.export.export import provenance_path
 from selfsown.export.provenance import ProvenanceIndex, open_provenance
 from selfsown.export.run_files import (
     RunFiles,
     integer,
     open_run,
-    read_jsonl,
     record_id,
     sequence,
     string,
@@ -40,8 +39,6 @@ from selfsown.mixing.sources import MixSource
 from selfsown.mixing.units import Kind, Passage, Unit
 
 _ROW_FILES: Final = frozenset({".jsonl", ".json", ".csv"})
-_ANSWERS: Final = frozenset({"completion", "output"})
-"""Fields with what a model wrote; a `text` beside them is what it was given."""
 OTHER: Final = "other"
 _PARQUET: Final = ".parquet"
 _KINDS: Final[Mapping[JSON, Kind]] = {
@@ -154,20 +151,8 @@ class _Reader:
     def rows(self) -> Iterator[Found]:
         """The rows of a file, with the provenance beside it where there is some."""
         path = self._source.path
-        beside = provenance_path(path)
-        told_rows = read_jsonl(beside) if beside.is_file() else None
-        for line_no, row in enumerate(_rows_of(path), start=1):
-            place = f"`{path}` row {line_no}"
-            told: Mapping[str, JSON] = {}
-            if told_rows is not None:
-                told = next(told_rows, {})
-                if integer(told.get("line")) != line_no:
-                    raise InputError(
-                        f"{place}: `{beside.name}` has no such line",
-                        why="provenance is joined line by line, so the file was changed after it",
-                        fix="write the file again, or move its provenance away and declare the"
-                        " source with --real or --synthetic",
-                    )
+        for row_no, row, told in with_provenance(path, _rows_of(path)):
+            place = f"`{path}` row {row_no}"
             if "unread" in row:
                 reason = string(row.get("unread"))
                 yield LeftOut(self._source.name, place, reason, string(row.get("detail")))
@@ -209,7 +194,7 @@ class _Reader:
         depth = integer(told.get("model_depth")) or integer(row.get("model_depth"))
         unit = Unit(
             id=name,
-            doc_id=_name(row.get("doc_id")) or name,
+            doc_id=_name(row.get("doc_id")) or _name(told.get("row_id")) or name,
             kind=kind,
             text=text,
             tokens=self._count(text),
@@ -226,8 +211,8 @@ class _Reader:
 
     def _kind(self, row: Mapping[str, JSON], told: Mapping[str, JSON], place: str) -> Kind:
         declared = self._source.kind
-        said = told.get("origin") or row.get("origin") or row.get("kind")
-        known = _KINDS.get(said) if isinstance(said, str) else None
+        said = (told.get("origin"), row.get("origin"), row.get("kind"))
+        known = next((_KINDS[one] for one in said if isinstance(one, str) and one in _KINDS), None)
         if known is None and declared is None:
             raise InputError(
                 f"{place} does not say who wrote it",
@@ -271,11 +256,11 @@ def _texts_of(run: RunFiles, index: ProvenanceIndex) -> Iterator[tuple[Mapping[s
     first = next(run.rows("accepted"), None)
     if first is None:
         return
-    if isinstance(first.get("text"), str) and not first.keys() & _ANSWERS:
+    fields = fields_for(first, prompt=None, completion=None, system=None)
+    if fields.is_text:
         for row in run.rows("accepted"):
             yield row, string(row.get("text"))
         return
-    fields = fields_for(first, prompt=None, completion=None, system=None)
     with run.journal() as journal:
         examples = ExampleSource(run, fields, index, journal).examples()
         for row, (example, _) in zip(run.rows("accepted"), examples, strict=True):

@@ -1,9 +1,9 @@
 """Training records of any source, each with its origin and the depth of the model that wrote it.
 
 A source is a run directory (its accepted records, and the human seeds it started from), a file that
-`selfsown export` wrote (with the provenance beside it), a `train.jsonl` of `selfsown mix`, whose
-texts carry the loss as a whole, or any JSONL or Parquet file with one of the column sets below.
-Nothing is declared that provenance tells.
+`selfsown export` wrote (with the provenance beside it), a `train.jsonl` of `selfsown mix`, or any
+JSONL or Parquet file with one of the column sets below. Texts of mixtures, and of runs whose
+records are texts, carry the loss as a whole. Nothing is declared that provenance tells.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import orjson
 from selfsown.core.errors import InputError, MissingExtra
 from selfsown.core.request import JSON
 from selfsown.core.rundir import INPUTS, sha256_of
+from selfsown.export.beside import with_provenance
 from selfsown.export.example import Example, fields_for, read_example, text_field
 from selfsown.export.export import provenance_path
 from selfsown.export.provenance import open_provenance
@@ -137,7 +138,8 @@ def _run_records(path: Path, declared: Origin | None) -> Iterator[Record]:
     fields = fields_for(first, prompt=None, completion=None, system=None)
     with open_provenance(path) as index, run.journal() as journal:
         for example, told in ExampleSource(run, fields, index, journal).examples():
-            yield _record(string(told.get("id")), example, told, declared)
+            content: Example | Pair = Pair("", example.output) if fields.is_text else example
+            yield _record(string(told.get("id")), content, told, declared)
 
 
 def _seed_records(path: Path) -> Iterator[Record]:
@@ -152,19 +154,8 @@ def _seed_records(path: Path) -> Iterator[Record]:
 
 def _file_records(path: Path, declared: Origin | None) -> Iterator[Record]:
     rows = _parquet_rows(path) if path.suffix == ".parquet" else read_jsonl(path)
-    beside = provenance_path(path)
-    told_rows = read_jsonl(beside) if beside.is_file() else None
-    for line_no, row in enumerate(rows, start=1):
+    for line_no, row, told in with_provenance(path, rows):
         place = f"`{path}` line {line_no}"
-        told: Mapping[str, JSON] = {}
-        if told_rows is not None:
-            told = next(told_rows, {})
-            if integer(told.get("line")) != line_no:
-                raise InputError(
-                    f"{place}: `{beside.name}` has no such line",
-                    why="provenance is joined line by line, so the file was changed after export",
-                    fix="export again, or move the provenance file away and declare the origin",
-                )
         name = string(told.get("id")) or _content_id(row)
         parts = sequence(told.get("parts"))
         if parts and isinstance(row.get("text"), str):
@@ -179,15 +170,10 @@ def _record(
     name: str, content: Example | Pair, told: Mapping[str, JSON], declared: Origin | None
 ) -> Record:
     known = string(told.get("origin"))
-    if known and declared is None:
-        return Record(
-            name,
-            content,
-            "human" if known == "human" else "machine",
-            integer(told.get("model_depth")),
-        )
-    depth = integer(told.get("model_depth")) if declared != "human" else 0
-    return Record(name, content, declared or "machine", depth, is_declared=True)
+    said: Origin = "human" if known == "human" else "machine"
+    origin = declared or said
+    depth = integer(told.get("model_depth")) if origin == "machine" else 0
+    return Record(name, content, origin, depth, is_declared=declared is not None or not known)
 
 
 def _content(row: Row, place: str) -> Example | Pair:
@@ -211,7 +197,7 @@ def _content(row: Row, place: str) -> Example | Pair:
             f"{place}: a single `text` does not say where the answer begins",
             why="the loss is taken on the answer only",
             fix="export with --format prompt-completion, messages or alpaca; text that is learned"
-            " as a whole comes from `selfsown mix`",
+            " as a whole comes from `selfsown mix`, or from a run directory",
         )
     return read_example(row, fields_for(row, prompt=None, completion=None, system=None), place)
 
