@@ -28,6 +28,8 @@ from selfsown.topics.labels import Label, parse_label, parse_value
         ("Topic: Cooking\nEducational value: 75", Label("Cooking", None)),
         ("Topic: Cooking\nEducational value: 1 to 10", Label("Cooking", None)),
         ("Topic: Cooking\nEducational value: 4/5", Label("Cooking", None)),
+        ("Topic: Cooking\nEducational value: 4/" + "9" * 5_000, Label("Cooking", None)),
+        ("Topic: Cooking\nEducational value: " + "9" * 5_000, Label("Cooking", None)),
         ("Topic: Cooking", Label("Cooking", None)),
         ("Educational value: 6", Label(None, 6)),
         ("Topic: 17\nEducational value: 6", Label(None, 6)),

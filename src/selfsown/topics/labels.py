@@ -11,13 +11,13 @@ from typing import Final
 
 from selfsown.curate.boilerplate import is_refusal
 
-LOWEST: Final = 1.0
-HIGHEST: Final = 10.0
+LOWEST: Final = 1
+HIGHEST: Final = 10
 MAX_WORDS: Final = 12
 MAX_CHARACTERS: Final = 100
 
 _NUMBER: Final = (
-    r"(?:\(\s*1\s*(?:-|\u2013|to)\s*10\s*\))?\W{0,8}?(?<![-\d.])(\d+(?:\.\d+)?)(?![\d.]*\d)"
+    r"(?:\(\s*1\s*(?:-|\u2013|to)\s*10\s*\))?\W{0,8}?(?<![-\d.])(\d{1,20}(?:\.\d{1,20})?)(?![\d.]*\d)"
     r"(?!\s*(?:-|\u2013|to)\s*\d)(?:\s*(?:/|out\ of)\s*(\d+))?"
 )
 """A number that is no end of a range, and what it is out of; "(1 to 10)" may stand before it."""
@@ -59,7 +59,7 @@ def _name(line: str) -> str | None:
 
 
 def _number(found: re.Match[str] | None) -> float | None:
-    if found is None or (found[2] is not None and int(found[2]) != HIGHEST):
+    if found is None or found[2] not in (None, str(HIGHEST)):
         return None  # a value on another scale is not ours to convert
     value = float(found[1])
     return value if LOWEST <= value <= HIGHEST else None

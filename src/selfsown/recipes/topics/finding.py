@@ -122,10 +122,10 @@ async def _by_clusters(run: Work, options: Options) -> Found:
     map_of.take(value)
     found = Found([], [tuple(terms) for terms in cast("list[list[str]]", value["terms"])])
     found.names = [""] * len(found.terms)
-    documents = documents_of(run)
+    clusters, documents = short_id(value), documents_of(run)
     while batch := list(islice(documents, _BATCH)):
         texts = [document.text[:READ] for _, document in batch]
-        near = await _assigned(run, map_of, short_id(value), texts)
+        near = await _assigned(run, map_of, clusters, texts)
         for (number, _), (topic, distance) in zip(batch, near, strict=True):
             _put(found, number, topic, math.nan if distance is None else distance)
     return found
