@@ -196,7 +196,8 @@ class Monitor:
             groups: what it belongs to beside `all`, as `style=story` or `variant=story/2`.
         """
         phrases = self._phrases(text)
-        new = [alarm for group in self._of(groups) for alarm in self._count(group, phrases)]
+        alone = compressed_bytes(phrases.sample) if "redundant" in self._rules else 0
+        new = [alarm for group in self._of(groups) for alarm in self._count(group, phrases, alone)]
         self.alarms += new
         return new
 
@@ -280,7 +281,8 @@ class Monitor:
             needed += math.log(2)
         return _Rule(test, needed)
 
-    def _count(self, group: _Group, phrases: Phrases) -> list[Alarm]:
+    def _count(self, group: _Group, phrases: Phrases, alone: int) -> list[Alarm]:
+        """Count a text in a group; `alone` is the compressed size of its sample by itself."""
         group.texts += 1
         group.words += phrases.words
         found: list[Alarm | None] = []
@@ -289,7 +291,7 @@ class Monitor:
             found.append(self._look(group, kind, phrase, hits.least))
         found.append(self._single(group, "refusal", phrases.is_refusal))
         if "redundant" in self._rules:
-            found.append(self._single(group, "redundant", _is_redundant(group, phrases)))
+            found.append(self._single(group, "redundant", _is_redundant(group, phrases, alone)))
         if "length" in self._rules:
             found += self._length(group, phrases.words)
         return [alarm for alarm in found if alarm is not None]
@@ -391,10 +393,10 @@ def _refuse(groups: Iterable[_Group], phrases: Phrases) -> None:
                 group.refused_phrases[key] = group.refused_phrases.get(key, 0) + 1
 
 
-def _is_redundant(group: _Group, phrases: Phrases) -> bool:
+def _is_redundant(group: _Group, phrases: Phrases, alone: int) -> bool:
     """Whether the texts before say most of a text already; it joins them."""
     packed = compressed_bytes(phrases.sample, group.before)
-    is_redundant = bool(group.before) and 2 * packed < phrases.alone_bytes
+    is_redundant = bool(group.before) and 2 * packed < alone
     group.raw_bytes += len(phrases.sample)
     group.packed_bytes += packed
     group.before = (group.before + phrases.sample)[-_WINDOW_BYTES:]

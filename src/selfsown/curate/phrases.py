@@ -44,8 +44,6 @@ class Phrases:
     is_refusal: bool
     sample: bytes
     """Its beginning, to be compressed after others."""
-    alone_bytes: int
-    """The compressed size of `sample` by itself."""
 
 
 def phrases_of(text: str, cliches: Cliches) -> Phrases:
@@ -64,7 +62,6 @@ def phrases_of(text: str, cliches: Cliches) -> Phrases:
         words=len(words) + max(0, len(text) - LOOKED_AT) // 6,
         is_refusal=is_refusal(text[:_REFUSAL_CHARACTERS]),
         sample=sample,
-        alone_bytes=compressed_bytes(sample),
     )
 
 
