@@ -38,13 +38,48 @@ def _checked(item: Document, texts: _Seen, ids: _Seen) -> Document | Unread:
     return item
 
 
-class _Seen:
-    """Texts by their hashes in an open table, each with the name of who had it first."""
+class Hashes:
+    """Texts that were seen, by their hashes in an open table: 24 to 48 bytes each."""
 
     def __init__(self) -> None:
+        """Nothing was seen."""
         self._slots = array("Q", bytes(16 * _FIRST_SLOTS))
-        """Hash and place by turns; the hash 0 marks a free slot."""
+        """Hash and number by turns; the hash 0 marks a free slot."""
         self._count = 0
+
+    def first(self, text: str, number: int = 0) -> int | None:
+        """The number that came with an equal text before; None if this is the first.
+
+        Args:
+            text: is remembered if it is the first.
+            number: comes with it, from 0 to 2^64 - 1.
+        """
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        key = int.from_bytes(digest) or 1
+        slot = _slot(self._slots, key)
+        if self._slots[slot]:
+            return self._slots[slot + 1]
+        self._slots[slot], self._slots[slot + 1] = key, number
+        self._count += 1
+        if 3 * self._count > len(self._slots):  # two thirds of len / 2 slots are taken
+            self._grow()
+        return None
+
+    def _grow(self) -> None:
+        larger = array("Q", bytes(16 * len(self._slots)))
+        for at in range(0, len(self._slots), 2):
+            if self._slots[at]:
+                slot = _slot(larger, self._slots[at])
+                larger[slot : slot + 2] = self._slots[at : at + 2]
+        self._slots = larger
+
+
+class _Seen:
+    """Texts, each with the name of who had it first."""
+
+    def __init__(self) -> None:
+        self._places = Hashes()
+        """With the place of the first one's name."""
         self._names = tempfile.TemporaryFile()  # noqa: SIM115 closed by `__exit__`
 
     def __enter__(self) -> _Seen:
@@ -55,33 +90,13 @@ class _Seen:
 
     def first(self, text: str, name: str) -> str:
         """The name of the first with this text; empty if this is the first, which is kept."""
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        key = int.from_bytes(digest) or 1
-        slot = _slot(self._slots, key)
-        if self._slots[slot]:
-            return self._name(self._slots[slot + 1])
-        self._slots[slot], self._slots[slot + 1] = key, self._keep(name)
-        self._count += 1
-        if 3 * self._count > len(self._slots):  # two thirds of len / 2 slots are taken
-            self._grow()
-        return ""
-
-    def _keep(self, name: str) -> int:
-        place = self._names.seek(0, 2)
-        self._names.write(json.dumps(name[:_LONGEST_NAME]).encode() + b"\n")
-        return place
-
-    def _name(self, place: int) -> str:
+        end = self._names.seek(0, 2)
+        place = self._places.first(text, end)
+        if place is None:
+            self._names.write(json.dumps(name[:_LONGEST_NAME]).encode() + b"\n")
+            return ""
         self._names.seek(place)
         return str(json.loads(self._names.readline()))
-
-    def _grow(self) -> None:
-        larger = array("Q", bytes(16 * len(self._slots)))
-        for at in range(0, len(self._slots), 2):
-            if self._slots[at]:
-                slot = _slot(larger, self._slots[at])
-                larger[slot : slot + 2] = self._slots[at : at + 2]
-        self._slots = larger
 
 
 def _slot(slots: array[int], key: int) -> int:

@@ -34,6 +34,7 @@ def flags(text: str) -> set[str]:
         ("It gets thinner [Image: a wall].", {"image"}),
         ("It is explained at https://dams.example/wall today.", {"reference"}),
         ("As was shown by Karlsen et al. before, walls bend.", {"reference"}),
+        ("Walls bend under load (Karlsen, and McAdam & Ode 1999b).", {"reference"}),
         ("Walls bend under load [3].", {"reference", "new_number"}),
         ("It lost 12 + 5 = 17 litres.", {"new_number"}),
         ("It lost 12 + 5 = 18 litres.", {"new_number", "wrong_arithmetic"}),

@@ -83,7 +83,7 @@ def test_later_prompts_forbid_what_was_used_too_often_and_it_goes_away(tmp_path:
 
 
 def test_a_wording_that_leads_to_alarms_is_drawn_less() -> None:
-    watch = Watch(Monitoring())
+    watch = Watch(Monitoring(), 2)
     for number in range(120):
         watch.add(f"{PHRASE} {text_of(str(number))}", prompt(number=1))
         watch.add(text_of(f"other {number}"), prompt(number=2))
@@ -92,8 +92,24 @@ def test_a_wording_that_leads_to_alarms_is_drawn_less() -> None:
 
 
 def test_whoever_only_wants_notes_gets_no_action() -> None:
-    watch = Watch(Monitoring(act="note"))
+    watch = Watch(Monitoring(act="note"), 2)
     for number in range(120):
         assert watch.add(f"{PHRASE} {text_of(str(number))}", prompt()) is None
     assert watch.note()["passed"] is False
     assert watch.weigh("blog_post/0") == 1.0 and not watch.forbidden("blog_post")
+
+
+def test_wordings_of_a_style_with_very_many_are_all_told_apart(tmp_path: Path) -> None:
+    style = {
+        "version": "1",
+        "variants": [f"Write a text of kind {number}." for number in range(70)],
+    }
+
+    def alike(request: Request, seed: int) -> str:
+        return f"{PHRASE} {told(request, seed)}"
+
+    options = {"own_styles": {"own": style}, "styles": ["own"], "monitors": {"act": "note"}}
+    result, _ = grow(tmp_path / "run", documents(160), alike, **options)
+    alarms = result.manifest["data"]["notes"]["monitors"]["alarms"]
+    groups = {one["group"] for one in alarms}
+    assert "style=own" in groups and "(others)" not in groups

@@ -34,14 +34,15 @@ _TITLE: Final = re.compile(
     re.IGNORECASE,
 )
 _IMAGE: Final = re.compile(
-    r"!\[[^\]\n]*\]\([^)\n]*\)|<img\b|\[(?:image|figure|illustration|photo|picture)\b[^\]\n]*\]"
+    r"!\[[^\]\n]{0,999}\]\([^)\n]{0,999}\)|<img\b"
+    r"|\[(?:image|figure|illustration|photo|picture)\b[^\]\n]{0,999}\]"
     r"|\b(?:see|in|as)\ (?:the\ )?fig(?:ure|\.)\ ?\d",
     re.IGNORECASE | re.VERBOSE,
 )
 _REFERENCE: Final = re.compile(
     r"https?://[^\s)>\]]+|\bwww\.[^\s)>\]]+|\bdoi:\s?\S+|\b10\.\d{4,9}/\S+"
-    r"|\b[A-Z][\w'-]+\ et\ al\b"
-    r"|\((?:[A-Z][\w'-]+(?:,?\ (?:and|&)\ )?){1,3},?\ (?:19|20)\d\d[a-z]?\)"
+    r"|\b[A-Z][\w'-]{1,99}\ et\ al\b"
+    r"|\([A-Z][\w'-]+(?:,?\ (?:and|&)\ [A-Z][\w'-]+){0,2},?\ (?:19|20)\d\d[a-z]?\)"
     r"|\[\d{1,3}(?:,\ ?\d{1,3})*\](?!\()",
 )
 

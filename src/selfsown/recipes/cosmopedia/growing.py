@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 from selfsown.core.errors import GateClosed
 from selfsown.curate.steps import first_drop
 from selfsown.curate.verdict import Verdict, drop, keep
+from selfsown.documents.repeats import Hashes
 from selfsown.recipes.cosmopedia.audit import Audits
 from selfsown.recipes.cosmopedia.cells import Cells
 from selfsown.recipes.cosmopedia.options import Options, made
 from selfsown.recipes.cosmopedia.prompts import Prompts
-from selfsown.recipes.cosmopedia.records import Hashes, record_of
+from selfsown.recipes.cosmopedia.records import record_of
 from selfsown.recipes.cosmopedia.seeds import Seed, Seeds
 from selfsown.recipes.cosmopedia.watch import Watch
 from selfsown.recipes.cosmopedia.writing import Task, Written
@@ -58,9 +59,12 @@ class Growing:
         self._seeds = Seeds(run, options)
         self._waiting: Seed | None = None
         """A document that is good, until there is room for its topic."""
-        self._cells = Cells(options.cells(), options.quota, lambda topic: run.rng(f"topic {topic}"))
-        self._watch = Watch(options.monitors)
-        self._prompts = Prompts(options.registry(), options.topic_share, self._watch)
+        registry, cells = options.registry(), options.cells()
+        self._cells = Cells(cells, options.quota, lambda topic: run.rng(f"topic {topic}"))
+        styles = [registry.styles[name] for name in {cell.style for cell in cells}]
+        groups = sum(1 + len(style.variants) for style in styles)
+        self._watch = Watch(options.monitors, groups)
+        self._prompts = Prompts(registry, options.topic_share, self._watch)
         self._filters = [*options.benchmark_filters(), *made(options.filters)]
         self._written = Hashes()
         self._audits = Audits()
@@ -166,4 +170,5 @@ class Growing:
         return True
 
     def _against_others(self, text: str) -> Verdict:
-        return first_drop(self._filters, text) if self._written.add(text) else drop("duplicate")
+        is_new = self._written.first(text) is None
+        return first_drop(self._filters, text) if is_new else drop("duplicate")

@@ -42,9 +42,9 @@ class Monitoring(BaseModel):
     alpha: float = Field(0.01, description="Probability of any false alarm in a whole run.")
     capacity: int = Field(256, ge=1, description="Phrases of a kind and group that are counted.")
 
-    def gates(self) -> Gates:
-        """The gates; compression is not among them, since builds of zlib differ."""
-        return Gates(**self.model_dump(exclude={"act"}), redundant=None)
+    def gates(self, groups: int) -> Gates:
+        """The gates for so many groups; compression is not one, since builds of zlib differ."""
+        return Gates(**self.model_dump(exclude={"act"}), redundant=None, max_groups=groups)
 
 
 class Audit(BaseModel):
@@ -163,7 +163,7 @@ class Options(BaseModel):
         """Refuse what is not registered, before anything is asked."""
         self.cells()
         self.topic_rules()
-        self.monitors.gates()
+        self.monitors.gates(1)
         self.audit.judging()
         if REASON in self.filters or REASON in self.seed_filters:
             raise ConfigError(

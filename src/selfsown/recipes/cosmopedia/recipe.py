@@ -18,8 +18,8 @@ depends on what was handed over; so the recipe says how many are in work, and no
 endpoint does: 64 at first, and from then on a quarter of those that are done, up to 1,024, so that
 small runs learn from their own texts and large ones fill an endpoint; or `ahead`.
 
-Memory: documents in work, a hash in a set for each extract and each text (some 200 bytes a
-document), counts of phrases; and all kept texts where `filters` names `near_duplicate`.
+Memory: documents in work, hashes of each document, its extract and each text (24 to 48 bytes each),
+counts of phrases; and all kept texts where `filters` names `near_duplicate`.
 """
 
 from __future__ import annotations

@@ -70,22 +70,5 @@ def opening_hash(text: str) -> str:
     return _digest(opening(text, _OPENING_WORDS)).hex()
 
 
-class Hashes:
-    """Texts that were seen, as hashes of 8 bytes: some 100 bytes each, as Python keeps them.
-
-    Of a million different texts two have the same hash with a chance of 3e-8.
-    """
-
-    def __init__(self) -> None:
-        """Nothing was seen."""
-        self._seen: set[int] = set()
-
-    def add(self, text: str) -> bool:
-        """Remember a text; whether it is new."""
-        number, before = int.from_bytes(_digest(text)), len(self._seen)
-        self._seen.add(number)
-        return len(self._seen) > before
-
-
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from selfsown.curate.steps import first_drop
 from selfsown.curate.verdict import Verdict, drop, keep
 from selfsown.documents.document import Document, Unread, document_rows
-from selfsown.documents.repeats import without_repeats
+from selfsown.documents.repeats import Hashes
 from selfsown.recipes.cosmopedia.options import Options, made
 from selfsown.recipes.cosmopedia.prompts import extract_of
-from selfsown.recipes.cosmopedia.records import Hashes, extract_hash
+from selfsown.recipes.cosmopedia.records import extract_hash
 
 if TYPE_CHECKING:
     from selfsown.core.request import JSON
@@ -47,8 +47,7 @@ class Seeds:
     def __init__(self, run: Run, options: Options) -> None:
         """Begin with the first row."""
         self._options = options
-        documents = without_repeats(document_rows(run.rows()))
-        self._rows: Iterator[tuple[int, Document | Unread]] = enumerate(documents)
+        self._rows: Iterator[tuple[int, Document | Unread]] = enumerate(document_rows(run.rows()))
         self._topics = options.topic_rules()
         self._filters = [*options.benchmark_filters(), *made(options.seed_filters)]
         self._extracts = Hashes()
@@ -76,7 +75,7 @@ class Seeds:
         quality = self._quality(document)
         if not quality.ok:
             return quality
-        if not self._extracts.add(extract):
+        if self._extracts.first(extract) is not None:
             return drop("repeated_extract")
         return first_drop(self._filters, extract)
 

@@ -21,10 +21,15 @@ _FORBIDDEN: Final = 8
 class Watch:
     """The monitor of a run, and what follows from its alarms."""
 
-    def __init__(self, options: Monitoring) -> None:
-        """Begin without texts."""
+    def __init__(self, options: Monitoring, groups: int) -> None:
+        """Begin without texts.
+
+        Args:
+            options: what is watched, and what follows.
+            groups: styles and wordings, all of which are told apart.
+        """
         self._act = options.act
-        self._monitor = Monitor(options.gates())
+        self._monitor = Monitor(options.gates(groups))
         self._forbidden: dict[str, list[str]] = {}
         self._steers = options.act in ("reweight", "reject")
 

@@ -17,7 +17,6 @@ from selfsown.curate.steps import InstructionFilter, first_drop
 from selfsown.documents.blocks import blocks
 from selfsown.documents.chunk import chunk
 from selfsown.documents.document import Document, Unread, document_rows
-from selfsown.documents.repeats import without_repeats
 from selfsown.recipes.rephrase.formal import formal
 from selfsown.recipes.rephrase.lineage import refuse_rephrase
 from selfsown.recipes.rephrase.options import Options
@@ -210,7 +209,7 @@ def originals(rows: Iterable[Mapping[str, JSON]]) -> Iterator[Document | Unread]
     Raises:
         InputError: a row is no document, or no original; names it.
     """
-    for number, document in enumerate(without_repeats(document_rows(rows))):
+    for number, document in enumerate(document_rows(rows)):
         if isinstance(document, Document):
             refuse_rephrase(document, _place(number, document))
         yield document
