@@ -184,6 +184,6 @@ async def execute(
     directory = Path(config.out)
     async with open_models(config, recipe, opened or {}) as models:
         with locked(directory):
-            inputs = prepare_inputs(config, recipe, directory, rows, seeds)
+            inputs = prepare_inputs(config, recipe, directory, rows, seeds, start.watch)
             session = Session(config, recipe, options, models, inputs, directory, start)
             return await session.run()

@@ -32,7 +32,7 @@ from selfsown.core.progress import RunSettings
 from selfsown.core.run import Run
 from selfsown.core.stages import check_conservation
 from selfsown.history import earlier_target, expect_reported, kept_units, spent_before
-from selfsown.preparation import Inputs, data_form, make_origin, with_true_depth
+from selfsown.preparation import Inputs, Watch, data_form, make_origin, with_true_depth
 from selfsown.recipes.base import Recipe
 from selfsown.results import RunResult
 
@@ -57,6 +57,8 @@ class Start:
     update: bool = False
     retry_failed: bool = False
     view: View | None = None
+    watch: Watch = iter
+    """Sees the documents while they are read from their files."""
     signals: bool = False
     """Stop cleanly on SIGINT and SIGTERM (main thread only)."""
     resume: str = ""

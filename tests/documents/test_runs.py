@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import signal
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from selfsown.cli.main import cli
+from selfsown.cli.reading import counted
 from selfsown.core.config import make_config
 from selfsown.core.errors import ConfigChanged, ConfigError
+from selfsown.core.request import JSON
 from selfsown.documents.document import Unread
 from selfsown.models.scripted import ScriptedModel
 from selfsown.offline import plan, replay
@@ -135,5 +140,34 @@ def test_check_says_what_is_read_and_what_is_not(tmp_path: Path, library: Path) 
     assert facts["unread_sources"]["unsupported"] == [gone.row()]
     text = CliRunner().invoke(cli, ["documents", "check", str(library), "--licence", "MIT"]).stdout
     assert "documents: 3" in text and "MIT" in text and "d.bin: `.bin` is no form" in text
+    assert "rows read" not in text
     none = CliRunner().invoke(cli, ["documents", "check", str(library / "d.bin")])
     assert none.exit_code == 1 and "no document can be read" in none.stderr
+    assert none.stdout.startswith("documents: 0\nnot read: 1 source\n")
+
+
+def test_reading_tells_now_and_then_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    times = itertools.count(0, 4)
+    assert list(counted("abcdefg", now=lambda: next(times))) == list("abcdefg")
+    assert capsys.readouterr().err.startswith("files and rows read: 3, 1")
+    list(counted("abcdefg", quiet=True, now=lambda: next(times)))
+    assert not capsys.readouterr().err
+
+
+def test_ctrl_c_while_documents_are_read_ends_the_run_at_once(
+    tmp_path: Path, library: Path
+) -> None:
+    seen: list[object] = []
+
+    def pressed(rows: Iterable[Mapping[str, JSON]]) -> Iterator[Mapping[str, JSON]]:
+        for row in rows:
+            seen.append(row)
+            signal.raise_signal(signal.SIGINT)
+            yield row
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        executed(form(tmp_path / "run", str(library)), watch=lambda rows: counted(pressed(rows)))
+    assert len(seen) == 1 and signal.getsignal(signal.SIGINT) == before
+    result, _ = executed(form(tmp_path / "run", str(library)))
+    assert len(result.accepted) == 3

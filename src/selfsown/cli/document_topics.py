@@ -48,6 +48,7 @@ def topics(paths: tuple[str, ...], seed: int, as_json: bool, **given: Any) -> No
     """
     import orjson
 
+    from selfsown.cli.reading import counted
     from selfsown.core.config import DocumentsConfig, validated
     from selfsown.preparation import read_options
     from selfsown.recipes.topics.recipe import RECIPE
@@ -61,7 +62,7 @@ def topics(paths: tuple[str, ...], seed: int, as_json: bool, **given: Any) -> No
 
         file = Path(folder) / "rows.jsonl"
         with file.open("wb") as lines:
-            for document in read_documents(config.paths, read_options(config)):
+            for document in counted(read_documents(config.paths, read_options(config))):
                 lines.write(orjson.dumps(document.row()) + b"\n")
         found = _look(file, options, seed)
     if as_json:

@@ -64,6 +64,7 @@ def check(
     """
     import orjson
 
+    from selfsown.cli.reading import counted
     from selfsown.core.config import DocumentsConfig, validated
     from selfsown.core.errors import CheckFailed
     from selfsown.documents.reading import read_documents
@@ -74,7 +75,7 @@ def check(
     form = {name: value for name, value in given.items() if value is not None}
     config = validated(DocumentsConfig, {**form, "paths": paths}, "arguments")
     survey = Survey(chunk_tokens, counter(tokenizer))
-    survey.add(read_documents(config.paths, read_options(config)))
+    survey.add(counted(read_documents(config.paths, read_options(config))))
     if as_json:
         click.echo(orjson.dumps(survey.form(), option=orjson.OPT_INDENT_2))
     else:
@@ -93,14 +94,15 @@ def _lines(survey: Survey, shown: int) -> list[str]:
     from selfsown.cli.summary import aligned
     from selfsown.report.words import count, plural
 
-    lines = [
-        f"documents: {count(survey.n_documents)}, {count(survey.n_tokens)} tokens;"
-        f" the longest has {count(survey.longest)}: {shown_text(survey.longest_source)}"
-    ]
-    lines.append(
-        f"chunks of at most {count(survey.limit)} tokens: {count(survey.chunks.total())}"
-        f" ({', '.join(f'{kind} {count(n)}' for kind, n in survey.chunks.most_common())})"
-    )
+    lines = [f"documents: {count(survey.n_documents)}"]
+    if survey.n_documents:
+        kinds = ", ".join(f"{kind} {count(n)}" for kind, n in survey.chunks.most_common())
+        lines = [
+            f"{lines[0]}, {count(survey.n_tokens)} tokens;"
+            f" the longest has {count(survey.longest)}: {shown_text(survey.longest_source)}",
+            f"chunks of at most {count(survey.limit)} tokens: {count(survey.chunks.total())}"
+            f" ({kinds})",
+        ]
     for title, counted in (
         ("form", survey.formats),
         ("licence", survey.licences),

@@ -40,11 +40,18 @@ def plan(retry_failed: bool, as_json: bool, **given: Any) -> None:
 
 def planned(asked: Asked, *, retry_failed: bool = False) -> Plan:
     """The plan of what was asked for."""
+    from selfsown.cli.reading import counted
     from selfsown.offline import plan as make_plan
     from selfsown.runner import run_loop
 
     found: Plan = run_loop(
-        make_plan(asked.config, retry_failed=retry_failed, rows=asked.rows, seeds=asked.seeds)
+        make_plan(
+            asked.config,
+            retry_failed=retry_failed,
+            rows=asked.rows,
+            seeds=asked.seeds,
+            watch=counted,
+        )
     )
     return found
 

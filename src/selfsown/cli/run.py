@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def run(
       selfsown run complete --rows rows.jsonl --prompt 'Sum up: {{ text }}' --model URI -o runs/b
       selfsown run runs/a/config.yaml -n 200
     """  # noqa: D301 `\b` tells click not to wrap
+    from selfsown.cli.reading import counted
     from selfsown.runner import Start
 
     names = set(ShardArguments.__dataclass_fields__)
@@ -82,7 +84,14 @@ def run(
 
         view = LiveView(asked.recipe, asked.options)
     resume = resume_command(ctx)
-    start = Start(update=update, retry_failed=retry_failed, view=view, signals=True, resume=resume)
+    start = Start(
+        update=update,
+        retry_failed=retry_failed,
+        view=view,
+        watch=partial(counted, quiet=quiet),
+        signals=True,
+        resume=resume,
+    )
     ask = None if yes or not _is_interactive() else agrees
     return perform(asked, start, ask=ask, quiet=quiet, as_json=as_json)
 
@@ -162,6 +171,7 @@ async def launch(
                 opened=models,
                 rows=asked.rows,
                 seeds=asked.seeds,
+                watch=start.watch,
             )
             if found.new_calls and not ask(found, asked.config):
                 return None

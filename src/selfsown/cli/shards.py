@@ -135,6 +135,7 @@ def _place(store: str) -> str:
 
 def _rows(asked: Asked) -> Rows:
     """The input, read anew at each iteration."""
+    from selfsown.cli.reading import counted
     from selfsown.core.errors import ConfigError
     from selfsown.preparation import copied_documents, given_rows, no_input
     from selfsown.recipes.seeds import read_seeds
@@ -150,7 +151,8 @@ def _rows(asked: Asked) -> Rows:
         return kept
     if asked.recipe.inputs == "rows":
         if asked.config.documents is not None:
-            return copied_documents(asked.config, asked.recipe, Path(str(asked.config.out)))
+            directory = Path(str(asked.config.out))
+            return copied_documents(asked.config, asked.recipe, directory, counted)
         return given_rows(asked.config, asked.recipe)
     if asked.config.seeds is None:
         raise no_input(asked.recipe)

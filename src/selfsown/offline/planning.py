@@ -21,7 +21,7 @@ from selfsown.core.request import JSON
 from selfsown.core.run import Run
 from selfsown.core.stages import Stage
 from selfsown.offline.rebuilding import make_run, open_journal, run_recipe, scratch
-from selfsown.preparation import data_form, open_models, prepare_inputs, with_true_depth
+from selfsown.preparation import Watch, data_form, open_models, prepare_inputs, with_true_depth
 from selfsown.recipes.base import CallBound, Recipe, get_recipe
 
 
@@ -69,6 +69,7 @@ async def plan(
     opened: Mapping[str, Model] | None = None,
     rows: Iterable[Mapping[str, JSON]] | None = None,
     seeds: Iterable[Mapping[str, JSON]] | None = None,
+    watch: Watch = iter,
 ) -> Plan:
     """Say what a run of this config would ask. Nothing is sent and no directory is written."""
     recipe = recipe or get_recipe(config.recipe)
@@ -77,7 +78,7 @@ async def plan(
     async with open_models(config, recipe, opened or {}) as models:
         config = with_true_depth(config, models)
         with scratch() as place:
-            inputs = prepare_inputs(config, recipe, place, rows, seeds)
+            inputs = prepare_inputs(config, recipe, place, rows, seeds, watch)
             if recipe.check is not None:
                 recipe.check(options, models.keys(), inputs.rows())
             inputs.adopt()
