@@ -161,7 +161,7 @@ def test_an_instruction_with_an_input_may_speak_of_it() -> None:
     [
         lambda blanks: is_self_contained(f"What stands in the{blanks}x?", has_input=False),
         lambda blanks: fenced(f"<{blanks}x"),
-        lambda blanks: items_in(Completion(f"```{blanks[:3000]}x"), "question"),
+        lambda blanks: items_in(Completion(f"```a{blanks[:3000]}x"), "question"),
     ],
 )
 def test_long_runs_of_white_space_cost_no_time(read: Callable[[str], object]) -> None:
