@@ -115,6 +115,7 @@ def test_alarms_of_the_monitors_are_shown(tmp_path: Path) -> None:
     assert "once &lt;i&gt;upon" in page and "Steam &lt;b&gt;engines" in page
     assert "once <i>upon" not in page and "Steam <b>" not in page
     assert "By topic, style, audience" in page
+    assert "Length of text" in page
 
 
 def test_runs_without_such_fields_are_not_read_for_it(

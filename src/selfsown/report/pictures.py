@@ -24,7 +24,7 @@ WIDE, NARROW = 1000.0, 360.0
 LEAST_MOMENTS: Final = 4
 """Bins of time below which a curve would say nothing."""
 _SERIES: Final = {
-    **{"instruction": 0, "input": 4, "output": 2, "completion": 2},
+    **{"instruction": 0, "input": 4, "output": 2, "completion": 2, "text": 2},
     **{"prompt": 0, "chosen": 2, "rejected": 1},
 }
 

@@ -35,7 +35,7 @@ TOP_NOUNS: Final = 4
 EIGHTHS: Final = 8
 LOOKED_AT: Final = 20_000
 """Characters of an instruction that openings, verbs and likeness look at."""
-_FIELDS: Final = ("prompt", "input", "output", "completion", "chosen", "rejected")
+_FIELDS: Final = ("prompt", "input", "output", "completion", "text", "chosen", "rejected")
 """Whose lengths are shown, beside instructions."""
 NO_INSTRUCTIONS: Final = "the records of this recipe have no field `instruction`"
 
