@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.recipes.rephrase.rivers import document, rephrasing
 
 from selfsown.cli.guard import guard
 from selfsown.cli.mad import mad
@@ -124,6 +125,18 @@ def test_the_model_s_own_words_are_measured_not_its_input(tmp_path: Path) -> Non
     assert found.fields == ("completion", "text")
     named = guard_directory(run, human, settings=SETTINGS, reading=Reading("text"))
     assert named.fields == ("text", "text")
+
+
+def test_texts_made_of_documents_are_measured_and_not_the_documents(tmp_path: Path) -> None:
+    given = [document(number, sentences=3) for number in range(30)]
+    given += [{"id": "tiny", "text": "Too short."}, {"id": "again", "text": given[0]["text"]}]
+    run = rephrasing(tmp_path / "run", given, styles=["easy"]).directory
+    human = [{"text": row["instruction"]} for row in rows(200, 0)]
+    found = guard_directory(run, human, settings=Settings(m=500, replicates=4))
+    assert found.fields == ("text", "text")
+    accepted = len(read(run / "accepted.jsonl"))
+    rejected = count(run, "rejected.jsonl", "rephrases")
+    assert found.metrics["raw"].m == accepted + rejected >= 30, "no chunk, which people wrote"
 
 
 def test_equal_answers_to_different_rows_all_count(tmp_path: Path) -> None:

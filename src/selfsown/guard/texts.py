@@ -17,6 +17,7 @@ from selfsown.core.errors import InputError
 from selfsown.core.inputs import read_rows
 from selfsown.core.request import JSON
 from selfsown.core.rundir import INPUTS
+from selfsown.export.example import is_text
 from selfsown.export.run_files import RunFiles, mapping, open_run, read_jsonl, string
 from selfsown.guard.sample import TextRow
 
@@ -138,8 +139,11 @@ def _written(run_dir: Path, wanted: str | None) -> list[Row]:
     given: set[str] = set()
     for row in islice(read_jsonl(run_dir / INPUTS / "rows.jsonl"), LOOKED_AT):
         given |= row.keys() - {wanted}
+    accepted = list(islice(run.rows("accepted"), LOOKED_AT))
+    if any(map(is_text, accepted)):
+        given.discard("text")  # the model's own, also where documents have one
     records = [
-        *islice(run.rows("accepted"), LOOKED_AT),
+        *accepted,
         *(mapping(row.get("record")) for row in islice(run.rows("provenance"), LOOKED_AT)),
         *(mapping(row.get("record")) for row in islice(run.rows("rejected"), LOOKED_AT)),
     ]
@@ -167,15 +171,21 @@ def _no_text(source: str, field: str | None) -> InputError:
 def _candidates(run: RunFiles, field: str) -> tuple[list[Row], list[Row]]:
     """Kept and rejected payloads of the earliest stage whose records have the field.
 
-    None are kept where that stage is the one whose kept records are the data.
+    None are kept where that stage is the one whose kept records are the data. Stages in which a
+    model wrote nothing, such as those of documents and their chunks, are passed over.
     """
     kept: dict[str, list[Row]] = {}
     rejected: dict[str, list[Row]] = {}
+    written: set[str] = set()
     for rows, stages in ((run.rows("provenance"), kept), (run.rows("rejected"), rejected)):
         for row in rows:
-            record = mapping(row.get("record"))
-            if isinstance(record.get(field), str):
-                stages.setdefault(string(row.get("stage")), []).append(record)
+            stage, record = string(row.get("stage")), mapping(row.get("record"))
+            if stages is kept:
+                if row.get("origin") == "human":
+                    continue
+                written.add(stage)
+            if stage in written and isinstance(record.get(field), str):
+                stages.setdefault(stage, []).append(record)
     order = [string(mapping(stage).get("stage")) for stage in _stages(run)]
     first = next((stage for stage in order if stage in kept or stage in rejected), "")
     return kept.get(first, []), rejected.get(first, [])
