@@ -34,6 +34,13 @@ def test_a_mixture_is_written_and_its_shares_are_shown(
     assert json.loads(replaced.stdout)["train"]["files"] == ["train.jsonl"]
 
 
+def test_shares_that_whole_texts_miss_are_told(selfsown: Program, sources: list[str]) -> None:
+    done = selfsown("mix", *sources, "--tokens", "100", "-o", "few")
+    assert done.code == 0 and "since texts come whole" in done.stderr
+    done = selfsown("mix", *sources, "--tokens", "9000", "-o", "many")
+    assert "since texts come whole" not in done.stderr
+
+
 def test_a_shortfall_is_told_and_exits_with_one(selfsown: Program, sources: list[str]) -> None:
     done = selfsown("mix", *sources, "--tokens", "90000", "--epochs", "web=1.5", "-o", "out")
     assert done.code == 1 and "shortfall: " in done.stderr

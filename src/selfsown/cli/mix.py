@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from selfsown.mixing.writing import FileFormat
 
 _POSITIVE: Final = click.IntRange(min=1)
+_NEAR: Final = 0.01
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
 
@@ -106,6 +107,12 @@ def _print(result: MixResult, *, as_json: bool) -> None:
         if (result.out / name).exists():
             click.echo(f"{about} are listed in `{result.out / name}`", err=True)
     click.echo(f"people wrote {result.human_share:.1%} of the tokens", err=True)
+    if (off := _farthest(result)) > _NEAR:
+        click.echo(
+            f"shares are up to {100 * off:.1f} points off, since texts come whole: more --tokens,"
+            " or more and shorter texts, bring them closer",
+            err=True,
+        )
     if result.plan.shortfall:
         click.echo(
             f"shortfall: {result.plan.shortfall:,} of {result.plan.wanted:,} tokens:"
@@ -115,6 +122,12 @@ def _print(result: MixResult, *, as_json: bool) -> None:
     if not as_json:
         for path in (*result.train, *result.validation):
             click.echo(path)
+
+
+def _farthest(result: MixResult) -> float:
+    """How far a source's share is from the one that was wanted, at most; in [0, 1]."""
+    told: Any = result.record["sources"]
+    return max(abs(float(one["mixed"]["share"] - one["share_wanted"])) for one in told)
 
 
 def _table(result: MixResult) -> Sequence[Sequence[str]]:
