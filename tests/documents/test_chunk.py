@@ -6,6 +6,7 @@ wrap.md 8.1.
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -153,3 +154,15 @@ def test_what_is_set_in_is_code_only_if_it_does_not_read_like_prose() -> None:
         ("heading", "====="), ("prose", "A"), ("code", "x"), ("prose", "After"), ("prose", "Use"),
         ("code", "x"), ("prose", ".."), ("code", "y"), ("prose", "It"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("# a\n" * 9_000 + "b\n\n" * 9_000, 20), ("a\n" * 20_000, 50)]
+)
+def test_a_text_of_many_short_lines_takes_little_memory(text: str, most: int) -> None:
+    tracemalloc.start()
+    found = chunk(text)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(one.end - one.start for one in found) == len(text)
+    assert used < most * len(text)

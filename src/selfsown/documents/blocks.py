@@ -10,6 +10,7 @@ prose. Each line is looked at a few times at most, so the time is linear in the 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -30,6 +31,8 @@ _RULE: Final = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-*:?\s*)+$")
 _LONGEST_RULE: Final = 1000
 """Characters of a line that may still be the rule below a table's header."""
 _LONGEST_TITLE: Final = 200
+_BREAK: Final = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""What `str.splitlines` ends a line at."""
 _UNDERLINES: Final = frozenset("=-~^\"*+#'")
 
 
@@ -60,10 +63,29 @@ class _Line:
         return len(self.text[: len(self.text) - len(bare)].expandtabs(4))
 
 
-def blocks(text: str) -> list[Block]:
+class _Lines:
+    """The lines of a text by number; each is made when it is looked at, since all weigh too much.
+
+    A hostile text has 50 million of them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends = array("Q", (match.end() for match in _BREAK.finditer(text)))
+        if len(text) > (self._ends[-1] if self._ends else 0):
+            self._ends.append(len(text))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, number: int) -> _Line:
+        start, end = self._ends[number - 1] if number else 0, self._ends[number]
+        return _Line(start, end, self._text[start:end].rstrip())
+
+
+def blocks(text: str) -> Iterator[Block]:
     """The blocks of a text in order; none for an empty one."""
-    lines = list(_lines(text))
-    found: list[Block] = []
+    lines = _Lines(text)
     at = start = 0
     while at < len(lines) and lines[at].is_blank:
         at += 1
@@ -72,11 +94,10 @@ def blocks(text: str) -> list[Block]:
         while at < len(lines) and lines[at].is_blank:
             at += 1
         end = lines[at].start if at < len(lines) else len(text)
-        found.append(Block(start, end, kind))
+        yield Block(start, end, kind)
         start = end
-    if not found and text:
-        found.append(Block(0, len(text), "prose"))
-    return found
+    if not start and text:
+        yield Block(0, len(text), "prose")
 
 
 def items(text: str) -> list[int]:
@@ -92,13 +113,11 @@ def line_starts(text: str) -> list[int]:
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    at = 0
-    for line in text.splitlines(keepends=True):
-        yield _Line(at, at + len(line), line.rstrip())
-        at += len(line)
+    lines = _Lines(text)
+    return map(lines.__getitem__, range(len(lines)))
 
 
-def _next(lines: list[_Line], at: int) -> tuple[Kind, int]:
+def _next(lines: _Lines, at: int) -> tuple[Kind, int]:
     """The kind of the block that begins at a line that is not blank, and the line behind it."""
     line = lines[at].text
     if fence := _FENCE.match(line):
@@ -122,7 +141,7 @@ def _next(lines: list[_Line], at: int) -> tuple[Kind, int]:
     return "prose", _behind_prose(lines, at)
 
 
-def _behind_fence(lines: list[_Line], at: int, mark: str) -> int:
+def _behind_fence(lines: _Lines, at: int, mark: str) -> int:
     """Behind the closing fence; without one, the rest of the text is code."""
     for number in range(at + 1, len(lines)):
         bare = lines[number].text.strip()
@@ -131,7 +150,7 @@ def _behind_fence(lines: list[_Line], at: int, mark: str) -> int:
     return len(lines)
 
 
-def _is_announced(lines: list[_Line], at: int) -> bool:
+def _is_announced(lines: _Lines, at: int) -> bool:
     """Whether the line before the blank ones says that code follows, as in reStructuredText."""
     before = at - 1
     while before >= 0 and lines[before].is_blank:
@@ -141,9 +160,10 @@ def _is_announced(lines: list[_Line], at: int) -> bool:
     return lines[before].text.endswith("::") or _LITERAL.match(lines[before].text) is not None
 
 
-def _reads_like_prose(lines: list[_Line], at: int) -> bool:
+def _reads_like_prose(lines: _Lines, at: int) -> bool:
     """Whether a paragraph that is set in holds sentences: a whole text may be, or a quotation."""
-    text = "\n".join(line.text for line in lines[at : _behind_paragraph(lines, at)])
+    behind = _behind_paragraph(lines, at)
+    text = "\n".join(line.text for line in map(lines.__getitem__, range(at, behind)))
     words = text.split()
     if len(words) < 12 or words[0] in (">>>", "$", "#"):
         return False
@@ -155,13 +175,13 @@ def _reads_like_prose(lines: list[_Line], at: int) -> bool:
     )
 
 
-def _behind_paragraph(lines: list[_Line], at: int) -> int:
+def _behind_paragraph(lines: _Lines, at: int) -> int:
     while at < len(lines) and not lines[at].is_blank:
         at += 1
     return at
 
 
-def _behind_indented(lines: list[_Line], at: int, least: int) -> int:
+def _behind_indented(lines: _Lines, at: int, least: int) -> int:
     """Behind the last line that is set in so far; blank lines may stand between, prose not."""
     behind = number = at + 1
     while number < len(lines):
@@ -175,7 +195,7 @@ def _behind_indented(lines: list[_Line], at: int, least: int) -> int:
     return behind
 
 
-def _is_table(lines: list[_Line], at: int) -> bool:
+def _is_table(lines: _Lines, at: int) -> bool:
     """A line with bars above a rule or another such line, or the upper edge of a drawn table."""
     line, below = lines[at].text, lines[at + 1].text if at + 1 < len(lines) else ""
     bare = line.lstrip()
@@ -186,13 +206,13 @@ def _is_table(lines: list[_Line], at: int) -> bool:
     return "|" in line and len(below) <= _LONGEST_RULE and _RULE.match(below) is not None
 
 
-def _behind_table(lines: list[_Line], at: int) -> int:
+def _behind_table(lines: _Lines, at: int) -> int:
     while at < len(lines) and ("|" in lines[at].text or lines[at].text.lstrip().startswith("+")):
         at += 1
     return at
 
 
-def _behind_list(lines: list[_Line], at: int) -> int:
+def _behind_list(lines: _Lines, at: int) -> int:
     """Behind the last item: items and lines set in go on over blank lines, others do not."""
     behind, after_blank = at + 1, False
     for number in range(at + 1, len(lines)):
@@ -209,7 +229,7 @@ def _behind_list(lines: list[_Line], at: int) -> int:
     return behind
 
 
-def _behind_prose(lines: list[_Line], at: int) -> int:
+def _behind_prose(lines: _Lines, at: int) -> int:
     """Behind the last line of a paragraph: up to a blank line or the start of something else."""
     at += 1
     while at < len(lines) and not lines[at].is_blank:
@@ -219,13 +239,13 @@ def _behind_prose(lines: list[_Line], at: int) -> int:
     return at
 
 
-def _starts_other(lines: list[_Line], at: int) -> bool:
+def _starts_other(lines: _Lines, at: int) -> bool:
     """Whether a line within a paragraph begins a heading, a fence or a table."""
     line = lines[at].text
     return bool(_FENCE.match(line) or _HEADING.match(line)) or _is_table(lines, at)
 
 
-def _is_underlined(lines: list[_Line], at: int) -> bool:
+def _is_underlined(lines: _Lines, at: int) -> bool:
     """A title with a line of one repeated sign below it, about as long as itself."""
     title = lines[at].text.strip()
     below = lines[at + 1].text if at + 1 < len(lines) else ""
