@@ -43,6 +43,34 @@ def test_the_first_reason_is_the_fault(text: str, reason: Reason | None) -> None
     assert Faithfulness().check(SOURCE, text).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("The modes are `auto` and `never`. It waits.", "It waits; modes: `auto`, `never`."),
+        ("Pass --no-wait and it ends at once.", "With --no-wait the end is at once."),
+        ("Such a column is NOT NULL and has a key.", "A key and NOT NULL belong to the column."),
+        ("If it is not specified, port 5 is used.", "Port 5 is used if it is not stated."),
+        ("Only he did not know the way home.", "The way home was not known to him only."),
+    ],
+)
+def test_a_negation_that_stands_in_the_source_is_no_alarm(source: str, text: str) -> None:
+    reasons = {finding.reason for finding in Faithfulness().check(source, text).all}
+    assert "negation" not in reasons
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("Only he did not know the way home. It rained.", "Only he did know the way home."),
+        ("Gold does not rust. Iron does not float.", "Iron does not float. Gold rusts."),
+        ("Bats fly at night. They are blind.", "Bats are flying by night. They are not blind."),
+    ],
+)
+def test_a_negation_that_one_side_has_alone_is_an_alarm(source: str, text: str) -> None:
+    reasons = {finding.reason for finding in Faithfulness().check(source, text).all}
+    assert "negation" in reasons
+
+
 def test_a_similarity_below_the_floor_is_a_reason_and_none_is_asked_for_without_one() -> None:
     gate = Faithfulness(least_similarity=0.8)
     assert gate.check(SOURCE, HONEST, similarity=0.7).reason == "unlike"

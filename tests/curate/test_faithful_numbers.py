@@ -52,6 +52,9 @@ def new(source: str, text: str) -> list[str]:
         ("iron and copper", "two metals: iron and copper"),
         ("hot and cold", "1. hot\n2. cold"),
         ("from computer to computer", "from one computer to another"),
+        ("### 6.6.4. Moving tables\n\n1. Lock", "Section 6.6.4 is on moving tables; 1 is to lock"),
+        ("April\nJanuary Jan Sunday", "What is said about April, January and Sunday?"),
+        ("| 9 | 109 |\n| 3 | 103 |", "9 109, 3 103"),
     ],
 )
 def test_the_same_number_in_another_form_is_borne_out(source: str, text: str) -> None:

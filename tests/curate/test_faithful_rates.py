@@ -1,7 +1,8 @@
 """Claim: planted faults are caught at the printed rates, and honest rephrases pass.
 
-The rephrases are ours: 228 of 187 passages on which the gate was tuned, and 34 of 30 passages that
-were written after the tuning and read once. Printed by
+The rephrases are ours: 228 of 187 passages on which the gate was tuned, 34 of 30 passages that were
+held out until the check of negations was written again, and 36 of 36 passages with negations in
+each that were written before it first ran on them (`negations`). Printed by
 
     python -m pytest -s tests/curate/test_faithful_rates.py
 """
@@ -17,11 +18,11 @@ from selfsown.curate.faithful import Faithfulness, Findings
 
 PROSE = Faithfulness(ratio=(0.5, 2.0))  # bounds of WRAP's checks, by style
 QUESTIONS = Faithfulness(ratio=(0.3, 3.0))
-MOST_FALSE_ALARMS = 0.05
+MOST_FALSE_ALARMS = 0.02
 LEAST_CAUGHT: Mapping[str, float] = {
     "changed number": 0.9,
     "dropped negation": 0.1,
-    "dropped negation, words kept": 0.4,
+    "dropped negation, words kept": 0.7,
     "added negation": 0.2,
     "added entity": 0.85,
     "missing half": 0.9,
@@ -30,7 +31,12 @@ LEAST_CAUGHT: Mapping[str, float] = {
     "decay": 1.0,
     "swapped numbers": 0.0,
 }
-"""Below what the held-out part has; what is not looked for is printed as well."""
+"""Below what the parts that were held out have; what is not looked for is printed as well."""
+LEAST_CAUGHT_AMID_NEGATIONS: Mapping[str, float] = {
+    **{kind: least for kind, least in LEAST_CAUGHT.items() if least},
+    "added negation": 0.05,
+}
+"""The same where nearly every sentence negates and few numbers are to be swapped."""
 
 
 def checked(case: Honest, text: str) -> Findings:
@@ -60,7 +66,7 @@ def caught(kind: str, cases: Sequence[Honest], seeds: int) -> tuple[int, int]:
     return hits, total
 
 
-@pytest.mark.parametrize(("part", "seeds"), [("development", 1), ("held_out", 2)])
+@pytest.mark.parametrize(("part", "seeds"), [("development", 1), ("held_out", 2), ("negations", 2)])
 def test_planted_faults_are_caught_and_honest_rephrases_pass(part: str, seeds: int) -> None:
     cases = honest(part)
     alarms = false_alarms(cases)
@@ -68,16 +74,17 @@ def test_planted_faults_are_caught_and_honest_rephrases_pass(part: str, seeds: i
         f"\n{part}: {len(alarms)} false alarms on {len(cases)} honest rephrases", *alarms, sep="\n"
     )
     assert len(alarms) < MOST_FALSE_ALARMS * len(cases)
-    for kind, least in LEAST_CAUGHT.items():
-        hits, total = caught(kind, cases if part == "held_out" else cases[::3], seeds)
+    bounds = LEAST_CAUGHT_AMID_NEGATIONS if part == "negations" else LEAST_CAUGHT
+    for kind, least in bounds.items():
+        hits, total = caught(kind, cases[::3] if part == "development" else cases, seeds)
         print(f"{kind:30} {hits:4} of {total:4} {hits / total:6.3f}")
-        assert total >= 30
+        assert total >= (10 if part == "negations" else 30)
         assert hits >= least * total, kind
     assert LEAST_CAUGHT.keys() == FAULTS.keys()
 
 
 def test_planting_is_the_same_for_the_same_seed_and_the_parts_share_no_passage() -> None:
-    development, held_out = honest("development"), honest("held_out")
+    development, held_out = honest("development"), [*honest("held_out"), *honest("negations")]
     for kind in FAULTS:
         texts = [plant(kind, case, 5) for case in held_out]
         assert texts == [plant(kind, case, 5) for case in held_out]

@@ -55,8 +55,8 @@ class Mention:
     """Stem of the next content word within two tokens, or empty."""
 
 
-def mentions(reading: Reading) -> list[Mention]:
-    """The numbers, month names and weekdays of a text, in order; numbers of list items are none."""
+def mentions(reading: Reading, *, labels: bool = False) -> list[Mention]:
+    """The numbers, month names and weekdays of a text, in order; `labels`: of list items, too."""
     tokens = reading.tokens
     found: list[Mention] = []
     index = 0
@@ -66,7 +66,7 @@ def mentions(reading: Reading) -> list[Mention]:
             index += 1
             continue
         values, last, in_words = parsed
-        if values and not _is_label(tokens, index, last):
+        if values and (labels or not _is_label(tokens, index, last)):
             found.append(Mention(values, index, last, in_words, _unit_after(tokens, last)))
         index = last + 1
     return found

@@ -1,28 +1,17 @@
-"""A negation of the source that its rephrase lost, or one that it has too many.
+"""Where a text negates, clause by clause, and where it may do so in other words.
 
-Polarity cannot be compared word by word: "does not dissolve" is "insoluble", "remained silent" is
-"said nothing". So a loss needs evidence, of one of two kinds.
-
-- A *clause* of the text has the word that was negated and much of the source's clause, and neither
-  its sentence nor another clause with that word negates or hints at it ("fails", "only", "un-").
-- A source *sentence* has more negations than the text's sentences on the same matter, and those
-  after them, have negations and hints together, and they have most of its words.
-
-An added negation is one of the text that the source lost, with less caution: honest texts put
-negations in other words more often than they bring them in.
-
-Not covered: most negations whose sentence was put in other words, or stands beside another negation
-or hint; `tests/curate/test_faithful_rates.py` prints how many are caught. What is reported is right
-nearly always, what is not reported proves nothing.
+Negating words are those of `NEGATIONS`, without phrases that negate nothing ("not only", "no later
+than") and without names of options, settings and commands ("--no-wait", "`never`", "NOT NULL").
+Words that may say the same are hints: `HINTS`, and what begins with "un-" or ends in "-less".
+`faithful_denial` compares two texts by them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import fsum
 from typing import Final
 
 from selfsown.curate.faithful_reading import Reading, Token, stem
@@ -36,16 +25,6 @@ from selfsown.curate.faithful_words import (
 
 _HEAD: Final = 4
 """Content words after a negating word that may be what it negates."""
-LEAST_CLAUSE: Final = 0.6
-"""Least share of a clause's weight that a clause of the other side must have to deny it."""
-LEAST_LOST: Final = 0.7
-"""Least share of a source sentence's weight that the text's sentences on it must have."""
-LEAST_ADDED: Final = 0.5
-"""The same for a sentence of the text: texts add negations less often than they reword them."""
-BEARER: Final = 0.6
-"""From which share, of the denying clause's, on another clause may bear the negation."""
-_COMMON: Final = 64
-"""Places of a word from which on it is no sign of the matter."""
 _CLAUSE_ENDS: Final = frozenset(".,;:!?()\u2026\u2014\u2013\n")
 _CONJUNCTIONS: Final = words(
     "but because although though while whereas whilst since so which who unless until however if "
@@ -57,10 +36,10 @@ _NO_NEGATION: Final = {
     "never": words("before"),
 }
 """What after a negating word makes it something else: "not only", "no later than"."""
-_OPPOSITE: Final = ("a", "il", "im", "in", "ir")
-"""What before the very word that is negated negates it, too: "not polar", "apolar"."""
 _NOT_ABLE = re.compile(r"i[mnrl]\w{2,36}(?:[aiu]bl|[aiu]ble|ibility|ffici|fficient)")
 """Words that say of something that it cannot be: `insoluble`, and their stems."""
+_JOINTS: Final = frozenset("-_/=`\\")
+_QUOTES: Final = frozenset("'\"\u2018\u2019\u201c\u201d")
 _NEAR: Final = 10
 _SOON: Final = 4
 _COMPARED: Final = words("so as")
@@ -79,8 +58,6 @@ class Clause:
     """Number of its sentence."""
     stems: frozenset[str]
     """Of its content words."""
-    is_negative: bool
-    """Whether it negates, or may do so in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +80,8 @@ class Polarity:
         self.reading = reading
         self.sentences = reading.sentences
         self.cues: list[Cue] = []
+        self.markers: list[Cue] = []
+        self.negative: set[int] = set()
         self.clauses: list[Clause] = []
         self.questions = frozenset(
             token.sentence
@@ -113,30 +92,60 @@ class Polarity:
 
     def _read(self, tokens: Sequence[Token]) -> None:
         stems: set[str] = set()
-        is_negative, last_cue = False, -2
+        last_cue, denied = -2, (-1, 0)
         for index, token in enumerate(tokens):
             if last_cue != index - 1 and _begins_clause(tokens, index):
                 sentence = tokens[index - 1].sentence if index else 0
-                self.clauses.append(Clause(sentence, frozenset(stems), is_negative))
-                stems, is_negative = set(), False
+                self.clauses.append(Clause(sentence, frozenset(stems)))
+                stems = set()
             if token.kind == "mark":
                 continue
-            if is_negation(token):
-                is_negative, last_cue = True, index
+            if is_negation(token) and not _is_name(self.reading.text, tokens, index):
+                last_cue = index
+                cue = Cue(index, len(self.clauses), _head(tokens, index))
+                self.markers.append(cue)
+                self.negative.add(cue.clause)
+                denied = (token.sentence, cue.clause)
                 if not _is_other(tokens, index):
-                    self.cues.append(Cue(index, len(self.clauses), _head(tokens, index)))
-            elif hints(token.key):
-                is_negative = True
+                    self.cues.append(cue)
+            elif token.key == "or" and denied[0] == token.sentence:
+                self.negative.update(range(denied[1], len(self.clauses) + 1))
             if token.key not in FUNCTION_WORDS:
                 stems.add(stem(token.key))
         sentence = tokens[-1].sentence if tokens else 0
-        self.clauses.append(Clause(sentence, frozenset(stems), is_negative))
+        self.clauses.append(Clause(sentence, frozenset(stems)))
+
+    def around(self, index: int, reach: int) -> frozenset[str]:
+        """The content stems within so many tokens of one, in its sentence."""
+        tokens = self.reading.tokens
+        sentence = tokens[index].sentence
+        return frozenset(
+            stem(token.key)
+            for token in tokens[max(0, index - reach) : index + reach + 1]
+            if token.sentence == sentence
+            and token.kind != "mark"
+            and token.key not in FUNCTION_WORDS
+        )
+
+    def place(self, index: int) -> float:
+        """Where a token stands, as a share of the text in [0, 1)."""
+        return index / len(self.reading.tokens)
+
+    def key(self, index: int) -> str:
+        """Of a token."""
+        return self.reading.tokens[index].key
 
     @cached_property
-    def unsure(self) -> frozenset[int]:
-        """Sentences of which no clause states anything plainly: with a negation, or questions."""
-        negative = {clause.sentence for clause in self.clauses if clause.is_negative}
-        return self.questions | negative
+    def hedges(self) -> dict[int, frozenset[str]]:
+        """The stems of the hints of each sentence that has any."""
+        found: dict[int, set[str]] = {}
+        for token in self.reading.tokens:
+            is_hint = token.kind == "word" and (
+                hints(token.key) or (token.key not in FUNCTION_WORDS and _is_prefixed(token.key))
+            )
+            if is_hint:
+                found.setdefault(token.sentence, set()).add(stem(token.key))
+        return {sentence: frozenset(stems) for sentence, stems in found.items()}
 
     @cached_property
     def clauses_by_stem(self) -> dict[str, list[int]]:
@@ -153,37 +162,6 @@ class Polarity:
         """1 / number of sentences that hold a stem."""
         return {each: 1 / len(places) for each, places in self.sentences_by_stem.items()}
 
-    def negative_count(self, sentences: Collection[int]) -> int:
-        """Negations, hints and negative prefixes in some sentences."""
-        return sum(
-            token.sentence in sentences
-            and (
-                is_negation(token)
-                or hints(token.key)
-                or (token.key not in FUNCTION_WORDS and _is_prefixed(token.key))
-            )
-            for token in self.reading.tokens
-        )
-
-
-def lost(source: Polarity, text: Polarity) -> list[Cue]:
-    """The negations of the source that the text does not have."""
-    return _together(
-        _denied(source, text, text.unsure), _outnumbered(source, text, LEAST_LOST, reach=1)
-    )
-
-
-def added(source: Polarity, text: Polarity) -> list[Cue]:
-    """The negations of the text that the source does not have."""
-    return _together(
-        _denied(text, source, source.questions), _outnumbered(text, source, LEAST_ADDED, reach=0)
-    )
-
-
-def _together(one: Sequence[Cue], other: Sequence[Cue]) -> list[Cue]:
-    """All of both, each once, in the order of the text."""
-    return [cue for _, cue in sorted({cue.index: cue for cue in (*one, *other)}.items())]
-
 
 def is_negation(token: Token) -> bool:
     """Whether a word negates by itself."""
@@ -194,106 +172,6 @@ def is_negation(token: Token) -> bool:
 def hints(key: str) -> bool:
     """Whether a word may negate: one of `HINTS`, or one that ends in `less`."""
     return key in HINTS or (key.endswith("less") and len(key) > 5)
-
-
-def _denied(theirs: Polarity, ours: Polarity, unsure: frozenset[int]) -> list[Cue]:
-    """Negations of one side that a clause of the other states without, in no unsure sentence."""
-    return [cue for cue in theirs.cues if cue.head and _is_denied(cue, theirs, ours, unsure)]
-
-
-def _is_denied(cue: Cue, theirs: Polarity, ours: Polarity, unsure: frozenset[int]) -> bool:
-    if any(prefix + each in ours.clauses_by_stem for each in cue.head for prefix in _OPPOSITE):
-        return False
-    stems = theirs.clauses[cue.clause].stems
-    shares = _shares(stems, theirs.weights, ours.clauses_by_stem)
-    negative = {
-        number
-        for number in shares
-        if ours.clauses[number].is_negative
-        or any(_is_prefixed(each) for each in ours.clauses[number].stems - stems)
-    }
-    best = max(
-        (
-            share
-            for number, share in shares.items()
-            if number not in negative
-            and cue.head[0] in ours.clauses[number].stems
-            and ours.clauses[number].sentence not in unsure
-        ),
-        default=0.0,
-    )
-    return best >= LEAST_CLAUSE and not any(
-        shares[number] >= BEARER * best or ours.clauses[number].stems.intersection(cue.head)
-        for number in negative
-    )
-
-
-def _outnumbered(theirs: Polarity, ours: Polarity, least: float, *, reach: int) -> list[Cue]:
-    """Negations of sentences that have more of them than their counterparts have together.
-
-    With `reach` sentences after each counterpart, which may go on with the matter.
-    """
-    by_sentence: dict[int, list[Cue]] = {}
-    for cue in theirs.cues:
-        if not _is_contrast(theirs.reading.tokens, cue.index):
-            by_sentence.setdefault(theirs.clauses[cue.clause].sentence, []).append(cue)
-    if not by_sentence:
-        return []
-    groups = _counterparts(theirs, ours)
-    found: list[Cue] = []
-    for sentence, cues in by_sentence.items():
-        group = groups.get(sentence, [])
-        said = frozenset().union(*(ours.sentences[number] for number in group))
-        matter = theirs.sentences[sentence]
-        total = fsum(theirs.weights[each] for each in matter)
-        if not group or fsum(theirs.weights[each] for each in matter & said) < least * total:
-            continue
-        further = {number + step for number in group for step in range(1, reach + 1)}
-        bearing = {*group, *further, *_bearers(cues, ours)}
-        if ours.negative_count(bearing) < len(cues):
-            found.append(cues[0])
-    return found
-
-
-def _bearers(cues: Sequence[Cue], ours: Polarity) -> set[int]:
-    """Sentences with a negative clause that has a word which one of the cues negates."""
-    return {
-        ours.clauses[number].sentence
-        for cue in cues
-        for each in cue.head
-        for number in ours.clauses_by_stem.get(each, ())[:_COMMON]
-        if ours.clauses[number].is_negative
-    }
-
-
-def _counterparts(theirs: Polarity, ours: Polarity) -> dict[int, list[int]]:
-    """For sentences of one side those of the other that are nearer to it than to any other."""
-    groups: dict[int, list[int]] = {}
-    for number, stems in enumerate(ours.sentences):
-        shares: dict[int, float] = {}
-        for each in sorted(stems):
-            places = theirs.sentences_by_stem.get(each, ())
-            if len(places) <= _COMMON:
-                for place in places:
-                    shares[place] = shares.get(place, 0.0) + theirs.weights[each]
-        if shares:
-            nearest = max(shares, key=lambda place: (shares[place], -place))
-            groups.setdefault(nearest, []).append(number)
-    return groups
-
-
-def _shares(
-    stems: frozenset[str], weights: dict[str, float], by_stem: dict[str, list[int]]
-) -> dict[int, float]:
-    """Places with the share of the stems' weight that they hold."""
-    total = fsum(weights[each] for each in stems)
-    found: dict[int, float] = {}
-    for each in sorted(stems):
-        places = by_stem.get(each, ())
-        if len(places) <= _COMMON:
-            for number in places:
-                found[number] = found.get(number, 0.0) + weights[each] / total
-    return found
 
 
 def _places(groups: Sequence[frozenset[str]]) -> dict[str, list[int]]:
@@ -311,7 +189,24 @@ def _is_prefixed(word: str) -> bool:
     )
 
 
-def _is_contrast(tokens: Sequence[Token], index: int) -> bool:
+def _is_name(text: str, tokens: Sequence[Token], index: int) -> bool:
+    """Whether a negating word is part of a name: an option, a value in quotes, a keyword."""
+    token = tokens[index]
+    before, after = text[max(0, token.start - 1) : token.start], text[token.end : token.end + 1]
+    following = tokens[index + 2].key if index + 2 < len(tokens) else ""
+    if following != "one" and (before in _JOINTS or after in _JOINTS):
+        return True
+    if before in _QUOTES and after in _QUOTES:
+        return True
+    near = (*tokens[max(0, index - 1) : index], *tokens[index + 1 : index + 2])
+    return _is_shouted(token) and any(map(_is_shouted, near))
+
+
+def _is_shouted(token: Token) -> bool:
+    return token.kind == "word" and len(token.text) > 1 and token.text.isupper()
+
+
+def is_contrast(tokens: Sequence[Token], index: int) -> bool:
     """Whether a negation is one half of "not this but that"."""
     sentence = tokens[index].sentence
     return any(
@@ -333,6 +228,10 @@ def _is_other(tokens: Sequence[Token], index: int) -> bool:
     before = tokens[index - 1].key if index else ""
     after = _rest(tokens, index, _NEAR)
     if after[:1] and after[0] in _NO_NEGATION.get(key, ()):
+        return True
+    if key == "no" and tokens[index + 1 : index + 2] and tokens[index + 1].key == ",":
+        return True
+    if key == "not" and "than" in after[:_SOON]:
         return True
     if (key == "not" and before in ("or", ",")) or not _COMPARED.isdisjoint(after[:_SOON]):
         return True

@@ -17,7 +17,15 @@ from typing import Final
 from selfsown.curate.faithful_mentions import Mention, Value, amounts, mentions
 from selfsown.curate.faithful_reading import Reading, Token, stem
 from selfsown.curate.faithful_words import words
-from selfsown.curate.number_words import CARDINALS, COUNTS, UNITS, roman
+from selfsown.curate.number_words import (
+    CARDINALS,
+    COUNTS,
+    MONTHS,
+    SHORT_MONTHS,
+    UNITS,
+    WEEKDAYS,
+    roman,
+)
 
 ROUNDING: Final = 0.05
 """How far, of the source's number, one that is called approximate may be from it."""
@@ -39,7 +47,8 @@ class Numbers:
 
     def __init__(self, source: Reading) -> None:
         """Collect them."""
-        self._mentions = mentions(source)
+        self._mentions = mentions(source, labels=True)
+        self._written = {token.key for token in source.tokens if token.kind == "number"}
         self._values: set[Value] = set()
         self._parts = [
             value
@@ -61,6 +70,9 @@ class Numbers:
         """What a word bears out that is no number itself: "twice", "XIV", "half an hour"."""
         token = tokens[index]
         self._values.update(COUNTS.get(token.key, ()))
+        for kind, known in (("month", MONTHS), ("month", SHORT_MONTHS), ("day", WEEKDAYS)):
+            if token.key in known and token.text[0].isupper():
+                self._values.add(f"{kind} {known[token.key]}")
         if token.text.isupper():
             self._values.update(roman(token.text))
         if token.key == "half" and [each.key for each in tokens[index - 2 : index]] == ["and", "a"]:
@@ -92,6 +104,9 @@ class Numbers:
 
     def _bears(self, tokens: Sequence[Token], mention: Mention) -> bool:
         if any(value in self._values for value in mention.values):
+            return True
+        written = tokens[mention.first : mention.last + 1]
+        if all(token.kind == "mark" or token.key in self._written for token in written):
             return True
         if not self._amounts.isdisjoint(amounts(mention)):
             return True

@@ -89,10 +89,18 @@ HINTS: Final = words("""
     deprived dismiss dismissed withhold withheld otherwise regrettably unfortunately still remain
     remains remained stay stays stayed different differ differs sooner innate save keep keeps kept
     alive dead lose loses lost losing too free freedom anyone anybody anything anywhere ever
-    lieu least impossible unable illegal irregular irrelevant inadequate incorrect incomplete
+    lieu least impossible unable erroneous mistaken myth untrue poorly badly difficult illegal
+    irregular irrelevant inadequate incorrect incomplete
     inactive imperfect inferior afraid invalid bar bars barred halt halts halted shut closed exempt
     """)
 """Words that may say in another way what a negation says: a clause with one is never blamed."""
+
+WEAK_HINTS: Final = words("""
+    few little only solely sole exclusively merely mere until unless except instead rather unlike
+    still remain remains remained stay stays stayed different differ differs keep keeps kept alive
+    dead too free freedom anyone anybody anything anywhere ever least otherwise outside save
+    """)
+"""Hints that bear no negation where the other side has them in the same place, too."""
 
 NEGATIVE_PREFIXES: Final = ("un", "dis", "non")
 """Beginnings of words that may negate the rest: `unknown`."""

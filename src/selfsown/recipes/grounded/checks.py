@@ -10,8 +10,9 @@ import re
 from typing import Final, NamedTuple
 
 from selfsown.curate.boilerplate import is_refusal
+from selfsown.curate.faithful_denial import added, lost
 from selfsown.curate.faithful_listed import listed
-from selfsown.curate.faithful_negation import Polarity, added, lost
+from selfsown.curate.faithful_negation import Polarity
 from selfsown.curate.faithful_reading import Reading
 from selfsown.curate.tokens import tokenize_unicode
 from selfsown.recipes.grounded.evidence import Span
