@@ -45,6 +45,11 @@ def test_each_finding_has_its_flag(text: str, expected: set[str]) -> None:
     assert flags(text) - {"new_name", "new_date"} == expected
 
 
+def test_a_word_without_end_is_read_in_no_time() -> None:
+    """It took time with the square of its length."""
+    assert "reference" not in flags("(" + "A" * 500_000)
+
+
 @pytest.mark.parametrize(
     "right", ["1 + 2 + 3 = 6", "10 / 4 = 2.5", "3 * (2 + 1) = 9", "$1,000 + $500 = $1,500"]
 )
