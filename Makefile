@@ -43,7 +43,7 @@ tests: setup
 # Every number of docs/benchmarks.md, anew: an hour on two cores, and the programs that selfsown is
 # compared with are installed (2 GB, outside the repository). One alone: make bench BENCHES=calls
 BENCHES ?= calls stragglers faults replay tokens novelty near_duplicates decontamination \
-  local_generation guard_power lab_self_instruct scale mixing rephrase
+  local_generation guard_power lab_self_instruct scale mixing documents
 bench: setup
 	@status=0; for name in $(BENCHES); do echo "bench: $$name"; \
 	  $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || status=1; done; \
