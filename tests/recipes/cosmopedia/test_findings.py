@@ -46,7 +46,7 @@ def test_each_finding_has_its_flag(text: str, expected: set[str]) -> None:
 
 
 def test_a_word_without_end_is_read_in_no_time() -> None:
-    """It took time with the square of its length."""
+    """It took time with the cube of its length."""
     assert "reference" not in flags("(" + "A" * 500_000)
 
 
