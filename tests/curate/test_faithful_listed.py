@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from selfsown.curate.faithful_listed import Listed, arithmetic, listed
@@ -71,6 +71,7 @@ NUMBERS = st.integers(0, 99)
 SIGNS = st.sampled_from(["+", "-", "*"])
 
 
+@example([("+", 28), ("*", 28), ("*", 29), ("*", 31), ("*", 33), ("*", 43)], 0, 1)
 @given(st.lists(st.tuples(SIGNS, NUMBERS), min_size=1, max_size=6), NUMBERS, st.integers(-2, 2))
 def test_any_sum_of_whole_numbers_is_right_if_python_says_so(
     rest: list[tuple[str, int]], first: int, error: int

@@ -215,7 +215,7 @@ def _agrees(computed: float, result: str, *, is_near: bool) -> bool:
     stated = float(digits)
     decimals = len(digits.partition(".")[2])
     unit = 10.0**-decimals
-    slack = unit if decimals else 1e-9 * max(1.0, abs(stated))
+    slack = unit if decimals else min(0.5, 1e-9 * max(1.0, abs(stated)))
     if is_near:
         slack = max(unit, NEARLY * abs(computed))
     return abs(computed - stated) < slack
